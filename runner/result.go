@@ -1,0 +1,181 @@
+package runner
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Result is what one stage told about one commit. Stored as JSON: fields may be added,
+// never renamed or given another meaning.
+type Result struct {
+	Stage    string    `json:"stage"`
+	Verdict  Verdict   `json:"verdict"`
+	Reason   string    `json:"reason,omitempty"` // one sentence; always set unless Success
+	Hint     string    `json:"hint,omitempty"`   // what a person can do about it
+	Started  time.Time `json:"started,omitzero"`
+	Seconds  float64   `json:"seconds"`        // wall time of the stage
+	Busy     float64   `json:"busy,omitempty"` // seconds of it spent waiting for children or measuring
+	Findings []Finding `json:"findings,omitempty"`
+	Warnings []string  `json:"warnings,omitempty"` // what weakens the result without stopping it
+	Logs     []Log     `json:"logs,omitempty"`
+
+	// At most one of these is set: the detail of the stage.
+	Proofs *Proofs `json:"proofs,omitempty"`
+	Checks *Checks `json:"checks,omitempty"`
+	Bench  *Bench  `json:"bench,omitempty"`
+}
+
+// Finding is one thing at one place that a reader should look at. Text comes from
+// compilers and sources: it is hostile.
+type Finding struct {
+	Verdict Verdict `json:"verdict"`          // Failure, Error, or Neutral for a warning or a note
+	Rule    string  `json:"rule,omitempty"`   // check id, "lean", "sorry", "axiom", …
+	File    string  `json:"file,omitempty"`   // slash-separated, relative to the checkout
+	Line    int     `json:"line,omitempty"`   // 1-based; 0 if not known
+	Column  int     `json:"column,omitempty"` // 1-based, in bytes; 0 if not known
+	Text    string  `json:"text"`
+}
+
+// Log is one kept file of a stage.
+// Dropped counts the bytes beyond its cap.
+type Log struct {
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	Bytes   int64  `json:"bytes"`
+	Dropped int64  `json:"dropped,omitempty"`
+}
+
+// Proofs is the detail of the proofs stage.
+type Proofs struct {
+	Toolchain string    `json:"toolchain"`         // first line of lean --version
+	Requested string    `json:"requested"`         // text of lean-toolchain
+	Authority bool      `json:"authority"`         // false: a stand-in, its "proved" is a convenience
+	Inventory string    `json:"inventory"`         // how the list of theorems was taken, in words
+	Jobs      int       `json:"jobs"`              // build jobs as the build tool counts them
+	Modules   []Module  `json:"modules"`           // sorted by name
+	Theorems  []Theorem `json:"theorems"`          // sorted by file, then line
+	Orphans   []string  `json:"orphans,omitempty"` // .lean files that belong to no library
+}
+
+// Module is one Lean module of the project.
+type Module struct {
+	Name    string  `json:"name"`
+	File    string  `json:"file"`
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"` // build time; 0 if reused or not known
+	Reused  bool    `json:"reused,omitempty"`  // up to date from an earlier build
+}
+
+// Theorem is one named theorem (or project axiom, Kind "axiom").
+type Theorem struct {
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"` // "theorem" or "axiom"
+	Module    string   `json:"module"`
+	File      string   `json:"file"`
+	Line      int      `json:"line"`                // 1-based
+	Statement string   `json:"statement,omitempty"` // pretty-printed type; advisory
+	Axioms    []string `json:"axioms"`              // sorted; sorryAx is sorry
+	Opaque    int      `json:"opaque,omitempty"`    // core-library constants that this tool chain does not expand
+	Verdict   Verdict  `json:"verdict"`
+	Reason    string   `json:"reason,omitempty"`
+}
+
+// Sorry reports whether the proof rests on sorry.
+func (t Theorem) Sorry() bool { return slices.Contains(t.Axioms, "sorryAx") }
+
+// Checks is the detail of the checks stage. The five counts are over Rules.
+type Checks struct {
+	Pass  int    `json:"pass"`
+	Warn  int    `json:"warn"`
+	Fail  int    `json:"fail"`
+	Error int    `json:"error"`
+	Skip  int    `json:"skip"`
+	Rules []Rule `json:"rules"` // in the order of the rule set
+}
+
+// Total is the number of rules judged.
+func (c Checks) Total() int { return c.Pass + c.Warn + c.Fail + c.Error + c.Skip }
+
+// Outcomes of one structural rule.
+const (
+	Pass      = "pass"
+	Warn      = "warn"
+	Fail      = "fail"
+	RuleError = "error" // could not tell: no file matched, unbalanced source, bad rule
+	Skip      = "skip"
+)
+
+// Rule is one structural rule judged over the checkout.
+type Rule struct {
+	ID       string     `json:"id"`
+	Title    string     `json:"title"`
+	Outcome  string     `json:"outcome"`            // Pass, Warn, Fail, RuleError or Skip
+	Reason   string     `json:"reason"`             // what was seen, also for a pass: "0 matches in 11 files"
+	Files    int        `json:"files,omitempty"`    // files examined
+	Evidence []Evidence `json:"evidence,omitempty"` // matches that decided it
+	Ack      *Ack       `json:"ack,omitempty"`      // why a warning or failure is tolerated
+	Source   string     `json:"source,omitempty"`   // where the rule is written, "holdfast.rules.toml:12" or the program's name
+}
+
+// Evidence is one place in a source file with its line.
+type Evidence struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // 1-based
+	Column int    `json:"column"` // 1-based, in bytes
+	Text   string `json:"text"`   // the source line, trimmed
+}
+
+// Ack acknowledges a rule that does not pass. It expires.
+type Ack struct {
+	Reason string `json:"reason"`
+	Owner  string `json:"owner"`
+	Until  string `json:"until"` // last day on which it holds, "2026-12-31", UTC
+}
+
+// Bench is the detail of the bench stage: raw samples. Judging them against thresholds
+// and history is package baseline's.
+type Bench struct {
+	Backend  string            `json:"backend"`  // "cpu", "metal", or "" when only programs ran
+	Device   string            `json:"device"`   // what the backend ran on, in words
+	Settings map[string]string `json:"settings"` // configuration of the harness: rounds, window, threads, depths, …
+	Samples  []Sample          `json:"samples"`
+}
+
+// Directions in which a unit gets better.
+const (
+	HigherIsBetter = "higher"
+	LowerIsBetter  = "lower"
+)
+
+// Sample holds repeated measurements of one benchmark in one unit. The measurements of
+// one round are taken close together in time, so Values[i] of two samples of one
+// harness run may be paired.
+type Sample struct {
+	Name    string            `json:"name"`              // "multi-queue", "async-pipeline", "async-gain", a program's benchmark
+	Unit    string            `json:"unit"`              // base unit: "ops/s", "sec/op", "ratio", "x"
+	Config  map[string]string `json:"config,omitempty"`  // "queue": "shared", "threads": "8"
+	Better  string            `json:"better"`            // HigherIsBetter or LowerIsBetter; "" if not known
+	Values  []float64         `json:"values"`            // one a round, in order of measuring
+	Source  string            `json:"source,omitempty"`  // "harness cpu", or the program's name
+	Derived bool              `json:"derived,omitempty"` // computed from other samples of the same run
+}
+
+// Key identifies what was measured: name, configuration and unit, as
+// "multi-queue/queue=shared/threads=8 ops/s". Equal keys are comparable on one class of
+// machine.
+func (s Sample) Key() string {
+	keys := make([]string, 0, len(s.Config))
+	for k := range s.Config {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	var b strings.Builder
+	b.WriteString(s.Name)
+	for _, k := range keys {
+		b.WriteString("/" + k + "=" + s.Config[k])
+	}
+	b.WriteString(" " + s.Unit)
+	return b.String()
+}
