@@ -2,11 +2,13 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Output is what was kept of one stream: all of it if Dropped is 0, else its first and
@@ -202,4 +204,46 @@ func (l *logFile) close() {
 	l.f.Close()
 }
 
-var _ io.Writer = (*sink)(nil)
+// pipes carry the streams of one child to their writers.
+type pipes struct {
+	readers, writers []*os.File
+	done             sync.WaitGroup
+	errs             [2]error // of standard output and standard error
+}
+
+// open returns the end for the child; what it writes goes to dst.
+func (p *pipes) open(dst io.Writer) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("open pipe: %w", err)
+	}
+	i := len(p.readers)
+	p.readers, p.writers = append(p.readers, r), append(p.writers, w)
+	p.done.Go(func() {
+		_, err := io.Copy(dst, r)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			p.errs[i] = fmt.Errorf("read output: %w", err)
+			io.Copy(io.Discard, r) // the child must not hang on a full pipe
+		}
+	})
+	return w, nil
+}
+
+// closeWriters drops this process's copies of the child's ends.
+func (p *pipes) closeWriters() {
+	for _, w := range p.writers {
+		w.Close()
+	}
+}
+
+// wait returns when both streams have ended, or soon after drain has passed.
+func (p *pipes) wait() error {
+	for _, r := range p.readers {
+		r.SetReadDeadline(time.Now().Add(drain))
+	}
+	p.done.Wait()
+	for _, r := range p.readers {
+		r.Close()
+	}
+	return errors.Join(p.errs[0], p.errs[1])
+}

@@ -26,8 +26,8 @@ const (
 	// defaultLogCap is how much of both streams goes to the log file.
 	defaultLogCap = 64 << 20
 	defaultGrace  = 3 * time.Second
-	// drain is how long output pipes may stay open after the child was reaped: a
-	// grandchild that left the process group can hold them (golang.org/issue/23019).
+	// drain is how long output pipes may stay open after the group was killed: a
+	// grandchild that left it with setsid can hold them (golang.org/issue/23019).
 	drain = 2 * time.Second
 )
 
@@ -121,9 +121,19 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
-	cmd.Stdout, cmd.Stderr = io.Writer(out), errw
+	// Pipes of our own: exec's would make Wait wait for every grandchild that still
+	// holds one, where the group must be stopped first.
+	var pipes pipes
+	dst := io.Writer(out)
 	if c.Stdout != nil {
-		cmd.Stdout = io.MultiWriter(out, c.Stdout)
+		dst = io.MultiWriter(out, c.Stdout)
+	}
+	if cmd.Stdout, err = pipes.open(dst); err != nil {
+		return Exit{}, err
+	}
+	if cmd.Stderr, err = pipes.open(errw); err != nil {
+		pipes.closeWriters()
+		return Exit{}, err
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	grace := c.Grace
@@ -136,10 +146,13 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 		kill = time.AfterFunc(grace, func() { syscall.Kill(group, syscall.SIGKILL) })
 		return syscall.Kill(group, syscall.SIGTERM)
 	}
-	cmd.WaitDelay = grace + drain
+	cmd.WaitDelay = grace + drain // for a standard input that nobody reads
 
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	pipes.closeWriters()
+	if err != nil {
+		pipes.wait()
 		return Exit{}, fmt.Errorf("start %s: %w", c.Args[0], err)
 	}
 	werr := cmd.Wait()
@@ -149,6 +162,7 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	if kill != nil {
 		kill.Stop()
 	}
+	copyErr := pipes.wait()
 	out.flush()
 	errw.flush()
 	if lines != nil {
@@ -172,11 +186,10 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 		e.Stopped = !e.TimedOut
 	}
 	var exitErr *exec.ExitError
-	switch {
-	case werr == nil, errors.As(werr, &exitErr), inner.Err() != nil, errors.Is(werr, exec.ErrWaitDelay):
-		return e, log.err()
+	if werr != nil && !errors.As(werr, &exitErr) && inner.Err() == nil {
+		return e, fmt.Errorf("run %s: %w", c.Args[0], werr)
 	}
-	return e, fmt.Errorf("run %s: %w", c.Args[0], werr)
+	return e, errors.Join(log.err(), copyErr)
 }
 
 var errLimit = errors.New("time limit")

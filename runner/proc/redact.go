@@ -12,7 +12,7 @@ const mask = "[redacted]"
 // everything through.
 type Redactor struct {
 	secrets [][]byte
-	longest int
+	starts  [256]bool // first bytes of secrets: nearly every byte is passed by one look-up
 }
 
 // NewRedactor makes a redactor for the given secrets. Those shorter than 6 bytes are
@@ -24,7 +24,7 @@ func NewRedactor(secrets ...string) *Redactor {
 			continue
 		}
 		r.secrets = append(r.secrets, []byte(s))
-		r.longest = max(r.longest, len(s))
+		r.starts[s[0]] = true
 	}
 	return r
 }
@@ -52,7 +52,9 @@ func (r *Redactor) Strings(list []string) []string {
 
 func (r *Redactor) stream(emit func([]byte)) *stream { return &stream{r: r, emit: emit} }
 
-// stream redacts one stream: it holds back the bytes that may be the start of a secret.
+// stream redacts one stream: leftmost secret first, the longest of those that start
+// there. It holds back bytes only while they may still grow into a secret, so what it
+// emits does not depend on how writes split.
 type stream struct {
 	r    *Redactor
 	held []byte
@@ -65,67 +67,53 @@ func (s *stream) write(p []byte) {
 		return
 	}
 	s.held = append(s.held, p...)
-	for {
-		at, n := s.r.first(s.held)
-		if at < 0 {
+	s.scan(false)
+}
+
+func (s *stream) flush() { s.scan(true) }
+
+// scan emits all that is decided; at the end of the stream everything is.
+func (s *stream) scan(end bool) {
+	p := s.held
+	done, i := 0, 0
+	for i < len(p) {
+		if !s.r.starts[p[i]] {
+			i++
+			continue
+		}
+		n, open := s.r.at(p[i:])
+		if open && !end {
 			break
 		}
-		// A longer secret that starts earlier may still be incomplete.
-		if hold := s.r.partial(s.held); hold <= at && hold < len(s.held) && len(s.held)-hold < s.r.longest {
-			break
+		if n == 0 {
+			i++
+			continue
 		}
-		s.emit(s.held[:at])
+		s.pass(p[done:i])
 		s.emit([]byte(mask))
-		s.held = s.held[at+n:]
+		i += n
+		done = i
 	}
-	if hold := s.r.partial(s.held); hold > 0 {
-		if at, _ := s.r.first(s.held[:]); at >= 0 && at < hold {
-			return
-		}
-		s.emit(s.held[:hold])
-		s.held = append([]byte(nil), s.held[hold:]...)
+	s.pass(p[done:i])
+	s.held = append(s.held[:0], p[i:]...)
+}
+
+func (s *stream) pass(p []byte) {
+	if len(p) > 0 {
+		s.emit(p)
 	}
 }
 
-func (s *stream) flush() {
-	for len(s.held) > 0 {
-		at, n := -1, 0
-		if s.r != nil {
-			at, n = s.r.first(s.held)
-		}
-		if at < 0 {
-			s.emit(s.held)
-			break
-		}
-		s.emit(s.held[:at])
-		s.emit([]byte(mask))
-		s.held = s.held[at+n:]
-	}
-	s.held = nil
-}
-
-// first finds the earliest secret in p, the longest of those that start there.
-func (r *Redactor) first(p []byte) (at, n int) {
-	at = -1
+// at returns the length of the longest secret that p starts with, and whether p is all
+// the start of a longer one.
+func (r *Redactor) at(p []byte) (n int, open bool) {
 	for _, s := range r.secrets {
-		i := bytes.Index(p, s)
-		if i >= 0 && (at < 0 || i < at || i == at && len(s) > n) {
-			at, n = i, len(s)
+		switch {
+		case bytes.HasPrefix(p, s):
+			n = max(n, len(s))
+		case bytes.HasPrefix(s, p):
+			open = true
 		}
 	}
-	return at, n
-}
-
-// partial returns the earliest position from which p could continue into a secret that
-// has not fully arrived; len(p) if there is none.
-func (r *Redactor) partial(p []byte) int {
-	from := max(0, len(p)-r.longest+1)
-	for i := from; i < len(p); i++ {
-		for _, s := range r.secrets {
-			if len(p)-i < len(s) && bytes.HasPrefix(s, p[i:]) {
-				return i
-			}
-		}
-	}
-	return len(p)
+	return n, open
 }
