@@ -1,0 +1,364 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// source is a repository that tests commit to.
+type source struct {
+	t   *testing.T
+	dir string
+}
+
+func newSource(t *testing.T) *source {
+	s := &source{t, filepath.Join(t.TempDir(), "source repo")}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.git("init", "--quiet", "--initial-branch=main")
+	return s
+}
+
+func (s *source) git(args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=A U Thor", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_AUTHOR_DATE=2026-01-02T03:04:05Z",
+		"GIT_COMMITTER_NAME=A U Thor", "GIT_COMMITTER_EMAIL=a@example.org", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("git %s: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (s *source) commit(name, text string) string {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	s.git("add", "--all")
+	s.git("commit", "--quiet", "--message", "change "+name)
+	return s.git("rev-parse", "HEAD")
+}
+
+func (s *source) mirror() *Mirror {
+	return &Mirror{Remote: Remote{URL: s.dir, Environ: os.Environ()}, Dir: filepath.Join(s.t.TempDir(), "mirror.git")}
+}
+
+func resolve(t *testing.T, m *Mirror, rev string) runner.Commit {
+	t.Helper()
+	c, err := m.Resolve(t.Context(), rev)
+	if err != nil {
+		t.Fatalf("resolve %s: %v", rev, err)
+	}
+	return c
+}
+
+func TestResolve(t *testing.T) {
+	s := newSource(t)
+	first := s.commit("a", "1")
+	second := s.commit("a", "2")
+	s.git("branch", "feature/x", first)
+	s.git("tag", "-m", "v1", "v1", first)
+	m := s.mirror()
+	for rev, want := range map[string]string{
+		"HEAD": second, "HEAD~1": first, "main": second, "feature/x": first, "v1": first, first: first, "main~1": first,
+	} {
+		if got := resolve(t, m, rev).SHA; got != want {
+			t.Errorf("%s is %s, want %s", rev, got, want)
+		}
+	}
+	c := resolve(t, m, "main")
+	if c.Subject != "change a" || c.Author != "A U Thor" || c.Time.Format("2006-01-02 15:04:05") != "2026-01-02 03:04:05" {
+		t.Errorf("got %+v", c)
+	}
+	for _, rev := range []string{"nope", "", "--upload-pack=touch /tmp/owned", strings.Repeat("0", 40), "main^{tree}", "a..b"} {
+		if _, err := m.Resolve(t.Context(), rev); !errors.Is(err, ErrUnknownRevision) {
+			t.Errorf("%q: got %v, want ErrUnknownRevision", rev, err)
+		}
+	}
+}
+
+// A known hash needs no remote: the network may be down.
+func TestResolveOffline(t *testing.T) {
+	s := newSource(t)
+	sha := s.commit("a", "1")
+	m := s.mirror()
+	resolve(t, m, "main")
+	if err := os.RemoveAll(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	if got := resolve(t, m, sha).SHA; got != sha {
+		t.Errorf("got %s", got)
+	}
+	_, err := m.Resolve(t.Context(), "main")
+	var h interface{ Hint() string }
+	if err == nil || !errors.As(err, &h) || !strings.Contains(err.Error(), s.dir) {
+		t.Errorf("got %v, want an error that names the repository, with a hint", err)
+	}
+}
+
+func TestResolveDetachedHead(t *testing.T) {
+	s := newSource(t)
+	s.commit("a", "1")
+	s.git("checkout", "--quiet", "--detach")
+	sha := s.commit("a", "2")
+	if got := resolve(t, s.mirror(), "HEAD").SHA; got != sha {
+		t.Errorf("got %s, want the detached %s", got, sha)
+	}
+}
+
+func TestNoSuchRepository(t *testing.T) {
+	m := &Mirror{Remote: Remote{URL: filepath.Join(t.TempDir(), "none"), Environ: os.Environ()}, Dir: filepath.Join(t.TempDir(), "m")}
+	_, err := m.Resolve(t.Context(), "main")
+	var h interface{ Hint() string }
+	if err == nil || !errors.As(err, &h) {
+		t.Errorf("got %v, want an error with a hint", err)
+	}
+}
+
+func TestEmptyRepository(t *testing.T) {
+	_, err := newSource(t).mirror().Resolve(t.Context(), "HEAD")
+	if !errors.Is(err, ErrUnknownRevision) || !strings.Contains(err.Error(), "no commits") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestForcePushAndDeletedBranch(t *testing.T) {
+	s := newSource(t)
+	first := s.commit("a", "1")
+	s.commit("a", "2")
+	s.git("branch", "gone")
+	m := s.mirror()
+	resolve(t, m, "gone")
+	s.git("reset", "--quiet", "--hard", first)
+	s.git("branch", "-D", "gone")
+	third := s.commit("a", "3")
+	if got := resolve(t, m, "main").SHA; got != third {
+		t.Errorf("after a force push main is %s, want %s", got, third)
+	}
+	if _, err := m.Resolve(t.Context(), "gone"); !errors.Is(err, ErrUnknownRevision) {
+		t.Errorf("the deleted branch: %v", err)
+	}
+}
+
+func TestMergeBaseAndLog(t *testing.T) {
+	s := newSource(t)
+	base := s.commit("a", "1")
+	s.git("checkout", "--quiet", "-b", "topic")
+	one := s.commit("b", "1")
+	two := s.commit("b", "2")
+	s.git("checkout", "--quiet", "main")
+	s.commit("a", "2")
+	s.git("checkout", "--quiet", "--orphan", "island")
+	s.commit("c", "1")
+	m := s.mirror()
+	if err := m.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := m.MergeBase(t.Context(), "main", "topic"); err != nil || c.SHA != base {
+		t.Errorf("merge base %v, %v; want %s", c, err, base)
+	}
+	if _, err := m.MergeBase(t.Context(), "main", "island"); !errors.Is(err, ErrNoMergeBase) {
+		t.Errorf("unrelated histories: %v", err)
+	}
+	list, err := m.Log(t.Context(), base, two, 10)
+	if err != nil || len(list) != 2 || list[0].SHA != one || list[1].SHA != two {
+		t.Errorf("log: %v, %v", list, err)
+	}
+	heads, err := m.Branches(t.Context())
+	if err != nil || heads["topic"] != two || len(heads) != 3 {
+		t.Errorf("branches: %v, %v", heads, err)
+	}
+}
+
+func TestCheckout(t *testing.T) {
+	s := newSource(t)
+	sha := s.commit("a", "text\n")
+	m := s.mirror()
+	resolve(t, m, "main")
+	dir := filepath.Join(t.TempDir(), "work tree")
+	remove, err := m.Checkout(t.Context(), sha, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(filepath.Join(dir, "a")); string(text) != "text\n" {
+		t.Errorf("the file holds %q", text)
+	}
+	if err := remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Error("the worktree is still there")
+	}
+	if _, err := m.Checkout(t.Context(), "main", dir); err == nil {
+		t.Error("a branch name was checked out: it may move")
+	}
+}
+
+// Hooks, filters and configuration of the watched repository must not run.
+func TestCheckoutRunsNothing(t *testing.T) {
+	s := newSource(t)
+	owned := filepath.Join(t.TempDir(), "owned")
+	s.git("config", "filter.evil.smudge", "touch '"+owned+"'; cat")
+	hook := filepath.Join(s.dir, ".git", "hooks", "post-checkout")
+	if err := os.MkdirAll(filepath.Dir(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\ntouch '"+owned+"'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, ".gitattributes"), []byte("* filter=evil\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sha := s.commit("a", "1")
+	m := s.mirror()
+	resolve(t, m, "main")
+	dir := filepath.Join(t.TempDir(), "w")
+	remove, err := m.Checkout(t.Context(), sha, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	os.Remove(owned) // the test's own commit may have run the filter
+	remove2, err := m.Checkout(t.Context(), sha, dir+"2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove2()
+	if _, err := os.Stat(owned); err == nil {
+		t.Error("code of the watched repository ran during checkout")
+	}
+}
+
+func TestCorruptMirrorIsMadeAnew(t *testing.T) {
+	for name, damage := range map[string]func(dir string) error{
+		"no config":     func(dir string) error { return os.Remove(filepath.Join(dir, "config")) },
+		"no HEAD":       func(dir string) error { return os.Remove(filepath.Join(dir, "HEAD")) },
+		"empty objects": func(dir string) error { return truncateAll(filepath.Join(dir, "objects")) },
+		"garbage ref": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "refs", "heads", "main"), []byte("garbage\n"), 0o644)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSource(t)
+			s.commit("a", "1")
+			m := s.mirror()
+			resolve(t, m, "main")
+			if err := damage(m.Dir); err != nil {
+				t.Fatal(err)
+			}
+			sha := s.commit("a", "2")
+			if got := resolve(t, m, "main").SHA; got != sha {
+				t.Errorf("got %s, want %s", got, sha)
+			}
+			remove, err := m.Checkout(t.Context(), sha, filepath.Join(t.TempDir(), "w"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			remove()
+		})
+	}
+}
+
+func truncateAll(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			return err
+		}
+		return os.Truncate(path, 0)
+	})
+}
+
+func TestShallowSource(t *testing.T) {
+	s := newSource(t)
+	first := s.commit("a", "1")
+	head := s.commit("a", "2")
+	clone := &source{t, filepath.Join(t.TempDir(), "shallow")}
+	if out, err := exec.Command("git", "clone", "--quiet", "--depth=1", "file://"+s.dir, clone.dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m := clone.mirror()
+	if got := resolve(t, m, "main").SHA; got != head || !m.Shallow() {
+		t.Errorf("head %s, shallow %v", got, m.Shallow())
+	}
+	_, err := m.Resolve(t.Context(), first)
+	var h interface{ Hint() string }
+	if !errors.Is(err, ErrUnknownRevision) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "--unshallow") {
+		t.Errorf("the missing commit: %v", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	s := newSource(t)
+	sha := s.commit("a", "1")
+	s.git("update-ref", "refs/pull/7/head", sha)
+	refs, err := s.mirror().Remote.List(t.Context())
+	if err != nil || refs["refs/heads/main"] != sha || refs["refs/pull/7/head"] != sha || refs["HEAD"] != sha {
+		t.Errorf("got %v, %v", refs, err)
+	}
+	m := s.mirror()
+	if err := m.Fetch(t.Context(), "refs/pull/7/head"); err != nil {
+		t.Fatal(err)
+	}
+	if got := resolve(t, m, "refs/pull/7/head").SHA; got != sha {
+		t.Errorf("pull request head is %s", got)
+	}
+	if err := m.Fetch(t.Context(), "refs/heads/*:refs/x/*"); err == nil {
+		t.Error("a refspec was taken for a ref")
+	}
+}
+
+// Several processes share a mirror; here, several goroutines do.
+func TestConcurrentFetch(t *testing.T) {
+	s := newSource(t)
+	sha := s.commit("a", "1")
+	dir := filepath.Join(t.TempDir(), "m")
+	errs := make(chan error)
+	const n = 6
+	for range n {
+		go func() {
+			m := &Mirror{Remote: Remote{URL: s.dir, Environ: os.Environ()}, Dir: dir}
+			c, err := m.Resolve(context.Background(), "main")
+			if err == nil && c.SHA != sha {
+				err = errors.New("resolved to " + c.SHA)
+			}
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(runner.ErrCancelled)
+	s := newSource(t)
+	if err := s.mirror().Fetch(ctx); !errors.Is(err, runner.ErrCancelled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTokenNeverShows(t *testing.T) {
+	r := Remote{URL: "http://127.0.0.1:1/x.git", Environ: os.Environ(), Token: "very-secret-token"}
+	_, err := r.List(t.Context())
+	if err == nil || strings.Contains(err.Error(), "very-secret") {
+		t.Errorf("got %v", err)
+	}
+}
