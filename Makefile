@@ -1,0 +1,52 @@
+# make run    examine the embedded example, as the agent would: no GitHub, no database to install
+# make demo   walk the example's bad commits; each must get its own verdict
+# make test   all tests, with real git, SQLite and Lean (Postgres and a browser where installed)
+# make lint   gofumpt, vet, staticcheck
+# make build  bin/holdfast
+# make lean   a real Lean 4 for Linux x86-64 without elan, under .cache/lean
+
+SHELL := /bin/sh
+export CGO_ENABLED ?= 0
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LEAN_HOME ?= $(CURDIR)/.cache/lean
+EXAMPLE := examples/streampool/.work/streampool
+
+.PHONY: run demo test lint build lean example cross clean
+
+run: build lean example
+	@bin/holdfast run --config agent.toml --repo streampool --markdown .holdfast/report.md --json .holdfast/report.json
+	@echo "report: .holdfast/report.md (and .json)"
+
+demo: build lean example
+	@$(GO) run ./tools/demo -holdfast bin/holdfast -config agent.toml -repo streampool examples/streampool/demo.tsv
+
+test: lean
+	HOLDFAST_LEAN='$(LEAN_HOME)' $(GO) test -timeout 15m ./...
+
+lint:
+	@files=$$($(GO) tool gofumpt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	  if [ -n "$$files" ]; then echo "not formatted (go tool gofumpt -w FILE):" >&2; echo "$$files" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+build:
+	@[ -x bin/holdfast ] || echo "building bin/holdfast (the first time this downloads modules and takes a few minutes)"
+	@$(GO) build -trimpath -ldflags '-s -w -X github.com/holdfast-ci/holdfast/agent.Version=$(VERSION)' -o bin/holdfast .
+
+# Where elan is, its tool chains are used. Elsewhere only Linux on x86-64 can get one here;
+# without any, the proofs stage says "error: no Lean", it does not pass.
+lean:
+	@if [ -d "$${ELAN_HOME:-$$HOME/.elan}/toolchains" ] && [ -n "$$(ls "$${ELAN_HOME:-$$HOME/.elan}/toolchains")" ]; then :; \
+	elif [ "$$(uname -s)-$$(uname -m)" = Linux-x86_64 ]; then tools/lean/install.sh '$(LEAN_HOME)'; \
+	else echo "no Lean: install elan (https://lean-lang.org/install), then: elan toolchain install $$(cat examples/streampool/files/lean/lean-toolchain)"; fi
+
+example:
+	@examples/streampool/lay.sh $(EXAMPLE)
+
+cross:
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null . && GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null . && GOOS=linux GOARCH=arm64 $(GO) vet ./...
+
+clean:
+	rm -rf bin .holdfast examples/streampool/.work
