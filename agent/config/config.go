@@ -1,0 +1,197 @@
+// Package config reads agent.toml.
+//
+// [Load] and [Parse] are strict: an unknown key, a value of the wrong type, a bad cron
+// expression, duration, glob or threshold is a [Problem] with its line, column, the
+// offending text and a hint, and all problems of a file are reported at once as one
+// [*Errors]. Every setting has a default; the smallest useful file is
+//
+//	[[repositories]]
+//	path = "."
+//
+// Secrets are references (see [Secret]), never values. The settings of a stage are
+// given once for all repositories ([proofs], [checks], [bench], [thresholds]) and can be
+// overridden key by key for one of them ([repositories.bench] and so on); the Proofs,
+// Checks, Bench and Thresholds of a [Repository] are the settings in effect.
+//
+// Nothing here talks to git, GitHub or a database. Giving each package its part is left
+// to the wiring in package agent.
+package config
+
+import (
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/schedule"
+	"github.com/holdfast-ci/holdfast/baseline"
+)
+
+// Config is one agent.toml with every default filled in and every path absolute.
+type Config struct {
+	File string `toml:"-"` // as given to Load
+	Dir  string `toml:"-"` // folder of File; relative paths start here
+
+	Agent        Agent        `toml:"agent"`
+	Engine       Engine       `toml:"engine"`
+	GitHub       GitHub       `toml:"github"`
+	Proofs       Proofs       `toml:"proofs"`     // defaults of all repositories
+	Checks       Checks       `toml:"checks"`     // likewise
+	Bench        Bench        `toml:"bench"`      // likewise
+	Thresholds   Thresholds   `toml:"thresholds"` // likewise
+	Repositories []Repository `toml:"repositories"`
+	Schedules    []Schedule   `toml:"schedules"`
+}
+
+// Agent is the table [agent].
+type Agent struct {
+	Name  string `toml:"name"`            // worker name in reports; default: the host name
+	State string `toml:"state" is:"path"` // folder of mirrors, work trees, logs and the database
+}
+
+// Engine is the table [engine]: where queue and results are stored. At most one of the
+// two is set in the file.
+type Engine struct {
+	SQLite   string `toml:"sqlite" is:"path"` // default: holdfast.db in the state folder; "" if Postgres is set
+	Postgres Secret `toml:"postgres"`         // reference, or a postgres:// URL without a password
+}
+
+// GitHub is the table [github].
+type GitHub struct {
+	API   string        `toml:"api" is:"http"`           // base URL; default https://api.github.com
+	Token Secret        `toml:"token"`                   // zero if not set
+	Post  bool          `toml:"post"`                    // default false: dry run
+	Poll  time.Duration `toml:"poll" is:"duration>=10s"` // between two looks at one repository; default 1m
+}
+
+// Pull-request policies.
+const (
+	PullRequestsNone           = "none"
+	PullRequestsSameRepository = "same-repository" // not those of forks, which are other people's code
+	PullRequestsAll            = "all"
+)
+
+// Where maintenance reports (scheduled runs) are posted.
+const (
+	ReportNone   = "none"
+	ReportIssue  = "issue"
+	ReportCommit = "commit"
+)
+
+// Repository is one table of [[repositories]]. Exactly one of URL and Path is set.
+type Repository struct {
+	Name          string   `toml:"name" is:"name"`     // unique; default: last part of URL or Path
+	URL           string   `toml:"url"`                // https, http, ssh, file or user@host:path; no credentials
+	Path          string   `toml:"path" is:"path"`     // a local repository
+	GitHub        string   `toml:"github"`             // "owner/name"; default: from a github.com URL
+	Branches      []string `toml:"branches" is:"glob"` // default ["main"]; see MatchBranch
+	PullRequests  string   `toml:"pull_requests" is:"none|same-repository|all"`
+	Report        string   `toml:"report" is:"none|issue|commit"` // default none
+	TrackingIssue int      `toml:"tracking_issue" is:">=0"`       // issue number; 0: found by its marker or created
+
+	Proofs     Proofs     `toml:"proofs"`
+	Checks     Checks     `toml:"checks"`
+	Bench      Bench      `toml:"bench"`
+	Thresholds Thresholds `toml:"thresholds"`
+}
+
+// Proofs is the table [proofs].
+type Proofs struct {
+	Enabled       bool          `toml:"enabled"`                  // default true
+	Dirs          []string      `toml:"dirs" is:"inside"`         // Lean projects, relative to the checkout; default ["."]
+	Toolchains    []string      `toml:"toolchains" is:"path"`     // folders with bin/lean and bin/lake to try after elan's
+	ElanHome      string        `toml:"elan_home" is:"path"`      // default: ELAN_HOME or ~/.elan, as elan does
+	AllowedAxioms []string      `toml:"allowed_axioms" is:"name"` // default propext, Classical.choice, Quot.sound
+	Sorry         string        `toml:"sorry" is:"failure|warn"`  // default failure
+	Jobs          int           `toml:"jobs" is:">=0"`            // parallel build jobs; 0: as many as the tool likes
+	Limit         time.Duration `toml:"limit" is:"duration>=1s"`  // default 30m
+}
+
+// Checks is the table [checks].
+type Checks struct {
+	Enabled  bool           `toml:"enabled"`                 // default true
+	Rules    []string       `toml:"rules" is:"inside,glob"`  // rule files in the checkout; default ["holdfast.rules.toml"]
+	Rule     []Rule         `toml:"rule"`                    // rules written here
+	Programs []CheckProgram `toml:"programs"`                // foreign checkers
+	Limit    time.Duration  `toml:"limit" is:"duration>=1s"` // default 10m
+}
+
+// CheckProgram is one table of [[checks.programs]]: a program of the repository that
+// checks it.
+type CheckProgram struct {
+	Name    string        `toml:"name" is:"required,name"`
+	Command []string      `toml:"command" is:"required"`
+	Dir     string        `toml:"dir" is:"inside"`         // relative to the checkout; default "."
+	Limit   time.Duration `toml:"limit" is:"duration>=1s"` // default 5m
+	Format  string        `toml:"format" is:"lines|json"`  // default lines: [PASS] id: message
+}
+
+// Bench is the table [bench].
+type Bench struct {
+	Enabled  bool           `toml:"enabled"`                   // default true
+	Backend  string         `toml:"backend" is:"cpu|none"`     // default cpu; none: only programs
+	Threads  []int          `toml:"threads" is:">=1"`          // default [1, 2, 4, 8]
+	Depths   []int          `toml:"depths" is:">=1"`           // default [1, 2, 4, 8, 16, 32]
+	Rounds   int            `toml:"rounds" is:">=1"`           // default 10; below 6 no comparison is possible
+	Window   time.Duration  `toml:"window" is:"duration>=1ms"` // of one measurement; default 50ms
+	Warmup   time.Duration  `toml:"warmup" is:"duration>=0s"`  // default 200ms
+	Latency  time.Duration  `toml:"latency" is:"duration>=0s"` // modelled submit latency of the cpu backend; default 100us
+	Limit    time.Duration  `toml:"limit" is:"duration>=1s"`   // default 10m
+	Seed     int            `toml:"seed"`                      // order of measurements; default 1
+	Programs []BenchProgram `toml:"programs"`
+}
+
+// BenchProgram is one table of [[bench.programs]]: a benchmark of the repository.
+type BenchProgram struct {
+	Name    string        `toml:"name" is:"required,name"`
+	Build   []string      `toml:"build"`                        // run once before the rounds; may be empty
+	Command []string      `toml:"command" is:"required"`        // run once a round
+	Dir     string        `toml:"dir" is:"inside"`              // relative to the checkout; default "."
+	Limit   time.Duration `toml:"limit" is:"duration>=1s"`      // of one call; default 2m
+	Rounds  int           `toml:"rounds" is:">=0"`              // 0: as bench.rounds
+	Format  string        `toml:"format" is:"go|google|regexp"` // default go
+	Pattern string        `toml:"pattern" is:"regexp"`          // for regexp: named groups name, value and perhaps unit
+}
+
+// Thresholds is the table [thresholds].
+type Thresholds struct {
+	Require      []baseline.Threshold `toml:"require"`                // "METRIC [key=value …] OP VALUE"
+	BaselineRuns int                  `toml:"baseline_runs" is:">=1"` // recent successful runs that make the baseline; default 20
+}
+
+// Schedule is one table of [[schedules]].
+type Schedule struct {
+	Name         string   `toml:"name" is:"required,name"`         // unique
+	Cron         string   `toml:"cron" is:"required"`              // five fields
+	Timezone     string   `toml:"timezone"`                        // IANA name; default UTC
+	Repositories []string `toml:"repositories"`                    // names; default all
+	Stages       []string `toml:"stages" is:"proofs|checks|bench"` // default all
+	Branch       string   `toml:"branch"`                          // default: the first branch of the repository without wildcards, else main
+
+	Spec schedule.Spec `toml:"-"` // Cron in Timezone
+}
+
+// defaults is a configuration without repositories.
+func defaults() *Config {
+	return &Config{
+		GitHub: GitHub{API: "https://api.github.com", Poll: time.Minute},
+		Proofs: Proofs{
+			Enabled: true, Dirs: []string{"."}, Sorry: "failure", Limit: 30 * time.Minute,
+			AllowedAxioms: []string{"propext", "Classical.choice", "Quot.sound"},
+		},
+		Checks: Checks{Enabled: true, Rules: []string{"holdfast.rules.toml"}, Limit: 10 * time.Minute},
+		Bench: Bench{
+			Enabled: true, Backend: "cpu", Threads: []int{1, 2, 4, 8}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
+			Window: 50 * time.Millisecond, Warmup: 200 * time.Millisecond, Latency: 100 * time.Microsecond,
+			Limit: 10 * time.Minute, Seed: 1,
+		},
+		Thresholds: Thresholds{BaselineRuns: 20},
+	}
+}
+
+// Repository returns the repository of that name, or nil.
+func (c *Config) Repository(name string) *Repository {
+	for i := range c.Repositories {
+		if c.Repositories[i].Name == name {
+			return &c.Repositories[i]
+		}
+	}
+	return nil
+}

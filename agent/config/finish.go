@@ -1,0 +1,302 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/schedule"
+)
+
+// finish fills in the defaults that depend on other settings, makes paths absolute and
+// checks what spans several settings.
+func (d *decoder) finish(c *Config, at place) {
+	root := path("")
+	if c.Agent.Name == "" {
+		c.Agent.Name = at.host
+	}
+	if c.Agent.State == "" {
+		c.Agent.State = "~/.local/state/holdfast"
+		if at.goos == "darwin" {
+			c.Agent.State = "~/Library/Application Support/Holdfast"
+		}
+	}
+	for i := range c.Repositories {
+		d.repository(c, i)
+	}
+	d.paths(root, reflect.ValueOf(c).Elem(), at)
+	d.engine(c)
+	d.github(c)
+	d.programs(root, c.Checks, c.Bench)
+	for i, r := range c.Repositories {
+		d.programs(root.key("repositories").index(i), r.Checks, r.Bench)
+	}
+	for i, r := range c.Repositories {
+		if r.Name == "" && r.Path != "" {
+			c.Repositories[i].Name = filepath.Base(r.Path)
+		}
+	}
+	d.unique("repositories", "repository", len(c.Repositories), func(i int) string { return c.Repositories[i].Name })
+	d.unique("schedules", "schedule", len(c.Schedules), func(i int) string { return c.Schedules[i].Name })
+	for i := range c.Schedules {
+		d.schedule(c, i)
+	}
+}
+
+func (d *decoder) engine(c *Config) {
+	p := path("").key("engine")
+	if d.set[p.key("sqlite")] && d.set[p.key("postgres")] {
+		d.key(p.key("postgres"), "keep one of the two", "engine: both sqlite and postgres are set")
+	}
+	if c.Engine.SQLite == "" && c.Engine.Postgres.IsZero() {
+		c.Engine.SQLite = filepath.Join(c.Agent.State, "holdfast.db")
+	}
+}
+
+func (d *decoder) github(c *Config) {
+	p := path("").key("github")
+	if !c.GitHub.Post {
+		return
+	}
+	if c.GitHub.Token.IsZero() && !d.set[p.key("token")] {
+		d.value(p.key("post"), `add: token = "env:GITHUB_TOKEN"`, "github.post needs github.token")
+	}
+	if !slices.ContainsFunc(c.Repositories, func(r Repository) bool { return r.GitHub != "" }) {
+		d.value(p.key("post"), `say where: github = "owner/name" in [[repositories]]`, "github.post is set, but no repository is on GitHub")
+	}
+}
+
+var (
+	ownerName = regexp.MustCompile(`\A[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/[A-Za-z0-9._-]+\z`)
+	githubURL = regexp.MustCompile(`\A(?:(?:https|ssh|git)://(?:git@)?github\.com/|git@github\.com:)([^/]+/[^/]+?)(?:\.git)?/?\z`)
+	scpLike   = regexp.MustCompile(`\A[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^:]+\z`)
+)
+
+func (d *decoder) repository(c *Config, i int) {
+	r := &c.Repositories[i]
+	p := path("").key("repositories").index(i)
+	given := d.set[p.key("url")] || d.set[p.key("path")]
+	switch {
+	case r.URL == "" && r.Path == "" && !given:
+		d.key(p, `add url = "https://…" or path = "…"`, "[[repositories]] needs a url or a path")
+	case d.set[p.key("url")] && d.set[p.key("path")]:
+		d.key(p.key("path"), "keep one of the two", "[[repositories]] has both url and path")
+	case d.set[p.key("url")]:
+		d.url(p.key("url"), r.URL)
+	}
+	if r.URL != "" {
+		if m := githubURL.FindStringSubmatch(r.URL); m != nil && r.GitHub == "" && ownerName.MatchString(m[1]) {
+			r.GitHub = m[1]
+		}
+		if r.Name == "" {
+			last := r.URL[strings.LastIndexAny(strings.TrimRight(r.URL, "/"), "/:")+1:]
+			r.Name = strings.TrimSuffix(strings.TrimRight(last, "/"), ".git")
+		}
+	}
+	if d.set[p.key("github")] && !ownerName.MatchString(r.GitHub) {
+		d.value(p.key("github"), `for example "octocat/hello-world"`, "%s: %s is not owner/name", p.key("github"), quote(r.GitHub))
+	}
+	if len(r.Branches) == 0 {
+		d.value(p.key("branches"), `to watch pull requests only, name a branch that does not exist`, "%s is empty", p.key("branches"))
+	}
+	if r.TrackingIssue > 0 && r.Report != ReportIssue {
+		d.key(p.key("tracking_issue"), `add report = "issue"`, "tracking_issue has no effect when report is %q", r.Report)
+	}
+}
+
+// url checks a clone address. Options and helper programs of git (ext::) must not get
+// in, and neither may a password.
+func (d *decoder) url(p path, s string) {
+	const hint = "https://host/owner/name, ssh://git@host/path, git@host:path or file:///path"
+	if strings.HasPrefix(s, "-") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		d.value(p, hint, "%s: %s is not a repository address", p, quote(s))
+		return
+	}
+	if scpLike.MatchString(s) {
+		return
+	}
+	u, err := url.Parse(s)
+	if err != nil || !slices.Contains([]string{"https", "http", "ssh", "file"}, u.Scheme) || strings.Contains(s, "::") {
+		if err == nil && u.User != nil {
+			d.masked(p, "not a repository address", hint)
+			return
+		}
+		d.value(p, hint, "%s: %s is not a repository address", p, quote(s))
+		return
+	}
+	_, password := u.User.Password()
+	if password || u.User != nil && u.Scheme != "ssh" {
+		d.masked(p, "credentials inside an address", "remove them; a git credential helper or an ssh key belongs to the user that runs the agent")
+	}
+}
+
+// programs checks what a foreign program needs beyond its single settings. For a
+// repository only what its own tables say is looked at.
+func (d *decoder) programs(p path, checks Checks, bench Bench) {
+	for i, g := range checks.Programs {
+		d.program(p.key("checks").key("programs").index(i), g.Command)
+	}
+	at := p.key("bench").key("programs")
+	for i, g := range bench.Programs {
+		d.program(at.index(i), g.Command)
+		if !d.set[at.index(i).key("command")] {
+			continue
+		}
+		if g.Format == "regexp" {
+			re, err := regexp.Compile(g.Pattern)
+			if g.Pattern == "" && !d.set[at.index(i).key("pattern")] {
+				d.key(at.index(i), `pattern = '(?P<name>\S+): (?P<value>[0-9.]+) (?P<unit>\S+)'`, "format regexp needs a pattern")
+			} else if err == nil && (re.SubexpIndex("name") < 0 || re.SubexpIndex("value") < 0) {
+				d.value(at.index(i).key("pattern"), `for example '(?P<name>\S+): (?P<value>[0-9.]+)'`, "the pattern needs the groups name and value")
+			}
+		} else if g.Pattern != "" {
+			d.key(at.index(i).key("pattern"), `add format = "regexp"`, "pattern has no effect with format %q", g.Format)
+		}
+	}
+	if d.set[p.key("bench")] && bench.Enabled && bench.Backend == "none" && len(bench.Programs) == 0 {
+		d.key(p.key("bench"), "add [[bench.programs]], or enabled = false", "bench has neither a backend nor a program")
+	}
+	d.names(at, len(bench.Programs), func(i int) string { return bench.Programs[i].Name })
+	d.names(p.key("checks").key("programs"), len(checks.Programs), func(i int) string { return checks.Programs[i].Name })
+}
+
+func (d *decoder) program(p path, command []string) {
+	for i, arg := range command {
+		if i == 0 && arg == "" || strings.ContainsRune(arg, 0) {
+			d.value(p.key("command").index(i), "", "%s: %s is not a program or argument", p.key("command"), quote(arg))
+		}
+	}
+}
+
+// unique reports names that come twice in a list of tables.
+func (d *decoder) unique(table, noun string, n int, name func(int) string) {
+	seen := map[string]int{}
+	for i := range n {
+		at := path("").key(table).index(i)
+		first, twice := seen[name(i)]
+		if name(i) == "" {
+			continue
+		}
+		if !twice {
+			seen[name(i)] = i
+			continue
+		}
+		line, _, _ := locate(d.text, d.where(d.pos.keys, path("").key(table).index(first)).start)
+		hint := fmt.Sprintf("the first is at line %d; give this one another name", line)
+		if d.set[at.key("name")] {
+			d.value(at.key("name"), hint, "%s %s comes twice", noun, quote(name(i)))
+		} else {
+			d.key(at, hint, "%s %s comes twice", noun, quote(name(i)))
+		}
+	}
+}
+
+// names reports programs of one list with the same name, if the list is in the file at p.
+func (d *decoder) names(p path, n int, name func(int) string) {
+	seen := map[string]bool{}
+	for i := range n {
+		if seen[name(i)] && name(i) != "" && d.set[p.index(i).key("name")] {
+			d.value(p.index(i).key("name"), "", "program %s comes twice", quote(name(i)))
+		}
+		seen[name(i)] = true
+	}
+}
+
+func (d *decoder) schedule(c *Config, i int) {
+	s := &c.Schedules[i]
+	p := path("").key("schedules").index(i)
+	loc := time.UTC
+	if s.Timezone != "" {
+		var err error
+		// "Local" would make the meaning of the file depend on the machine.
+		if loc, err = time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {
+			d.value(p.key("timezone"), `an IANA name such as "Europe/Berlin" or "America/New_York"`, "%s: unknown time zone %s", p.key("timezone"), quote(s.Timezone))
+			loc = time.UTC
+		}
+	} else {
+		s.Timezone = "UTC"
+	}
+	if s.Cron != "" {
+		spec, err := schedule.Parse(s.Cron, loc)
+		if err != nil {
+			d.value(p.key("cron"), "minute hour day-of-month month day-of-week, for example \"30 2 * * *\"", "%s: %s: %s", p.key("cron"), quote(s.Cron), printable(err.Error()))
+		}
+		s.Spec = spec
+	} else if d.set[p.key("cron")] {
+		d.value(p.key("cron"), "", "%s is empty", p.key("cron"))
+	}
+	var known []string
+	for _, r := range c.Repositories {
+		known = append(known, r.Name)
+	}
+	for j, name := range s.Repositories {
+		if !slices.Contains(known, name) {
+			hint := "known: " + strings.Join(known, ", ")
+			if near := nearest(name, known); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			d.value(p.key("repositories").index(j), hint, "no repository is called %s", quote(name))
+		}
+	}
+}
+
+// paths makes every path absolute.
+func (d *decoder) paths(p path, v reflect.Value, at place) {
+	fix := func(p path, v reflect.Value) {
+		if v.String() == "" {
+			return
+		}
+		abs, err := absolute(v.String(), at.dir, at.home)
+		if err != nil {
+			d.value(p, "write an absolute path", "%s: %v", p, err)
+			return
+		}
+		v.SetString(abs)
+	}
+	for i := range v.NumField() {
+		field, f := v.Type().Field(i), v.Field(i)
+		tag, _, _ := strings.Cut(field.Tag.Get("toml"), ",")
+		if tag == "" || tag == "-" {
+			continue
+		}
+		isPath := slices.Contains(rules(field.Tag.Get("is")), "path")
+		switch at1 := p.key(tag); {
+		case isPath && f.Kind() == reflect.String:
+			fix(at1, f)
+		case isPath:
+			fresh := reflect.MakeSlice(f.Type(), f.Len(), f.Len()) // repositories share the lists of the defaults
+			reflect.Copy(fresh, f)
+			for j := range fresh.Len() {
+				fix(at1.index(j), fresh.Index(j))
+			}
+			f.Set(fresh)
+		case f.Type() == secretType:
+			s := f.Addr().Interface().(*Secret)
+			if s.scheme == "file" {
+				fix(at1, reflect.ValueOf(&s.value).Elem())
+			}
+		case f.Kind() == reflect.Struct:
+			d.paths(at1, f, at)
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
+			for j := range f.Len() {
+				d.paths(at1.index(j), f.Index(j), at)
+			}
+		}
+	}
+}
+
+// DefaultBranch is the branch that a schedule without one examines: the first of
+// Branches that is not a pattern, else "main".
+func (r Repository) DefaultBranch() string {
+	for _, b := range r.Branches {
+		if !strings.ContainsAny(b, `*?[\`) {
+			return b
+		}
+	}
+	return "main"
+}
