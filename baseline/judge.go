@@ -1,0 +1,281 @@
+package baseline
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// Judge compares every sample with every threshold that matches it.
+//
+// An absolute threshold looks at the interval of the sample's median ([Summarize]), a
+// relative one at the interval of the change against earlier runs ([Compare]):
+//
+//   - success if the whole interval satisfies the threshold,
+//   - failure if no part of it does, and if that cannot be chance even after correcting
+//     for the number of comparisons in this run (Bonferroni: 2.5 % divided by that
+//     number, through the t or sign test), so that a run of unchanged code over many
+//     benchmarks is not failed by one of them,
+//   - error ("could not tell") otherwise, with what it would take to tell.
+//
+// With fewer than three earlier runs a failure must also outweigh an assumed noise of
+// 5 % between runs. No earlier run is Neutral with reason "no baseline yet". A threshold that
+// matches no sample is an Error, and so is a value that is not finite. Samples without
+// a threshold are listed as Neutral and do not count. Samples with equal keys are put
+// together, with a warning. Neither argument is changed.
+func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judgement {
+	var j Judgement
+	samples = j.pool(samples)
+	history = slices.Clone(history)
+	slices.SortStableFunc(history, func(a, b Past) int { return cmp.Compare(a.Run, b.Run) })
+
+	family := 0
+	for _, t := range thresholds {
+		for _, s := range samples {
+			if t.Match(s) {
+				family++
+			}
+		}
+	}
+	used := make([]bool, len(thresholds))
+	for _, s := range samples {
+		base := measure(s, history)
+		asked := false
+		for i, t := range thresholds {
+			if !t.Match(s) {
+				continue
+			}
+			used[i], asked = true, true
+			m := base.metric
+			m.Threshold = t.String()
+			m.Verdict, m.Reason = base.decide(t, family)
+			j.Metrics = append(j.Metrics, m)
+		}
+		if !asked {
+			m := base.metric
+			m.Verdict, m.Reason = runner.Neutral, "no threshold"
+			if base.summary.Warning != "" {
+				m.Reason += "; " + base.summary.Warning
+			}
+			j.Metrics = append(j.Metrics, m)
+		}
+	}
+	for i, t := range thresholds {
+		if !used[i] {
+			j.Metrics = append(j.Metrics, unmatched(t))
+		}
+	}
+	j.fold(len(samples), len(thresholds), samples)
+	return j
+}
+
+// pool puts samples with equal keys together and sorts them.
+func (j *Judgement) pool(samples []runner.Sample) []runner.Sample {
+	at := make(map[string]int, len(samples))
+	var out []runner.Sample
+	for _, s := range samples {
+		k := s.Key()
+		if i, ok := at[k]; ok {
+			out[i].Values = slices.Concat(out[i].Values, s.Values)
+			j.Warnings = append(j.Warnings, fmt.Sprintf("%s was measured more than once; the values are judged together", k))
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, s)
+	}
+	slices.SortStableFunc(out, compareSamples)
+	slices.Sort(j.Warnings)
+	j.Warnings = slices.Compact(j.Warnings)
+	return out
+}
+
+// compareSamples orders by name, configuration (numbers by value, so that 2 threads
+// come before 16) and unit.
+func compareSamples(a, b runner.Sample) int {
+	if c := compareNatural(a.Name, b.Name); c != 0 {
+		return c
+	}
+	ka, kb := slices.Sorted(maps.Keys(a.Config)), slices.Sorted(maps.Keys(b.Config))
+	for i := range min(len(ka), len(kb)) {
+		if c := cmp.Or(cmp.Compare(ka[i], kb[i]), compareNatural(a.Config[ka[i]], b.Config[kb[i]])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(cmp.Compare(len(ka), len(kb)), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Key(), b.Key()))
+}
+
+// compareNatural compares text with runs of digits taken as numbers.
+func compareNatural(a, b string) int {
+	digits := func(s string) int {
+		n := 0
+		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+			n++
+		}
+		return n
+	}
+	x, y := a, b
+	for x != "" && y != "" {
+		if dx, dy := digits(x), digits(y); dx > 0 && dy > 0 {
+			nx, ny := strings.TrimLeft(x[:dx], "0"), strings.TrimLeft(y[:dy], "0")
+			if c := cmp.Or(cmp.Compare(len(nx), len(ny)), cmp.Compare(nx, ny)); c != 0 {
+				return c
+			}
+			x, y = x[dx:], y[dy:]
+			continue
+		}
+		if x[0] != y[0] {
+			return cmp.Compare(x[0], y[0])
+		}
+		x, y = x[1:], y[1:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
+}
+
+// measured is a sample with everything that does not depend on a threshold.
+type measured struct {
+	sample  runner.Sample
+	summary Summary
+	metric  Metric
+	compare Comparison
+	err     error // why there is no comparison; nil also if there is no history
+}
+
+func measure(s runner.Sample, history []Past) measured {
+	m := measured{sample: s, summary: Summarize(s.Values)}
+	nan := math.NaN()
+	m.metric = Metric{
+		Name: s.Name, Unit: s.Unit, Config: s.Config, Better: s.Better,
+		N: m.summary.N, Median: m.summary.Median, Lo: m.summary.Lo, Hi: m.summary.Hi,
+		Baseline: nan, Change: nan, ChangeLo: nan, ChangeHi: nan,
+	}
+	if math.IsNaN(m.summary.Median) {
+		return m
+	}
+	var earlier [][]float64
+	var runs []int64
+	key := s.Key()
+	for _, p := range history {
+		v := p.Values[key]
+		if f, bad := finite(v); bad > 0 || len(f) == 0 {
+			continue
+		}
+		earlier, runs = append(earlier, v), append(runs, p.Run)
+	}
+	if len(earlier) == 0 {
+		return m
+	}
+	if extra := len(runs) - window; extra > 0 {
+		earlier, runs = earlier[extra:], runs[extra:]
+	}
+	m.metric.Runs = runs
+	m.compare, m.err = Compare(s.Values, earlier)
+	if m.err != nil {
+		// The baseline itself exists even where a ratio does not.
+		var medians []float64
+		for _, e := range earlier {
+			f, _ := finite(e)
+			medians = append(medians, median(f))
+		}
+		slices.Sort(medians)
+		m.metric.Baseline = median(medians)
+		return m
+	}
+	c := &m.compare
+	m.metric.Baseline, m.metric.Method = c.Baseline, c.Method
+	m.metric.Change, m.metric.ChangeLo, m.metric.ChangeHi = c.Change, c.Lo, c.Hi
+	return m
+}
+
+func unmatched(t Threshold) Metric {
+	nan := math.NaN()
+	return Metric{
+		Name: t.Metric, Config: t.Config, Median: nan, Lo: nan, Hi: nan,
+		Baseline: nan, Change: nan, ChangeLo: nan, ChangeHi: nan,
+		Threshold: t.String(), Verdict: runner.Error, Reason: "the threshold matched no sample",
+	}
+}
+
+// fold sets verdict, reason and hint over all metrics.
+func (j *Judgement) fold(samples, thresholds int, all []runner.Sample) {
+	if j.Metrics == nil {
+		j.Metrics = []Metric{}
+	}
+	if samples == 0 {
+		j.Verdict, j.Reason = runner.Error, "nothing was measured: there are no samples"
+		return
+	}
+	if thresholds == 0 {
+		j.Verdict, j.Reason = runner.Success, fmt.Sprintf("%s measured, no thresholds set", count(samples, "benchmark"))
+		return
+	}
+	var by [4]int
+	var verdicts []runner.Verdict
+	var first *Metric
+	for i := range j.Metrics {
+		m := &j.Metrics[i]
+		if m.Threshold == "" {
+			continue
+		}
+		verdicts = append(verdicts, m.Verdict)
+		switch m.Verdict {
+		case runner.Success:
+			by[0]++
+		case runner.Neutral:
+			by[1]++
+		case runner.Error:
+			by[2]++
+		case runner.Failure:
+			by[3]++
+		}
+		if m.N == 0 && m.Unit == "" {
+			j.Hint = "thresholds match the name or unit of a benchmark; this run measured " + names(all)
+		}
+	}
+	j.Verdict = runner.Worst(verdicts...)
+	if j.Verdict == runner.Failure || j.Verdict == runner.Error {
+		i := slices.IndexFunc(j.Metrics, func(m Metric) bool { return m.Threshold != "" && m.Verdict == j.Verdict })
+		first = &j.Metrics[i]
+	}
+	total := len(verdicts)
+	switch j.Verdict {
+	case runner.Failure:
+		j.Reason = fmt.Sprintf("%d of %s missed: %s", by[3], count(total, "threshold"), first.Text())
+	case runner.Error:
+		j.Reason = fmt.Sprintf("%d of %s could not be told: %s", by[2], count(total, "threshold"), first.Text())
+	case runner.Neutral:
+		j.Reason = fmt.Sprintf("%s measured, no baseline yet for %s", count(samples, "benchmark"), count(total, "threshold"))
+	default:
+		j.Reason = fmt.Sprintf("%d of %s met", by[0], count(total, "threshold"))
+		if by[1] > 0 {
+			j.Reason += fmt.Sprintf(", %d without a baseline yet", by[1])
+		}
+	}
+}
+
+// names lists what could have been matched, at most eight.
+func names(samples []runner.Sample) string {
+	var out []string
+	for _, s := range samples {
+		for _, n := range []string{s.Name, s.Unit} {
+			n = strings.Map(func(r rune) rune {
+				if !unicode.IsPrint(r) {
+					return '?'
+				}
+				return r
+			}, n)
+			if n != "" && !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	if len(out) > 8 {
+		return strings.Join(out[:8], ", ") + ", …"
+	}
+	return strings.Join(out, ", ")
+}
