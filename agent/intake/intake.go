@@ -29,7 +29,7 @@ const (
 type Repository struct {
 	Name         string   // in agent.toml
 	GitHub       string   // "owner/name"; "" reads LsRemote instead
-	Branches     []string // patterns, see [Match]
+	Branches     []string // patterns, see config.Match
 	PullRequests string   // a policy; "" is PullRequestsNone. Only for GitHub.
 	// LsRemote lists the references of the remote with their object names, as
 	// `git ls-remote` does. Used when GitHub is "".

@@ -56,24 +56,27 @@ type Message struct {
 	TargetURL   string `json:"target_url,omitempty"`  // KindStatus: may be empty
 	Title       string `json:"title,omitempty"`       // KindIssue: used when it is created
 	Body        string `json:"body,omitempty"`        // Markdown, without the marker
+
+	// RemoteID is what an earlier Post of the same Key returned, "" if not known. The
+	// outbox fills it in; builders leave it empty.
+	RemoteID string `json:"remote_id,omitempty"`
 }
 
 // A Poster puts a message where it belongs and returns the remote number of what now
-// holds it ("" when there is none to remember). knownID is the number an earlier Post of
-// the same Key returned, "" if not known. Posting the same message again changes nothing.
+// holds it ("" when there is none to remember). Posting the same message again changes
+// nothing.
 //
 // The error is a [*RetryError] when it is worth trying again, a [*PermanentError] when it
 // is not, or the context's.
 type Poster interface {
-	Post(ctx context.Context, m Message, knownID string) (remoteID string, err error)
+	Post(ctx context.Context, m Message) (remoteID string, err error)
 }
 
 // Item is a message in the outbox.
 type Item struct {
 	ID int64 // of the outbox row
 	Message
-	RemoteID string // what an earlier Post of the same Key returned; "" if not known
-	Tries    int    // failed attempts so far
+	Tries int // failed attempts so far
 }
 
 // Outbox holds messages until they are posted. Adding a message to it happens in the

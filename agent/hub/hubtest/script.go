@@ -1,0 +1,139 @@
+package hubtest
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Script does one command given as words, for tests of the whole command that are written
+// as text. It returns what the command prints.
+//
+//	repo SLUG SHA                       a repository with SHA on main
+//	branch SLUG NAME SHA                create or move a branch
+//	delete-branch SLUG NAME
+//	pull SLUG HEAD SHA [key=value …]    open one: title, author, from, base, draft, closed
+//	push SLUG NUMBER SHA                move the head of a pull request
+//	retarget SLUG NUMBER BASE
+//	close SLUG NUMBER
+//	lock SLUG NUMBER
+//	comment SLUG NUMBER AUTHOR TEXT…
+//	delete-comment SLUG ID
+//	move FROM TO
+//	private SLUG
+//	fail KIND [key=value …]             method, path, times, skip, code, after, retry-after, reset, to
+//	heal
+//	revoke TOKEN
+//	requests                            print the requests so far, and forget them
+//	dump                                print the state
+//	url
+func (f *Fake) Script(words ...string) (out string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("hubtest: %s: %v", strings.Join(words, " "), p)
+		}
+	}()
+	if len(words) == 0 {
+		return "", errors.New("hubtest: no command")
+	}
+	cmd, args := words[0], words[1:]
+	need := map[string]int{
+		"repo": 2, "branch": 3, "delete-branch": 2, "pull": 3, "push": 3, "retarget": 3, "close": 2, "lock": 2,
+		"comment": 4, "delete-comment": 2, "move": 2, "private": 1, "fail": 1, "revoke": 1,
+	}
+	if len(args) < need[cmd] {
+		return "", fmt.Errorf("hubtest: %s needs %d words", cmd, need[cmd])
+	}
+	number := func(s string) int {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	switch cmd {
+	case "repo":
+		f.AddRepo(args[0], args[1])
+	case "branch":
+		f.SetBranch(args[0], args[1], args[2])
+	case "delete-branch":
+		f.DeleteBranch(args[0], args[1])
+	case "pull":
+		p := Pull{Head: args[1], SHA: args[2], Title: "Change " + args[1]}
+		if err := pairs(args[3:], map[string]any{
+			"title": &p.Title, "author": &p.Author, "from": &p.From, "base": &p.Base, "draft": &p.Draft, "closed": &p.Closed,
+		}); err != nil {
+			return "", err
+		}
+		return fmt.Sprintln(f.OpenPull(args[0], p)), nil
+	case "push":
+		f.ChangePull(args[0], number(args[1]), func(p *Pull) { p.SHA = args[2] })
+	case "retarget":
+		f.ChangePull(args[0], number(args[1]), func(p *Pull) { p.Base = args[2] })
+	case "close":
+		f.CloseIssue(args[0], number(args[1]))
+	case "lock":
+		f.Lock(args[0], number(args[1]))
+	case "comment":
+		return fmt.Sprintln(f.Comment(args[0], number(args[1]), args[2], strings.Join(args[3:], " "))), nil
+	case "delete-comment":
+		f.DeleteComment(args[0], int64(number(args[1])))
+	case "move":
+		f.Move(args[0], args[1])
+	case "private":
+		f.SetPrivate(args[0])
+	case "fail":
+		ft := Fault{Kind: args[0]}
+		if err := pairs(args[1:], map[string]any{
+			"method": &ft.Method, "path": &ft.Path, "times": &ft.Times, "skip": &ft.Skip, "code": &ft.Code,
+			"after": &ft.After, "retry-after": &ft.RetryAfter, "reset": &ft.Reset, "to": &ft.To,
+		}); err != nil {
+			return "", err
+		}
+		f.Fail(ft)
+	case "heal":
+		f.Heal()
+	case "revoke":
+		f.Revoke(args[0])
+	case "requests":
+		list := f.Requests()
+		f.Forget()
+		if len(list) == 0 {
+			return "", nil
+		}
+		return strings.Join(list, "\n") + "\n", nil
+	case "dump":
+		return f.Dump(), nil
+	case "url":
+		return f.URL() + "\n", nil
+	default:
+		return "", fmt.Errorf("hubtest: no command %q", cmd)
+	}
+	return "", nil
+}
+
+// pairs reads key=value words into variables.
+func pairs(words []string, into map[string]any) error {
+	for _, w := range words {
+		k, v, _ := strings.Cut(w, "=")
+		var err error
+		switch p := into[k].(type) {
+		case *string:
+			*p = v
+		case *bool:
+			*p, err = strconv.ParseBool(v)
+		case *int:
+			*p, err = strconv.Atoi(v)
+		case *time.Duration:
+			*p, err = time.ParseDuration(v)
+		default:
+			err = fmt.Errorf("no such key")
+		}
+		if err != nil {
+			return fmt.Errorf("hubtest: %q: %w", w, err)
+		}
+	}
+	return nil
+}

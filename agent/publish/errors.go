@@ -1,0 +1,88 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/hub"
+)
+
+// RetryError says that posting did not work this time. Whether GitHub did what was asked is
+// not known; the next Post looks before it acts.
+type RetryError struct {
+	After time.Duration // wait at least this long; positive
+	// All: the cause concerns every message, not just this one (a rate limit, a bad token).
+	All bool
+	Err error
+}
+
+func (e *RetryError) Error() string {
+	return fmt.Sprintf("%v (to be tried again)", e.Err)
+}
+
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// PermanentError says that posting this message will never work: the conversation is
+// locked, the pull request or the commit is gone, a permission is missing.
+type PermanentError struct {
+	Err error
+}
+
+func (e *PermanentError) Error() string { return e.Err.Error() }
+func (e *PermanentError) Unwrap() error { return e.Err }
+
+const (
+	shortWait = time.Minute
+	// tokenWait is between two attempts with a token that GitHub refused. The message is
+	// not given up: a person renews the token.
+	tokenWait = 15 * time.Minute
+)
+
+// classify turns the error of a request into what Post promises.
+func classify(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var (
+		perm *PermanentError
+		lim  *hub.LimitError
+		st   *hub.StatusError
+		redi *hub.RedirectError
+		ro   *hub.ReadOnlyError
+	)
+	explained := hub.Explain(err)
+	switch {
+	case errors.As(err, &perm):
+		return err
+	case errors.As(explained, &lim):
+		return &RetryError{After: lim.After, All: true, Err: lim}
+	case errors.As(explained, &redi), errors.As(explained, &ro):
+		return &PermanentError{Err: explained}
+	case errors.As(explained, &st):
+		return classifyStatus(st)
+	}
+	// The connection broke or the answer was cut off: it may have worked.
+	return &RetryError{After: shortWait, Err: explained}
+}
+
+func classifyStatus(st *hub.StatusError) error {
+	switch {
+	case st.Code == http.StatusUnauthorized:
+		return &RetryError{After: tokenWait, All: true, Err: st}
+	case st.Code >= 500, st.Code == http.StatusRequestTimeout, st.Code == http.StatusConflict, st.Code == http.StatusTooEarly:
+		return &RetryError{After: max(shortWait, st.After), Err: st}
+	}
+	return &PermanentError{Err: st}
+}
+
+// gone reports whether a request failed because the thing is not there (any more).
+func gone(err error) bool {
+	var st *hub.StatusError
+	return errors.As(hub.Explain(err), &st) && (st.Code == http.StatusNotFound || st.Code == http.StatusGone)
+}

@@ -1,0 +1,130 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/holdfast-ci/holdfast/agent/hub"
+)
+
+// Options of [NewGitHub].
+type Options struct {
+	// Login is who the token belongs to; "" asks GitHub. An App cannot ask and must say it:
+	// "name[bot]".
+	Login string
+	// Gap between two changes; 0 is one second, as GitHub asks. Negative is none, for tests.
+	Gap time.Duration
+}
+
+// GitHub posts to GitHub. Safe for concurrent use: one message after another is posted.
+type GitHub struct {
+	c     *hub.Client
+	mu    sync.Mutex
+	login string
+	pace  pacer
+}
+
+// NewGitHub returns a poster that uses the base URL and the token of c.
+func NewGitHub(c *hub.Client, o Options) *GitHub {
+	if o.Gap == 0 {
+		o.Gap = defaultGap
+	}
+	return &GitHub{c: c.Writable(), login: o.Login, pace: pacer{gap: o.Gap}}
+}
+
+// Post implements [Poster].
+func (g *GitHub) Post(ctx context.Context, m Message) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.Body = g.c.Redact(ctx, m.Body)
+	m.Description = g.c.Redact(ctx, m.Description)
+	owner, name, ok := strings.Cut(m.Repo, "/")
+	if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
+		return "", &PermanentError{Err: fmt.Errorf("%q is not a repository on GitHub", m.Repo)}
+	}
+	p := &post{g: g, api: g.c.API(), owner: owner, name: name, m: m}
+	id, err := p.do(ctx)
+	if err := classify(ctx, err); err != nil {
+		return "", err
+	}
+	return id, nil
+}
+
+// self returns whose token it is.
+func (g *GitHub) self(ctx context.Context) (string, error) {
+	if g.login != "" {
+		return g.login, nil
+	}
+	u, _, err := g.c.API().Users.Get(ctx, "")
+	if err != nil {
+		return "", fmt.Errorf("ask whose token it is: %w", hub.Explain(err))
+	}
+	if u.GetLogin() == "" {
+		return "", errors.New("ask whose token it is: no login in the answer")
+	}
+	g.login = u.GetLogin()
+	return g.login, nil
+}
+
+// post is the posting of one message.
+type post struct {
+	g           *GitHub
+	api         *github.Client
+	owner, name string
+	m           Message
+}
+
+func (p *post) do(ctx context.Context) (string, error) {
+	switch p.m.Kind {
+	case KindStatus:
+		return p.status(ctx)
+	case KindComment:
+		id, err := p.sticky(ctx, p.comments(p.m.Number), p.known(""))
+		return format("", id), err
+	case KindCommitComment:
+		id, err := p.sticky(ctx, p.commitComments(), p.known(""))
+		return format("", id), err
+	case KindIssue:
+		return p.issue(ctx)
+	}
+	return "", &PermanentError{Err: fmt.Errorf("no message of kind %q", p.m.Kind)}
+}
+
+// change does something that alters state, at the pace that GitHub asks for.
+func (p *post) change(ctx context.Context, act func() error) error {
+	return p.g.pace.do(ctx, act)
+}
+
+// known reads the number in the message's RemoteID, 0 if there is none of that prefix.
+func (p *post) known(prefix string) int64 {
+	s, ok := strings.CutPrefix(p.m.RemoteID, prefix)
+	if !ok {
+		return 0
+	}
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
+}
+
+// format writes a RemoteID.
+func format(prefix string, id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return prefix + strconv.FormatInt(id, 10)
+}
+
+const (
+	perPage = 100
+	// maxPages bounds a search: 10,000 comments.
+	maxPages = 100
+)

@@ -1,0 +1,53 @@
+package publish
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// status posts a commit status unless the newest one of its context says the same already.
+// GitHub keeps every status ever posted, a thousand for a commit and context, so looking
+// first also covers the post whose answer was lost.
+func (p *post) status(ctx context.Context) (string, error) {
+	want := &github.RepoStatus{
+		State: &p.m.State, Context: &p.m.Context, Description: github.String(Description(p.m.Description)),
+	}
+	if p.m.TargetURL != "" {
+		want.TargetURL = &p.m.TargetURL
+	}
+	have, err := p.newest(ctx)
+	if err != nil {
+		return "", err
+	}
+	if have != nil && have.GetState() == want.GetState() && have.GetDescription() == want.GetDescription() && have.GetTargetURL() == want.GetTargetURL() {
+		return format("", have.GetID()), nil
+	}
+	var id int64
+	err = p.change(ctx, func() error {
+		got, _, err := p.api.Repositories.CreateStatus(ctx, p.owner, p.name, p.m.SHA, want)
+		id = got.GetID()
+		return err
+	})
+	return format("", id), err
+}
+
+// newest finds the newest status of the message's context, nil if there is none. Contexts
+// are not case-sensitive; the list has the newest first.
+func (p *post) newest(ctx context.Context) (*github.RepoStatus, error) {
+	opt := &github.ListOptions{PerPage: perPage, Page: 1}
+	for opt.Page != 0 && opt.Page <= maxPages {
+		list, resp, err := p.api.Repositories.ListStatuses(ctx, p.owner, p.name, p.m.SHA, opt)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			if strings.EqualFold(s.GetContext(), p.m.Context) {
+				return s, nil
+			}
+		}
+		opt.Page = resp.NextPage
+	}
+	return nil, nil
+}
