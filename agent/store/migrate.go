@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+//go:embed schema.sql
+var schema string
+
+// schemaVersion is the version of Holdfast's own tables that this program writes.
+const schemaVersion = 1
+
+// ErrNewer says that a newer Holdfast has changed the tables: this one must not write to
+// them.
+var ErrNewer = errors.New("the database was written by a newer Holdfast")
+
+func newer(what string, have, know int) error {
+	return runner.WithHint(fmt.Errorf("%w: %s are at version %d, this program knows %d", ErrNewer, what, have, know),
+		"use that version again, or give this one a state of its own (engine.sqlite in agent.toml)")
+}
+
+// migrateRiver brings River's tables up to date, then calls own.
+func migrateRiver[T any](ctx context.Context, m *rivermigrate.Migrator[T], own func(context.Context) error) error {
+	have, err := m.ExistingVersions(ctx)
+	if err != nil {
+		return err
+	}
+	all := m.AllVersions()
+	if h, a := last(have), last(all); h > a {
+		return newer("River's tables", h, a)
+	} else if h < a {
+		if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+			return fmt.Errorf("create River's tables: %w", err)
+		}
+	}
+	return own(ctx)
+}
+
+func last(ms []rivermigrate.Migration) int {
+	v := 0
+	for _, m := range ms {
+		v = max(v, m.Version)
+	}
+	return v
+}
+
+// migrate creates Holdfast's own tables, all or none.
+func (s *Store) migrate(ctx context.Context) error {
+	return s.db.inTx(ctx, func(t tx) error {
+		if _, err := t.exec(ctx, "create table if not exists holdfast_schema (version bigint primary key)"); err != nil {
+			return err
+		}
+		var have int64
+		if _, err := one(ctx, t, []any{&have}, "select coalesce(max(version), 0) from holdfast_schema"); err != nil {
+			return err
+		}
+		if have > schemaVersion {
+			return newer("its tables", int(have), schemaVersion)
+		}
+		if have == schemaVersion {
+			return nil
+		}
+		for _, stmt := range statements(schema) {
+			if _, err := t.exec(ctx, stmt); err != nil {
+				return fmt.Errorf("create tables: %w", err)
+			}
+		}
+		_, err := t.exec(ctx, "insert into holdfast_schema (version) values ($1)", int64(schemaVersion))
+		return err
+	})
+}
+
+// statements splits the schema: comments go, no statement holds a semicolon of its own.
+func statements(text string) []string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		code, _, _ := strings.Cut(line, "--")
+		b.WriteString(strings.TrimRight(code, " \n") + "\n")
+	}
+	var out []string
+	for _, stmt := range strings.Split(b.String(), ";") {
+		if stmt = strings.TrimSpace(stmt); stmt != "" {
+			out = append(out, stmt)
+		}
+	}
+	return out
+}

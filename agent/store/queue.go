@@ -1,0 +1,77 @@
+package store
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// queueReport is Holdfast's own queue. It is apart from the queues of stages, so that ten
+// thousand queued builds delay no report; posting has no queue at all, see [Store.Work].
+const queueReport = "report"
+
+const (
+	// MaxLimit is the longest time limit of a stage.
+	MaxLimit = 24 * time.Hour
+	// River cancels a worker after the stage's limit and this margin, which covers the
+	// checkout and the wait for the bench lock. The stage's own limit ends it long before;
+	// a worker without a finite timeout would never be rescued.
+	margin = 2 * time.Hour
+	// River judges a running job by its age alone, so this exceeds the longest of them.
+	// Recover finds the jobs of a dead process at once; the rescue is for machines that
+	// never come back.
+	rescueAfter = MaxLimit + margin + time.Hour
+	reportLimit = 10 * time.Minute
+	// River counts every start of a job, a wait for the database included; the store's own
+	// count of tries decides about stages.
+	riverAttempts = 1000
+	// A stage whose worker died or misbehaved this often is concluded as an error.
+	maxTries = 3
+)
+
+// The queue is polled this often; a job waits at most this long plus a tenth.
+const pollInterval = 750 * time.Millisecond
+
+// queueName is River's rule.
+var queueName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
+
+func checkQueue(name string) error {
+	switch {
+	case name == queueReport:
+		return fmt.Errorf("queue %q is Holdfast's own", name)
+	case len(name) > 64 || !queueName.MatchString(name):
+		return fmt.Errorf("queue name %q: want lower-case letters and digits, separated by single - or _", name)
+	}
+	return nil
+}
+
+// stageArgs names one attempt at one job.
+type stageArgs struct {
+	Run     int64  `json:"run"`
+	Stage   string `json:"stage"`
+	Attempt int    `json:"attempt"`
+	LimitMS int64  `json:"limit_ms"`
+}
+
+func (stageArgs) Kind() string { return "holdfast_stage" }
+
+type reportArgs struct {
+	Run int64 `json:"run"`
+}
+
+func (reportArgs) Kind() string { return "holdfast_report" }
+
+// at is when River may start a job that is due at once. Jobs of one queue start in the
+// order of this time, then of their ids; a fixed time leaves the ids, so a clock that goes
+// backwards neither delays nor reorders anything.
+var at = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func stageJob(queue string, a stageArgs) river.InsertManyParams {
+	return river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts, ScheduledAt: at}}
+}
+
+func reportJob(run int64) river.InsertManyParams {
+	return river.InsertManyParams{Args: reportArgs{run}, InsertOpts: &river.InsertOpts{Queue: queueReport, MaxAttempts: riverAttempts, ScheduledAt: at}}
+}

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// errDied is why a job of a dead process is handed out anew.
+var errDied = errors.New("the process that worked on it ended without a result")
+
+// Recover takes over from processes of this machine that died: their running jobs are
+// handed out anew under the next attempt number, the runs they executed directly are
+// cancelled ("the process ended") and reported, reports they did not finish are enqueued
+// again, and messages they were posting are free. Living processes, this one included, and
+// those of other machines are left alone, so it may be called at any time; the agent does
+// at boot. It returns the number of things taken over.
+func (s *Store) Recover(ctx context.Context) (n int, err error) {
+	owners, marks, err := s.dead()
+	if err != nil {
+		return 0, fmt.Errorf("recover: %w", err)
+	}
+	defer func() {
+		for _, f := range marks {
+			_ = f.Close()
+		}
+	}()
+	for i, owner := range owners {
+		var taken int
+		err := s.db.inTx(ctx, func(t tx) error {
+			var err error
+			taken, err = s.takeOver(ctx, t, owner)
+			return err
+		})
+		if err != nil {
+			return n, fmt.Errorf("recover what %s left: %w", owner, err)
+		}
+		n += taken
+		// Only now: a crash before this line repeats a recovery that finds nothing.
+		if err := os.Remove(marks[i].Name()); err != nil {
+			s.log.Warn("mark of a dead process stays", "owner", owner, "err", err)
+		}
+		if taken > 0 {
+			s.log.Info("took over from a process that ended", "owner", owner, "count", taken)
+		}
+	}
+	s.wakePoster()
+	return n, nil
+}
+
+func (s *Store) takeOver(ctx context.Context, t tx, owner string) (n int, err error) {
+	var keys []jobKey
+	err = t.query(ctx, func(scan func(...any) error) error {
+		var k jobKey
+		var attempt int64
+		err := scan(&k.run, &k.stage, &attempt)
+		k.attempt = int(attempt)
+		keys = append(keys, k)
+		return err
+	}, `select job.run, job.stage, job.attempt from job join run on run.id = job.run
+		where job.owner = $1 and job.state = 'running' and run.direct = 0 order by job.run, job.position`, owner)
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range keys {
+		if err := s.requeue(ctx, t, k, true, errDied); err != nil {
+			return 0, err
+		}
+	}
+	type ownedRun struct {
+		id     int64
+		direct bool
+	}
+	var runs []ownedRun
+	err = t.query(ctx, func(scan func(...any) error) error {
+		var r ownedRun
+		var direct int64
+		err := scan(&r.id, &direct)
+		r.direct = direct == 1
+		runs = append(runs, r)
+		return err
+	}, "select id, case when direct = 1 and state in ('queued', 'running') then 1 else 0 end from run where owner = $1 and reported = 0 order by id", owner)
+	if err != nil {
+		return 0, err
+	}
+	at := now().UnixMilli()
+	for _, r := range runs {
+		if r.direct {
+			if _, _, err := endRun(ctx, t, r.id, runner.StateCancelled, "the process ended", at); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := t.exec(ctx, "update run set owner = '' where id = $1", r.id); err != nil {
+			return 0, err
+		}
+		if _, err := t.enqueue(ctx, reportJob(r.id)); err != nil {
+			return 0, err
+		}
+	}
+	return len(keys) + len(runs), s.releaseMessages(ctx, t, owner)
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+	_ "modernc.org/sqlite" // registers the "sqlite" driver
+)
+
+// sqliteEngine keeps everything in one file on a local disk. All writing, River's
+// included, goes through one connection: SQLite has one writer anyway, and waiting in
+// line inside the process is fair and silent, where a busy database is neither. Reads
+// have connections of their own and see the last commit (WAL).
+type sqliteEngine struct {
+	path   string
+	db     *sql.DB // one connection
+	ro     *sql.DB
+	client *river.Client[*sql.Tx]
+}
+
+func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngine, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", sqliteURL(path, "_txlock=immediate", "_pragma=synchronous(normal)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	db.SetMaxIdleConns(1)
+	e := &sqliteEngine{path: path, db: db}
+	if err := db.PingContext(ctx); err != nil {
+		e.close()
+		return nil, err
+	}
+	if e.ro, err = sql.Open("sqlite", sqliteURL(path, "_pragma=query_only(1)")); err != nil {
+		e.close()
+		return nil, err
+	}
+	e.ro.SetMaxOpenConns(2)
+	e.ro.SetMaxIdleConns(2)
+	if e.client, err = river.NewClient(riversqlite.New(db), &river.Config{Logger: log}); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// sqliteURL is the data source name of a file: its path is escaped, so that "?" and "%"
+// in a folder's name mean themselves.
+func sqliteURL(path string, params ...string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	u.RawQuery = "_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)"
+	for _, p := range params {
+		u.RawQuery += "&" + p
+	}
+	return u.String()
+}
+
+func (e *sqliteEngine) close() {
+	if e.ro != nil {
+		_ = e.ro.Close()
+	}
+	_ = e.db.Close()
+}
+
+func (e *sqliteEngine) reader() querier { return sqlQuerier{e.ro} }
+
+func (e *sqliteEngine) inTx(ctx context.Context, f func(tx) error) error {
+	t, err := e.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(&sqliteTx{sqlQuerier{t}, t, e.client}); err != nil {
+		_ = t.Rollback()
+		return err
+	}
+	return t.Commit()
+}
+
+func (e *sqliteEngine) migrate(ctx context.Context, own func(context.Context) error) error {
+	unlock, err := waitLock(ctx, e.path+".migrate", "", nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m, err := rivermigrate.New(riversqlite.New(e.db), nil)
+	if err != nil {
+		return err
+	}
+	return migrateRiver(ctx, m, own)
+}
+
+func (e *sqliteEngine) worker(cfg *river.Config) (client, error) {
+	// River's listener for SQLite asks the database 20 times a second. Polling each queue
+	// at FetchPollInterval is cheaper and still within a second.
+	cfg.PollOnly = true
+	return river.NewClient(riversqlite.New(e.db), cfg)
+}
+
+type sqlQuerier struct {
+	q interface {
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+}
+
+func (q sqlQuerier) query(ctx context.Context, each func(func(...any) error) error, text string, args ...any) error {
+	rows, err := q.q.QueryContext(ctx, text, clean(args)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+type sqliteTx struct {
+	sqlQuerier
+	t      *sql.Tx
+	client *river.Client[*sql.Tx]
+}
+
+func (t *sqliteTx) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	res, err := t.t.ExecContext(ctx, text, clean(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (t *sqliteTx) enqueue(ctx context.Context, jobs ...river.InsertManyParams) ([]int64, error) {
+	return enqueue(ctx, t.client, t.t, jobs)
+}
+
+func (t *sqliteTx) cancel(ctx context.Context, id int64) error {
+	return cancelJob(ctx, t.client, t.t, id)
+}
+
+func enqueue[T any](ctx context.Context, c *river.Client[T], t T, jobs []river.InsertManyParams) ([]int64, error) {
+	res, err := c.InsertManyTx(ctx, t, jobs)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue: %w", err)
+	}
+	ids := make([]int64, len(res))
+	for i, r := range res {
+		ids[i] = r.Job.ID
+	}
+	return ids, nil
+}
+
+func cancelJob[T any](ctx context.Context, c *river.Client[T], t T, id int64) error {
+	_, err := c.JobCancelTx(ctx, t, id)
+	if errors.Is(err, rivertype.ErrNotFound) {
+		return nil
+	}
+	return err
+}
