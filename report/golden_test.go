@@ -1,0 +1,43 @@
+package report
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Every case in every format. After -update the diff is reviewed like code.
+func TestGolden(t *testing.T) {
+	all := cases(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		in := all[name]
+		doc, err := JSON(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ext, got := range map[string]string{".md": Markdown(in), ".txt": Text(in), ".json": string(doc) + "\n"} {
+			file := filepath.Join("testdata", name+ext)
+			if *update {
+				if err := os.MkdirAll("testdata", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s differs (rewrite with -update and look at the diff); got:\n%s", file, clip(got, 6000))
+			}
+		}
+	}
+}

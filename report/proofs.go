@@ -1,0 +1,99 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// proofs shows status, job count and every named theorem with its file.
+func proofs(p *runner.Proofs) []section {
+	var b strings.Builder
+	built := 0
+	for i := range p.Modules {
+		if p.Modules[i].Verdict == runner.Success {
+			built++
+		}
+	}
+	modules := fmt.Sprintf("%s of %s built", number(built), plural(len(p.Modules), "module"))
+	if built == len(p.Modules) {
+		modules = plural(built, "module") + " built"
+	}
+	fmt.Fprintf(&b, "### Proofs\n\n%s, %s, %s.", upper(proved(p)), modules, plural(p.Jobs, "build job"))
+	if p.Toolchain != "" {
+		b.WriteString(" Tool chain: " + prose(clip(visible(p.Toolchain), 160)))
+		if p.Requested != "" {
+			b.WriteString(", asked for: " + code(p.Requested))
+		}
+		b.WriteString(".")
+	}
+	if p.Inventory != "" {
+		fmt.Fprintf(&b, " Inventory: %s.", strings.TrimRight(prose(p.Inventory), "."))
+	}
+	b.WriteString("\n\n")
+	if !p.Authority {
+		b.WriteString("**Stand-in tool chain:** “proved” here is a convenience, not the authority of the installed Lean.\n\n")
+	}
+	out := []section{{keep: mustKeep, head: b.String()}}
+
+	bad := section{keep: 80, what: "modules that were not built"}
+	for _, m := range p.Modules {
+		if m.Verdict == runner.Success {
+			continue
+		}
+		line := fmt.Sprintf("- %s module %s %s", icon(valid(m.Verdict)), code(m.Name), word(m.Verdict))
+		if m.Reason != "" {
+			line += ": " + prose(m.Reason)
+		}
+		bad.rows = append(bad.rows, line+"\n")
+	}
+	for _, f := range p.Orphans {
+		bad.rows = append(bad.rows, fmt.Sprintf("- ❔ %s belongs to no library and was not built\n", code(f)))
+	}
+	if len(bad.rows) > 0 {
+		bad.tail = "\n"
+		out = append(out, bad)
+	}
+	if len(p.Theorems) == 0 {
+		return out
+	}
+	list := section{keep: 20, what: "theorems"}
+	order := make([]*runner.Theorem, len(p.Theorems))
+	for i := range p.Theorems {
+		order[i] = &p.Theorems[i]
+	}
+	slices.SortStableFunc(order, func(x, y *runner.Theorem) int { return cmp.Compare(rank(x.Verdict), rank(y.Verdict)) })
+	for _, t := range order {
+		list.rows = append(list.rows, theorem(t))
+	}
+	list.head, list.tail = details("Every theorem with its file", "| | Theorem | Where | Axioms |\n|---|---|---|---|\n")
+	return append(out, list)
+}
+
+func theorem(t *runner.Theorem) string {
+	name := code(t.Name)
+	if t.Kind != "" && t.Kind != "theorem" {
+		name = prose(t.Kind) + " " + name
+	}
+	if t.Verdict != runner.Success && t.Reason != "" {
+		name += " " + prose(t.Reason)
+	}
+	axioms := "none"
+	if len(t.Axioms) > 0 {
+		var list []string
+		for _, a := range t.Axioms[:min(len(t.Axioms), 8)] {
+			list = append(list, code(a))
+		}
+		if n := len(t.Axioms) - len(list); n > 0 {
+			list = append(list, fmt.Sprintf("and %s more", number(n)))
+		}
+		axioms = strings.Join(list, ", ")
+	}
+	if t.Verdict == runner.Error && len(t.Axioms) == 0 {
+		axioms = "not known"
+	}
+	return "| " + icon(valid(t.Verdict)) + " | " + name + " | " + code(place(t.File, t.Line, 0)) + " | " + axioms + " |\n"
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// Text renders a run for the end of a terminal command: the verdict first, then one
+// block for each stage with what has to be looked at, then what changed and where the
+// logs are. No colour, no control characters.
+func Text(in Input) string {
+	r := &in.Run
+	var b strings.Builder
+	b.WriteString(word(in.verdict()) + "  ")
+	if r.Number > 0 {
+		fmt.Fprintf(&b, "run %d of ", r.Number)
+	}
+	b.WriteString(orUnknown(r.Repo, line))
+	if r.Commit.SHA != "" {
+		b.WriteString(" at " + line(r.Commit.Short()))
+	}
+	if r.Branch != "" {
+		b.WriteString(" (" + line(r.Branch) + ")")
+	}
+	if r.Commit.Subject != "" {
+		fmt.Fprintf(&b, " “%s”", clip(line(r.Commit.Subject), 72))
+	}
+	b.WriteString("\n")
+	if r.State == runner.StateCancelled || r.State == runner.StateSuperseded {
+		fmt.Fprintf(&b, "this run was %s before it finished\n", r.State)
+	}
+	if len(r.Stages) == 0 {
+		why := "no stage ran"
+		if r.Reason != "" {
+			why = r.Reason
+		}
+		fmt.Fprintf(&b, "nothing was examined: %s\n", line(why))
+	}
+	b.WriteString("\n")
+	for i := range r.Stages {
+		stageText(&b, &in, &r.Stages[i])
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", line(w))
+	}
+	for _, w := range r.Machine.Warnings {
+		fmt.Fprintf(&b, "warning: machine: %s\n", line(w))
+	}
+	if in.Previous != nil {
+		list := Changes(in)
+		if len(list) == 0 {
+			fmt.Fprintf(&b, "changed since %s: nothing in verdicts, theorems and rules\n", since(in.Previous))
+		} else {
+			fmt.Fprintf(&b, "changed since %s:\n", since(in.Previous))
+		}
+		for _, c := range list {
+			b.WriteString("  " + c.What)
+			var names []string
+			for _, n := range c.Names[:min(len(c.Names), maxNames)] {
+				names = append(names, line(n))
+			}
+			if n := len(c.Names) - maxNames; n > 0 {
+				names = append(names, fmt.Sprintf("and %s more", number(n)))
+			}
+			if len(names) > 0 {
+				b.WriteString(": " + strings.Join(names, ", "))
+			}
+			b.WriteString("\n")
+		}
+	}
+	if folder := logFolder(r); folder != "" {
+		fmt.Fprintf(&b, "logs: %s\n", line(folder))
+	}
+	return b.String()
+}
+
+// line is hostile text for a terminal.
+func line(s string) string { return clip(visible(s), maxProse) }
+
+const indent = "          "
+
+func stageText(b *strings.Builder, in *Input, s *runner.Result) {
+	fmt.Fprintf(b, "%-8s  %s", line(s.Stage), word(s.Verdict))
+	if s.Seconds > 0 {
+		fmt.Fprintf(b, ", %s", elapsed(s.Seconds))
+	}
+	if text := summary(s); text != "" {
+		b.WriteString(": " + line(text))
+	}
+	b.WriteString("\n")
+	if s.Hint != "" {
+		b.WriteString(indent + "hint: " + line(s.Hint) + "\n")
+	}
+	const most = 20
+	shown, more := 0, 0
+	for _, f := range findings(&runner.Run{Stages: []runner.Result{*s}}) {
+		if rank(f.Verdict) >= rank(runner.Success) {
+			continue
+		}
+		if shown == most {
+			more++
+			continue
+		}
+		shown++
+		b.WriteString(indent)
+		if p := place(line(f.File), f.Line, f.Column); p != "" {
+			b.WriteString(p + ": ")
+		}
+		if f.Rule != "" {
+			b.WriteString("[" + line(f.Rule) + "] ")
+		}
+		b.WriteString(line(f.Text) + "\n")
+	}
+	if more > 0 {
+		fmt.Fprintf(b, "%sand %s, in the report\n", indent, plural(more, "more finding"))
+	}
+	if c := s.Checks; c != nil {
+		for i := range c.Rules {
+			ruleText(b, &c.Rules[i])
+		}
+	}
+	if p := s.Proofs; p != nil && !p.Authority {
+		b.WriteString(indent + "stand-in tool chain: “proved” is a convenience here\n")
+	}
+	if s.Stage == runner.StageBench && s.Bench != nil {
+		for _, t := range interpretation(harness(in.metrics())) {
+			b.WriteString(indent + line(t) + "\n")
+		}
+	}
+	for _, w := range s.Warnings {
+		b.WriteString(indent + "warning: " + line(w) + "\n")
+	}
+}
+
+// ruleText shows a tolerated warning with its reason; failures are findings already.
+func ruleText(b *strings.Builder, r *runner.Rule) {
+	if r.Outcome != runner.Warn {
+		return
+	}
+	why := "not acknowledged"
+	if r.Ack != nil {
+		why = fmt.Sprintf("acknowledged until %s: %s", line(r.Ack.Until), line(r.Ack.Reason))
+	}
+	fmt.Fprintf(b, "%swarning: [%s] %s (%s)\n", indent, line(r.ID), line(r.Reason), why)
+}
