@@ -42,7 +42,7 @@ type Config struct {
 
 // Agent is the table [agent].
 type Agent struct {
-	Name  string `toml:"name"`            // worker name in reports; default: the host name
+	Name  string `toml:"name" is:"name"`  // worker name in reports; default: the host name
 	State string `toml:"state" is:"path"` // folder of mirrors, work trees, logs and the database
 }
 
@@ -125,16 +125,16 @@ type CheckProgram struct {
 
 // Bench is the table [bench].
 type Bench struct {
-	Enabled  bool           `toml:"enabled"`                   // default true
-	Backend  string         `toml:"backend" is:"cpu|none"`     // default cpu; none: only programs
-	Threads  []int          `toml:"threads" is:">=1"`          // default [1, 2, 4, 8]
-	Depths   []int          `toml:"depths" is:">=1"`           // default [1, 2, 4, 8, 16, 32]
-	Rounds   int            `toml:"rounds" is:">=1"`           // default 10; below 6 no comparison is possible
-	Window   time.Duration  `toml:"window" is:"duration>=1ms"` // of one measurement; default 50ms
-	Warmup   time.Duration  `toml:"warmup" is:"duration>=0s"`  // default 200ms
-	Latency  time.Duration  `toml:"latency" is:"duration>=0s"` // modelled submit latency of the cpu backend; default 100us
-	Limit    time.Duration  `toml:"limit" is:"duration>=1s"`   // default 10m
-	Seed     int            `toml:"seed"`                      // order of measurements; default 1
+	Enabled  bool           `toml:"enabled"`                                  // default true
+	Backend  string         `toml:"backend" is:"cpu|none"`                    // default cpu; none: only programs
+	Threads  []int          `toml:"threads" is:">=1,<=256,unique"`            // default [1, 2, 4, 8]
+	Depths   []int          `toml:"depths" is:">=1,<=1024,unique,one"`        // 1 is what the others are compared with; default [1, 2, 4, 8, 16, 32]
+	Rounds   int            `toml:"rounds" is:">=3,<=1000"`                   // default 10; below 6 no comparison is possible
+	Window   time.Duration  `toml:"window" is:"duration>=1ms,duration<=1m"`   // of one measurement; default 50ms
+	Warmup   time.Duration  `toml:"warmup" is:"duration>=0s,duration<=10m"`   // default 200ms
+	Latency  time.Duration  `toml:"latency" is:"duration>=0s,duration<=50ms"` // modelled submit latency of the cpu backend; default 100us
+	Limit    time.Duration  `toml:"limit" is:"duration>=1s"`                  // default 10m
+	Seed     int            `toml:"seed"`                                     // order of measurements; default 1
 	Programs []BenchProgram `toml:"programs"`
 }
 

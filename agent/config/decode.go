@@ -29,13 +29,12 @@ type decoder struct {
 
 // report adds a problem at a stretch of the text.
 func (d *decoder) report(where span, hint, format string, args ...any) {
+	where.start = max(0, min(where.start, len(d.text)))
+	where.end = max(where.start, min(where.end, len(d.text)))
 	line, column, source := locate(d.text, where.start)
-	width := utf8.RuneCountInString(d.text[min(where.start, len(d.text)):min(max(where.start, where.end), len(d.text))])
-	if _, rest, more := strings.Cut(d.text[min(where.start, len(d.text)):min(max(where.start, where.end), len(d.text))], "\n"); more {
-		width -= utf8.RuneCountInString(rest) + 1 // underline on the first line only
-	}
+	marked, _, _ := strings.Cut(d.text[where.start:where.end], "\n") // underline on the first line only
 	p := &Problem{
-		File: d.file, Line: line, Column: column, Width: max(1, width),
+		File: d.file, Line: line, Column: column, Width: max(1, utf8.RuneCountInString(strings.TrimRight(marked, "\r"))),
 		Msg: redact(fmt.Sprintf(format, args...)), Source: printable(redact(source)), Hint: hint,
 	}
 	if masked := utf8.RuneCountInString(p.Source); p.Column-1+p.Width > masked {
@@ -62,6 +61,12 @@ func (d *decoder) value(p path, hint, format string, args ...any) {
 
 func (d *decoder) key(p path, hint, format string, args ...any) {
 	d.report(d.where(d.pos.keys, p), hint, format, args...)
+}
+
+// clean reports whether nothing is wrong with the value at p so far.
+func (d *decoder) clean(p path) bool {
+	line, column, _ := locate(d.text, d.where(d.pos.values, p).start)
+	return !slices.ContainsFunc(d.problems, func(x *Problem) bool { return x.Line == line && x.Column == column })
 }
 
 // where finds p or the nearest of its parents that has a position.
@@ -162,7 +167,7 @@ func homes(t reflect.Type, table, key string) []string {
 		if tag == key && table != "" {
 			found = append(found, table)
 		}
-		if ft.Kind() != reflect.Struct || ft == secretType || strings.HasPrefix(table, "[[repositories") {
+		if ft.Kind() != reflect.Struct || ft == secretType || reflect.PointerTo(ft).Implements(textUnmarshaler) || strings.HasPrefix(table, "[[repositories") {
 			continue
 		}
 		name := strings.Trim(strings.Trim(table, "[]")+"."+tag, ".")
@@ -177,6 +182,8 @@ func homes(t reflect.Type, table, key string) []string {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	secretType   = reflect.TypeFor[Secret]()
+
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
 // field sets one setting, or reports why it cannot.
@@ -296,14 +303,36 @@ func (d *decoder) list(p path, v any, dst reflect.Value, is string) {
 		return
 	}
 	out := reflect.MakeSlice(dst.Type(), len(items), len(items))
+	if rest, required := strings.CutPrefix(is, "required"); required {
+		is = strings.TrimPrefix(rest, ",") // the list is required, not each of its strings
+		if len(items) == 0 {
+			d.value(p, "", "%s: is empty", p)
+		}
+	}
 	for i, item := range items {
 		seed(out.Index(i))
 		d.field(p.index(i), item, out.Index(i), is)
 	}
-	if len(items) == 0 && slices.Contains(rules(is), "required") {
-		d.value(p, "", "%s is empty", p)
-	}
+	d.numbers(p, out, is)
 	dst.Set(out)
+}
+
+// numbers checks the rules of a list of numbers as a whole.
+func (d *decoder) numbers(p path, list reflect.Value, is string) {
+	if list.Type().Elem().Kind() != reflect.Int {
+		return
+	}
+	seen := map[int64]bool{}
+	for i := range list.Len() {
+		n := list.Index(i).Int()
+		if n != 0 && seen[n] && slices.Contains(rules(is), "unique") {
+			d.value(p.index(i), "", "%s: %d is listed twice", p, n)
+		}
+		seen[n] = true
+	}
+	if len(seen) > 0 && !seen[1] && !seen[0] && slices.Contains(rules(is), "one") {
+		d.value(p, "add 1: the others are compared with it", "%s: 1 is missing", p)
+	}
 }
 
 // seed fills in the defaults of one element of a list of tables.
@@ -352,30 +381,32 @@ func (d *decoder) wrongType(p path, v any, want string) {
 	if want == "a string" && text != "" {
 		hint = fmt.Sprintf("put it in quotes: %q", strings.TrimSpace(text))
 	}
-	d.value(p, hint, "%s: expected %s, found %s%s", p, want, kind(v), text)
+	d.value(p, hint, "%s: expected %s, found %s%s", p, want, kind(v, text != ""), text)
 }
 
-// kind names a TOML type.
-func kind(v any) string {
+// kind names a TOML type, with the article that fits what follows.
+func kind(v any, shown bool) string {
+	noun := ""
 	switch v.(type) {
-	case string:
-		return "the string"
-	case int64:
-		return "the number"
-	case float64:
-		return "the number"
-	case bool:
-		return "the boolean"
-	case time.Time:
-		return "the date"
 	case map[string]any:
 		return "a table"
 	case []map[string]any:
 		return "a list of tables"
 	case []any:
 		return "a list"
+	case string:
+		noun = "string"
+	case int64, float64:
+		noun = "number"
+	case bool:
+		noun = "boolean"
+	default:
+		noun = "date"
 	}
-	return fmt.Sprintf("%T", v)
+	if shown {
+		return "the " + noun
+	}
+	return "a " + noun
 }
 
 // bare reports whether a quoted value would be right without its quotes.

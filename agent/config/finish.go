@@ -37,8 +37,12 @@ func (d *decoder) finish(c *Config, at place) {
 		d.programs(root.key("repositories").index(i), r.Checks, r.Bench)
 	}
 	for i, r := range c.Repositories {
-		if r.Name == "" && r.Path != "" {
-			c.Repositories[i].Name = filepath.Base(r.Path)
+		if r.Name != "" || r.Path == "" {
+			continue
+		}
+		c.Repositories[i].Name = filepath.Base(r.Path)
+		if base := filepath.Base(r.Path); base == "." || base == string(filepath.Separator) {
+			c.Repositories[i].Name = "repository"
 		}
 	}
 	d.unique("repositories", "repository", len(c.Repositories), func(i int) string { return c.Repositories[i].Name })
@@ -121,7 +125,8 @@ func (d *decoder) url(p path, s string) {
 		return
 	}
 	u, err := url.Parse(s)
-	if err != nil || !slices.Contains([]string{"https", "http", "ssh", "file"}, u.Scheme) || strings.Contains(s, "::") {
+	if err != nil || !slices.Contains([]string{"https", "http", "ssh", "file"}, u.Scheme) || strings.Contains(s, "::") ||
+		u.Host == "" && u.Scheme != "file" || strings.Trim(u.Path, "/") == "" {
 		if err == nil && u.User != nil {
 			d.masked(p, "not a repository address", hint)
 			return
@@ -149,9 +154,10 @@ func (d *decoder) programs(p path, checks Checks, bench Bench) {
 		}
 		if g.Format == "regexp" {
 			re, err := regexp.Compile(g.Pattern)
-			if g.Pattern == "" && !d.set[at.index(i).key("pattern")] {
+			given := d.set[at.index(i).key("pattern")]
+			if g.Pattern == "" && (!given || d.clean(at.index(i).key("pattern"))) {
 				d.key(at.index(i), `pattern = '(?P<name>\S+): (?P<value>[0-9.]+) (?P<unit>\S+)'`, "format regexp needs a pattern")
-			} else if err == nil && (re.SubexpIndex("name") < 0 || re.SubexpIndex("value") < 0) {
+			} else if err == nil && g.Pattern != "" && (re.SubexpIndex("name") < 0 || re.SubexpIndex("value") < 0) {
 				d.value(at.index(i).key("pattern"), `for example '(?P<name>\S+): (?P<value>[0-9.]+)'`, "the pattern needs the groups name and value")
 			}
 		} else if g.Pattern != "" {
@@ -166,6 +172,9 @@ func (d *decoder) programs(p path, checks Checks, bench Bench) {
 }
 
 func (d *decoder) program(p path, command []string) {
+	if !d.set[p.key("command")] {
+		return
+	}
 	for i, arg := range command {
 		if i == 0 && arg == "" || strings.ContainsRune(arg, 0) {
 			d.value(p.key("command").index(i), "", "%s: %s is not a program or argument", p.key("command"), quote(arg))
@@ -227,8 +236,6 @@ func (d *decoder) schedule(c *Config, i int) {
 			d.value(p.key("cron"), "minute hour day-of-month month day-of-week, for example \"30 2 * * *\"", "%s: %s: %s", p.key("cron"), quote(s.Cron), printable(err.Error()))
 		}
 		s.Spec = spec
-	} else if d.set[p.key("cron")] {
-		d.value(p.key("cron"), "", "%s is empty", p.key("cron"))
 	}
 	var known []string
 	for _, r := range c.Repositories {

@@ -95,7 +95,7 @@ func (d *decoder) repositories(c *Config, v any) {
 	}
 	items, ok := elements(v)
 	if !ok {
-		d.value(p, "write [[repositories]] with two brackets", "repositories: expected a list of tables, found %s", kind(v))
+		d.value(p, "write [[repositories]] with two brackets", "repositories: expected a list of tables, found %s", kind(v, false))
 		return
 	}
 	if len(items) == 0 {

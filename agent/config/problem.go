@@ -25,7 +25,7 @@ func (p *Problem) Error() string {
 	fmt.Fprintf(&b, "%s:%d:%d: %s", p.File, p.Line, p.Column, p.Msg)
 	gutter := fmt.Sprintf("%5d | ", p.Line)
 	fmt.Fprintf(&b, "\n%s%s\n", gutter, strings.ReplaceAll(p.Source, "\t", " "))
-	b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + strings.Repeat(" ", max(0, p.Column-1)))
+	b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + strings.Repeat(" ", max(0, min(p.Column-1, utf8.RuneCountInString(p.Source)))))
 	b.WriteString(strings.Repeat("^", max(1, p.Width)))
 	if p.Hint != "" {
 		b.WriteString("\n      hint: " + p.Hint)
@@ -96,7 +96,7 @@ func quote(s string) string {
 
 // nearest returns the candidate most like word, or "" if none is near.
 func nearest(word string, candidates []string) string {
-	best, dist := "", max(2, len(word)/3)+1
+	best, dist := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(word), c); d < dist && d < len(c) {
 			best, dist = c, d

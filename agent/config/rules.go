@@ -20,8 +20,10 @@ import (
 //	glob              see Match
 //	http              an http or https URL without credentials
 //	regexp            a regular expression (RE2)
-//	>=N               a number of at least N
-//	duration>=D       a duration of at least D
+//	>=N, <=N          a number of at least, of at most N
+//	duration>=D, <=D  a duration of at least, of at most D
+//	unique            a list without repetitions
+//	one               a list with the number 1 in it
 //	a|b|c             one of the words
 func rules(tag string) []string {
 	if tag == "" {
@@ -46,19 +48,46 @@ func (d *decoder) check(p path, v any, tag string) bool {
 func violation(rule string, v any) (msg, hint string) {
 	switch v := v.(type) {
 	case int64:
-		least, _ := strconv.ParseInt(strings.TrimPrefix(rule, ">="), 10, 64)
-		if v < least {
-			return fmt.Sprintf("%d is less than %d", v, least), ""
+		if n, ok := bound(rule, ">=", strconv.Atoi); ok && v < int64(n) {
+			return fmt.Sprintf("%d is less than %d", v, n), ""
+		}
+		if n, ok := bound(rule, "<=", strconv.Atoi); ok && v > int64(n) {
+			return fmt.Sprintf("%d is more than %d", v, n), ""
 		}
 	case time.Duration:
-		least, _ := time.ParseDuration(strings.TrimPrefix(rule, "duration>="))
-		if v < least {
-			return fmt.Sprintf("%s is shorter than %s", v, least), ""
+		if n, ok := bound(rule, "duration>=", time.ParseDuration); ok && v < n {
+			return fmt.Sprintf("%s is shorter than %s", short(v), short(n)), ""
+		}
+		if n, ok := bound(rule, "duration<=", time.ParseDuration); ok && v > n {
+			return fmt.Sprintf("%s is longer than %s", short(v), short(n)), ""
 		}
 	case string:
 		return textViolation(rule, v)
 	}
 	return "", ""
+}
+
+// bound reads the number of a rule that starts with op.
+func bound[T any](rule, op string, parse func(string) (T, error)) (T, bool) {
+	text, ok := strings.CutPrefix(rule, op)
+	if !ok {
+		var zero T
+		return zero, false
+	}
+	n, err := parse(text)
+	return n, err == nil
+}
+
+// short writes a duration as a person does: 2h, not 2h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func textViolation(rule, s string) (msg, hint string) {

@@ -1,0 +1,397 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// shipped is the agent.toml at the root of the repository.
+var shipped = filepath.Join("..", "..", "agent.toml")
+
+func parseString(t *testing.T, text string) *Config {
+	t.Helper()
+	c, err := Parse("/etc/holdfast/agent.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// problems parses a text that must be wrong.
+func problems(t *testing.T, text string) []*Problem {
+	t.Helper()
+	c, err := Parse("agent.toml", []byte(text))
+	var list *Errors
+	if !errors.As(err, &list) {
+		t.Fatalf("Parse accepted\n%s\nas %+v (error %v)", text, c, err)
+	}
+	return list.List
+}
+
+func TestSmallestFile(t *testing.T) {
+	c := parseString(t, "[[repositories]]\npath = \".\"\n")
+	r := c.Repositories[0]
+	if r.Name != "holdfast" || r.Path != "/etc/holdfast" || !r.MatchBranch("main") || r.PullRequests != PullRequestsSameRepository {
+		t.Errorf("repository %+v", r)
+	}
+	if c.Agent.State != "/home/nobody/.local/state/holdfast" || c.Engine.SQLite != c.Agent.State+"/holdfast.db" || c.Agent.Name != "localhost" {
+		t.Errorf("agent %+v, engine %+v", c.Agent, c.Engine)
+	}
+	if c.GitHub.Post || c.GitHub.Poll != time.Minute || c.GitHub.API != "https://api.github.com" {
+		t.Errorf("github %+v", c.GitHub)
+	}
+	if !cmp.Equal(r.Bench, c.Bench) || r.Bench.Rounds != 10 || !r.Proofs.Enabled || r.Thresholds.BaselineRuns != 20 {
+		t.Errorf("stages of the repository are not the defaults: %+v", r)
+	}
+}
+
+// The shipped file is valid and shows every key there is, set or in a comment.
+func TestShippedFile(t *testing.T) {
+	c, err := Load(shipped, []string{"HOME=/home/somebody"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := c.Repository("streampool")
+	if r == nil || !strings.HasSuffix(r.Path, filepath.FromSlash("examples/streampool/.work/streampool")) || !filepath.IsAbs(r.Path) {
+		t.Fatalf("repository %+v", r)
+	}
+	if got := r.Proofs.Dirs; len(got) != 1 || got[0] != "lean" || c.Proofs.Dirs[0] != "." {
+		t.Errorf("proofs.dirs = %v, by default %v", got, c.Proofs.Dirs)
+	}
+	if len(r.Bench.Programs) != 1 || len(c.Bench.Programs) != 0 || r.Bench.Rounds != c.Bench.Rounds {
+		t.Errorf("bench of the repository %+v", r.Bench)
+	}
+	if len(c.Schedules) != 2 || c.Schedules[1].Spec.Location().String() != "Europe/Berlin" || len(r.Thresholds.Require) == 0 {
+		t.Errorf("schedules %+v", c.Schedules)
+	}
+	text, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range keysByTable(reflect.TypeFor[Config](), "") {
+		section := sectionOf(string(text), table.header)
+		if section == "" {
+			t.Errorf("agent.toml does not show %s", table.header)
+			continue
+		}
+		for _, key := range table.keys {
+			if !regexp.MustCompile(`(?m)^(# )?` + key + ` = `).MatchString(section) {
+				t.Errorf("agent.toml does not show %s in %s", key, table.header)
+			}
+		}
+	}
+}
+
+// With every comment that is a setting made one, the file is valid still: what the
+// comments show is not only named but right.
+func TestShippedCommentsAreRight(t *testing.T) {
+	text, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assign := regexp.MustCompile(`^# ((?:\[\[[a-z.]+\]\].*|([a-z_]+) = .*))$`)
+	set := map[string]bool{} // keys of the open table
+	var out []string
+	for line := range strings.SplitSeq(string(text), "\n") {
+		m := assign.FindStringSubmatch(line)
+		if m == nil {
+			m = regexp.MustCompile(`^((?:\[.*\].*|([a-z_]+) = .*))$`).FindStringSubmatch(line)
+		}
+		if m != nil && m[2] == "" {
+			set = map[string]bool{}
+		}
+		// One of two alternatives only.
+		if m != nil && (set[m[2]] || m[2] == "url" || m[2] == "sqlite" || m[2] == "tracking_issue") && m[2] != "" {
+			continue
+		}
+		if m != nil {
+			set[m[2]] = true
+			line = m[1]
+		}
+		out = append(out, line)
+	}
+	c, err := Parse("uncommented.toml", []byte(strings.Join(out, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.GitHub.Token.String() != "env:GITHUB_TOKEN" || len(c.Checks.Programs) != 1 || len(c.Bench.Programs) != 1 || len(c.Checks.Rule) != 1 {
+		t.Errorf("comments were not taken up: %+v", c)
+	}
+	// The defaults shown are the defaults there are.
+	d := defaults()
+	d.Bench.Programs, d.Bench.Threads, d.Bench.Depths, d.Bench.Rounds = c.Bench.Programs, c.Bench.Threads, c.Bench.Depths, c.Bench.Rounds
+	d.Bench.Window, d.Bench.Limit = c.Bench.Window, c.Bench.Limit
+	if diff := cmp.Diff(d.Bench, c.Bench); diff != "" {
+		t.Errorf("bench: the comments show other defaults (-real +shown):\n%s", diff)
+	}
+	d.Proofs.Toolchains, d.Proofs.ElanHome = c.Proofs.Toolchains, c.Proofs.ElanHome
+	if diff := cmp.Diff(d.Proofs, c.Proofs); diff != "" {
+		t.Errorf("proofs: the comments show other defaults (-real +shown):\n%s", diff)
+	}
+	d.Checks.Programs, d.Checks.Rule = c.Checks.Programs, c.Checks.Rule
+	if diff := cmp.Diff(d.Checks, c.Checks); diff != "" {
+		t.Errorf("checks: the comments show other defaults (-real +shown):\n%s", diff)
+	}
+	if c.GitHub.Poll != d.GitHub.Poll || c.GitHub.API != d.GitHub.API || c.GitHub.Post || c.Thresholds.BaselineRuns != d.Thresholds.BaselineRuns {
+		t.Errorf("github or thresholds: the comments show other defaults: %+v", c.GitHub)
+	}
+}
+
+type tableKeys struct {
+	header string
+	keys   []string
+}
+
+// keysByTable lists the tables of a struct and the plain keys of each.
+func keysByTable(t reflect.Type, prefix string) []tableKeys {
+	own := tableKeys{header: prefix}
+	var all []tableKeys
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if tag == "" || tag == "-" {
+			continue
+		}
+		name := strings.Trim(strings.Trim(prefix, "[]")+"."+tag, ".")
+		ft := f.Type
+		if ft.Kind() == reflect.Slice && ft.Elem().Kind() == reflect.Struct && !reflect.PointerTo(ft.Elem()).Implements(textUnmarshaler) {
+			all = append(all, keysByTable(ft.Elem(), "[["+name+"]]")...)
+			continue
+		}
+		if ft.Kind() == reflect.Struct && ft != secretType {
+			if prefix != "[[repositories]]" {
+				all = append(all, keysByTable(ft, "["+name+"]")...)
+			}
+			continue
+		}
+		own.keys = append(own.keys, tag)
+	}
+	if prefix != "" {
+		all = append(all, own)
+	}
+	return all
+}
+
+// sectionOf is the text from a header, in a comment or not, to the next.
+func sectionOf(text, header string) string {
+	at := regexp.MustCompile(`(?m)^(# )?` + regexp.QuoteMeta(header)).FindStringIndex(text)
+	if at == nil {
+		return ""
+	}
+	rest := text[at[1]:]
+	if end := regexp.MustCompile(`(?m)^(# )?\[`).FindStringIndex(rest); end != nil {
+		return rest[:end[0]]
+	}
+	return rest
+}
+
+// Every kind of mistake, its place and its advice, in golden files.
+func TestMistakes(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.toml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("testdata: %v, %d files", err, len(files))
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := problems(t, string(text))
+			got := (&Errors{list}).Error() + "\n"
+			// A line whose comment says "bad" has a problem, and only such lines have.
+			bad := map[int]bool{}
+			for i, line := range strings.Split(string(text), "\n") {
+				if strings.Contains(line, "# bad") {
+					bad[i+1] = true
+				}
+			}
+			for _, p := range list {
+				if !bad[p.Line] {
+					t.Errorf("line %d is right: %s", p.Line, p.Msg)
+				}
+			}
+			for line := range bad {
+				found := false
+				for _, p := range list {
+					found = found || p.Line == line
+				}
+				if !found {
+					t.Errorf("the mistake in line %d was not found", line)
+				}
+			}
+			golden := strings.TrimSuffix(file, ".toml") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("messages changed (-want +got):\n%s", diff)
+			}
+			if strings.Contains(got, "hunter2") {
+				t.Error("a secret is in the messages")
+			}
+		})
+	}
+}
+
+func TestOverridesKeyByKey(t *testing.T) {
+	c := parseString(t, `
+[bench]
+rounds = 7
+[[bench.programs]]
+name = "a"
+command = ["a"]
+[proofs]
+toolchains = ["lean", "~/x"]
+[[repositories]]
+path = "one"
+[repositories.bench]
+threads = [1, 16]
+[repositories.thresholds]
+require = ["ops/s >= baseline - 5%"]
+[[repositories]]
+path = "two"
+[repositories.bench]
+enabled = false
+programs = [{ name = "b", command = ["b", "c"] }]
+`)
+	one, two := c.Repositories[0], c.Repositories[1]
+	if one.Bench.Rounds != 7 || len(one.Bench.Threads) != 2 || len(one.Bench.Programs) != 1 || one.Bench.Programs[0].Format != "go" || !one.Bench.Enabled {
+		t.Errorf("one: %+v", one.Bench)
+	}
+	if two.Bench.Enabled || two.Bench.Programs[0].Name != "b" || two.Bench.Programs[0].Limit != 2*time.Minute || len(two.Bench.Threads) != 4 {
+		t.Errorf("two: %+v", two.Bench)
+	}
+	if len(one.Thresholds.Require) != 1 || one.Thresholds.Require[0].String() != "ops/s >= baseline - 5%" || len(two.Thresholds.Require) != 0 {
+		t.Errorf("thresholds %v, %v", one.Thresholds, two.Thresholds)
+	}
+	want := []string{"/etc/holdfast/lean", "/home/nobody/x"}
+	for _, p := range []Proofs{c.Proofs, one.Proofs, two.Proofs} {
+		if !cmp.Equal(p.Toolchains, want) {
+			t.Errorf("toolchains %v, want %v", p.Toolchains, want)
+		}
+	}
+	one.Bench.Threads[0] = 99
+	if c.Bench.Threads[0] == 99 || two.Bench.Threads[0] == 99 {
+		t.Error("repositories share a list")
+	}
+}
+
+func TestRepositoryAddresses(t *testing.T) {
+	for url, want := range map[string][2]string{
+		"https://github.com/octo/hello.git":  {"hello", "octo/hello"},
+		"https://github.com/octo/hello.js/":  {"hello.js", "octo/hello.js"},
+		"git@github.com:octo/hello.git":      {"hello", "octo/hello"},
+		"ssh://git@github.com/octo/hello":    {"hello", "octo/hello"},
+		"ssh://git@example.org:22/deep/a":    {"a", ""},
+		"https://git.example.org/x/y":        {"y", ""},
+		"file:///srv/git/z.git":              {"z", ""},
+		"https://github.com.evil.test/a/b":   {"b", ""},
+		"https://evil.test/github.com/a/b":   {"b", ""},
+		"git@example.org:team/project.git":   {"project", ""},
+		"https://github.com/a/b/tree/master": {"master", ""},
+	} {
+		c := parseString(t, "[[repositories]]\nurl = '"+url+"'\n")
+		if r := c.Repositories[0]; r.Name != want[0] || r.GitHub != want[1] {
+			t.Errorf("%s: name %q github %q, want %q", url, r.Name, r.GitHub, want)
+		}
+	}
+	for _, url := range []string{
+		"", "--upload-pack=x", "ext::sh -c id", "https://", "ftp://x/y", "../up", "https://a b/c", "https://u:hunter2@h/p", "https://hunter2@h/p",
+		"ssh://git:hunter2@h/p", "file::/x", "a\tb",
+	} {
+		list := problems(t, fmt.Sprintf("[[repositories]]\nurl = %q\n", url))
+		if len(list) != 1 || list[0].Line != 2 || strings.Contains(list[0].Error(), "hunter2") {
+			t.Errorf("%q: %v", url, list)
+		}
+	}
+}
+
+func TestMatchBranch(t *testing.T) {
+	for _, c := range []struct {
+		glob, name string
+		want       bool
+	}{
+		{"main", "main", true},
+		{"main", "mainx", false},
+		{"*", "main", true},
+		{"*", "a/b", false},
+		{"**", "a/b/c", true},
+		{"release/*", "release/1.2", true},
+		{"release/*", "release/1/2", false},
+		{"release/**", "release/1/2", true},
+		{"**/fix", "fix", true},
+		{"**/fix", "a/b/fix", true},
+		{"**/fix", "prefix", false},
+		{"v[0-9].?", "v1.x", true},
+		{"v[^0-9]", "v1", false},
+		{"v[!0-9]", "vx", true},
+		{"a.c", "abc", false},
+		{`\*`, "*", true},
+		{`\*`, "x", false},
+		{"a+(b)", "a+(b)", true},
+	} {
+		if got := Match(c.glob, c.name); got != c.want {
+			t.Errorf("Match(%q, %q) = %v", c.glob, c.name, got)
+		}
+	}
+	for _, glob := range []string{"", "[", "[]", "[^]", "a\\", "[z-a]", "[a/b]"} {
+		if _, err := compile(glob); err == nil {
+			t.Errorf("glob %q was accepted", glob)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "agent.toml")
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "does not exist") || hintOf(err) == "" {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := Load(dir, nil); err == nil {
+		t.Error("a folder was loaded")
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("\ufeff[[repositories]]\r\npath = \"sub\"\r\n")
+	c, err := Load(file, []string{"HOME=" + dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Repositories[0].Path != filepath.Join(dir, "sub") || !strings.HasPrefix(c.Agent.State, dir) {
+		t.Errorf("%+v", c)
+	}
+	if mac := strings.HasSuffix(c.Agent.State, "Library/Application Support/Holdfast"); mac != (runtime.GOOS == "darwin") {
+		t.Errorf("state folder %s on %s", c.Agent.State, runtime.GOOS)
+	}
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "HOME is not set") {
+		t.Errorf("without HOME: %v", err)
+	}
+	write(strings.Repeat("#", maxFile+1))
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "larger") {
+		t.Errorf("a large file: %v", err)
+	}
+}
