@@ -127,14 +127,14 @@ type CheckProgram struct {
 type Bench struct {
 	Enabled  bool           `toml:"enabled"`                                  // default true
 	Backend  string         `toml:"backend" is:"cpu|none"`                    // default cpu; none: only programs
-	Threads  []int          `toml:"threads" is:">=1,<=256,unique"`            // default [1, 2, 4, 8]
+	Threads  []int          `toml:"threads" is:">=1,<=256,unique"`            // default [1, 2, 4, 8, 16]
 	Depths   []int          `toml:"depths" is:">=1,<=1024,unique,one"`        // 1 is what the others are compared with; default [1, 2, 4, 8, 16, 32]
-	Rounds   int            `toml:"rounds" is:">=3,<=1000"`                   // default 10; below 6 no comparison is possible
-	Window   time.Duration  `toml:"window" is:"duration>=1ms,duration<=1m"`   // of one measurement; default 50ms
-	Warmup   time.Duration  `toml:"warmup" is:"duration>=0s,duration<=10m"`   // default 200ms
-	Latency  time.Duration  `toml:"latency" is:"duration>=0s,duration<=50ms"` // modelled submit latency of the cpu backend; default 100us
+	Rounds   int            `toml:"rounds" is:">=3,<=1000"`                   // default 7; with fewer no comparison is possible
+	Window   time.Duration  `toml:"window" is:"duration>=1ms,duration<=1m"`   // of one measurement; default 60ms
+	Warmup   time.Duration  `toml:"warmup" is:"duration>=0s,duration<=10m"`   // default 500ms
+	Latency  time.Duration  `toml:"latency" is:"duration>=0s,duration<=50ms"` // modelled submit latency of the cpu backend; default 200us
 	Limit    time.Duration  `toml:"limit" is:"duration>=1s"`                  // default 10m
-	Seed     int            `toml:"seed"`                                     // order of measurements; default 1
+	Seed     int            `toml:"seed" is:">=0"`                            // of the order of measurements; 0: from the commit
 	Programs []BenchProgram `toml:"programs"`
 }
 
@@ -147,7 +147,7 @@ type BenchProgram struct {
 	Limit   time.Duration `toml:"limit" is:"duration>=1s"`      // of one call; default 2m
 	Rounds  int           `toml:"rounds" is:">=0"`              // 0: as bench.rounds
 	Format  string        `toml:"format" is:"go|google|regexp"` // default go
-	Pattern string        `toml:"pattern" is:"regexp"`          // for regexp: named groups name, value and perhaps unit
+	Pattern string        `toml:"pattern" is:"regexp"`          // for regexp: named groups value and unit, perhaps name; others become the sample's configuration
 }
 
 // Thresholds is the table [thresholds].
@@ -178,9 +178,9 @@ func defaults() *Config {
 		},
 		Checks: Checks{Enabled: true, Rules: []string{"holdfast.rules.toml"}, Limit: 10 * time.Minute},
 		Bench: Bench{
-			Enabled: true, Backend: "cpu", Threads: []int{1, 2, 4, 8}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
-			Window: 50 * time.Millisecond, Warmup: 200 * time.Millisecond, Latency: 100 * time.Microsecond,
-			Limit: 10 * time.Minute, Seed: 1,
+			Enabled: true, Backend: "cpu", Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 7,
+			Window: 60 * time.Millisecond, Warmup: 500 * time.Millisecond, Latency: 200 * time.Microsecond,
+			Limit: 10 * time.Minute,
 		},
 		Thresholds: Thresholds{BaselineRuns: 20},
 	}

@@ -157,8 +157,8 @@ func (d *decoder) programs(p path, checks Checks, bench Bench) {
 			given := d.set[at.index(i).key("pattern")]
 			if g.Pattern == "" && (!given || d.clean(at.index(i).key("pattern"))) {
 				d.key(at.index(i), `pattern = '(?P<name>\S+): (?P<value>[0-9.]+) (?P<unit>\S+)'`, "format regexp needs a pattern")
-			} else if err == nil && g.Pattern != "" && (re.SubexpIndex("name") < 0 || re.SubexpIndex("value") < 0) {
-				d.value(at.index(i).key("pattern"), `for example '(?P<name>\S+): (?P<value>[0-9.]+)'`, "the pattern needs the groups name and value")
+			} else if err == nil && g.Pattern != "" && (re.SubexpIndex("value") < 0 || re.SubexpIndex("unit") < 0) {
+				d.value(at.index(i).key("pattern"), `for example '(?P<name>\S+): (?P<value>[0-9.]+) (?P<unit>\S+)'`, "the pattern needs the named groups value and unit")
 			}
 		} else if g.Pattern != "" {
 			d.key(at.index(i).key("pattern"), `add format = "regexp"`, "pattern has no effect with format %q", g.Format)

@@ -215,12 +215,14 @@ func (s *scanner) value(p path) {
 		s.str()
 	case '[':
 		s.at++
-		for i := 0; s.next(']'); i++ {
+		for i, last := 0, -1; s.next(']') && s.at > last; i++ {
+			last = s.at
 			s.value(p.index(i))
 		}
 	case '{':
 		s.at++
-		for s.next('}') {
+		for last := -1; s.next('}') && s.at > last; {
+			last = s.at
 			s.pair(p)
 		}
 	default:

@@ -162,3 +162,10 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Texts that are not TOML once held the scanner for ever.
+func TestScanEnds(t *testing.T) {
+	for _, text := range []string{"a = {n = 5\n[b]\n", "a ={{{{{{ad\nc\xb7\\ron = 1", "a = [[[=", "[", "\"", "a = \"\"\"", "=", "a.", "a = {b}", "[[]]"} {
+		scan(text)
+	}
+}
