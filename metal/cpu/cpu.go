@@ -1,0 +1,345 @@
+// Package cpu is a model of a command-queue device on the CPU, for machines without a
+// GPU API and for testing the harness against arithmetic.
+//
+// Each queue is one goroutine that executes its operations in order. The kernel's
+// arithmetic is really done; around it, time passes as on a device: an operation starts
+// Submit after it was submitted, or when its predecessor ended if that is later, takes
+// Execute or as long as the arithmetic takes if that is longer, and is seen Complete
+// after its end. So one queue with D operations in flight gives at most
+//
+//	min(D / (Submit+Execute+Complete), 1/Execute)
+//
+// operations a second. Waiting costs no core, which is why 16 threads scale on a
+// 2-core machine. End times come from the schedule, not from the wake-ups: waking late
+// does not add up as long as more is in flight. At depth 1 it does, by the accuracy of
+// the sleep, which Open measures and [Backend.Device] tells.
+//
+// The model is no GPU: it shows nothing about drivers, clocks or hazards.
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/metal/harness"
+)
+
+// Model holds the constants of the modelled device. The zero value is a device without
+// latency.
+type Model struct {
+	Submit   time.Duration // from submission to the earliest start
+	Execute  time.Duration // least time of one operation
+	Complete time.Duration // from the end to its being seen
+
+	// Sleep waits for a while; nil is the most accurate one of the platform.
+	// time.Sleep makes the model run in virtual time within a testing/synctest bubble.
+	Sleep func(time.Duration)
+}
+
+// MaxLatency bounds each constant of a model, because its sleeps are not interrupted.
+const MaxLatency = 50 * time.Millisecond
+
+var errReleased = errors.New("queue was released")
+
+// Backend is the device. It implements [harness.Backend].
+type Backend struct {
+	model     Model
+	epoch     time.Time
+	overshoot time.Duration
+
+	mu     sync.Mutex
+	closed bool
+	queues map[*queue]bool
+	made   int
+}
+
+// Open makes a device. It measures for a few milliseconds how late sleeps end.
+func Open(m Model) (*Backend, error) {
+	for _, d := range []time.Duration{m.Submit, m.Execute, m.Complete} {
+		if d < 0 || d > MaxLatency {
+			return nil, fmt.Errorf("cpu model: latency %s is outside 0 … %s", d, MaxLatency)
+		}
+	}
+	if m.Sleep == nil {
+		m.Sleep = sleep
+	}
+	b := &Backend{model: m, epoch: time.Now(), queues: map[*queue]bool{}}
+	var late [9]time.Duration
+	for i := range late {
+		t := time.Now()
+		m.Sleep(200 * time.Microsecond)
+		late[i] = time.Since(t) - 200*time.Microsecond
+	}
+	slices.Sort(late[:])
+	b.overshoot = late[len(late)/2]
+	return b, nil
+}
+
+// Device implements [harness.Backend].
+func (b *Backend) Device() harness.Device {
+	m := b.model
+	return harness.Device{
+		Backend: "cpu",
+		Text: fmt.Sprintf("CPU model backend: queues as ordered workers, modelled latency %s and %s an operation — not a GPU",
+			m.Submit+m.Complete, m.Execute),
+		Settings: map[string]string{
+			"latency":        fmt.Sprintf("%s submit, %s execute, %s complete", m.Submit, m.Execute, m.Complete),
+			"sleep-accuracy": fmt.Sprintf("wakes %s late (median of 9)", b.overshoot.Round(time.Microsecond)),
+		},
+	}
+}
+
+// Close ends all queues. It returns once their workers are gone.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	var open []*queue
+	for q := range b.queues {
+		open = append(open, q)
+	}
+	b.mu.Unlock()
+	for _, q := range open {
+		q.Release()
+	}
+	return nil
+}
+
+// program runs a kernel.
+type program struct{ k harness.Kernel }
+
+func (*program) Release() {}
+
+// Compile implements [harness.Backend].
+func (b *Backend) Compile(k harness.Kernel) (harness.Program, error) {
+	if k.Elements < 1 || k.Iterations < 1 {
+		return nil, fmt.Errorf("compile kernel of %s: both must be at least 1", k)
+	}
+	return &program{k}, nil
+}
+
+// run is the kernel in floating point, as a GPU does it; see [harness.Kernel].
+func (p *program) run(data []float32) {
+	const angle = 2 * math.Pi / harness.Modulus
+	for i, x := range data {
+		stride := float32(harness.Stride(i))
+		for range p.k.Iterations {
+			s, c := math.Sincos(float64(x)*angle - math.Pi)
+			x += stride * float32(math.Round(256*(s*s+c*c)))
+			if x >= harness.Modulus {
+				x -= harness.Modulus
+			}
+		}
+		data[i] = x
+	}
+}
+
+// buffer is shared memory.
+type buffer struct{ data []float32 }
+
+func (b *buffer) Data() []float32 { return b.data }
+func (*buffer) Release()          {}
+
+// NewBuffer implements [harness.Backend].
+func (b *Backend) NewBuffer(n int) (harness.Buffer, error) {
+	if n < 1 {
+		return nil, fmt.Errorf("make buffer of %d floats: at least 1 is needed", n)
+	}
+	return &buffer{make([]float32, n)}, nil
+}
+
+// now is the device's clock: nanoseconds since it was opened.
+func (b *Backend) now() time.Duration { return time.Since(b.epoch) }
+
+// sleepUntil waits until the device's clock shows t.
+func (b *Backend) sleepUntil(t time.Duration) {
+	for d := t - b.now(); d > 0; d = t - b.now() {
+		b.model.Sleep(d)
+	}
+}
+
+// queue is one ordered worker.
+type queue struct {
+	b        *Backend
+	slots    chan struct{} // one token for each uncompleted operation
+	work     chan *command // never full: it holds as many as there are slots
+	quit     chan struct{}
+	exited   chan struct{}
+	released atomic.Bool
+}
+
+// NewQueue implements [harness.Backend].
+func (b *Backend) NewQueue(limit int) (harness.Queue, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("make queue of %d operations: at least 1 is needed", limit)
+	}
+	q := &queue{b: b, slots: make(chan struct{}, limit), work: make(chan *command, limit), quit: make(chan struct{}), exited: make(chan struct{})}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, errors.New("make queue: device is closed")
+	}
+	b.queues[q] = true
+	go q.serve()
+	return q, nil
+}
+
+// serve executes operations in order until the queue is released.
+func (q *queue) serve() {
+	defer close(q.exited)
+	var free time.Duration // end of the last operation
+	for {
+		var c *command
+		select {
+		case c = <-q.work:
+		case <-q.quit:
+		}
+		if q.released.Load() { // also when both were ready
+			q.refuse(c)
+			return
+		}
+		begin := max(c.arrival+q.b.model.Submit, free)
+		t := q.b.now()
+		c.program.run(c.data)
+		free = begin + max(q.b.model.Execute, q.b.now()-t)
+		q.b.sleepUntil(free)
+		c.finish(nil, free)
+		<-q.slots
+	}
+}
+
+// refuse ends c, if there is one, and all that waits behind it.
+func (q *queue) refuse(c *command) {
+	for {
+		if c != nil {
+			c.finish(errReleased, 0)
+		}
+		select {
+		case c = <-q.work:
+		default:
+			return
+		}
+	}
+}
+
+// Release implements [harness.Queue]. It may be called twice.
+func (q *queue) Release() {
+	if q.released.CompareAndSwap(false, true) {
+		close(q.quit)
+		q.b.mu.Lock()
+		delete(q.b.queues, q)
+		q.b.mu.Unlock()
+	}
+	<-q.exited
+}
+
+// command is one operation; its thread reuses it.
+type command struct {
+	queue   *queue
+	program *program
+	data    []float32
+	arrival time.Duration
+	end     time.Duration
+	err     error
+	done    chan struct{} // holds one token once completed
+	use     uint32        // how often it was submitted; part of the ticket
+	open    bool          // submitted and not yet waited for
+}
+
+func (c *command) finish(err error, end time.Duration) {
+	c.err, c.end = err, end
+	c.done <- struct{}{}
+}
+
+// thread implements [harness.Thread].
+type thread struct {
+	b        *Backend
+	commands []*command
+	idle     []uint32 // indexes of commands that are not open
+}
+
+// Enter implements [harness.Backend].
+func (b *Backend) Enter() (harness.Thread, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, errors.New("enter thread: device is closed")
+	}
+	return &thread{b: b}, nil
+}
+
+// Submit implements [harness.Thread].
+func (t *thread) Submit(hq harness.Queue, hp harness.Program, hb harness.Buffer, n int) (harness.Ticket, error) {
+	q, ok1 := hq.(*queue)
+	p, ok2 := hp.(*program)
+	b, ok3 := hb.(*buffer)
+	switch {
+	case !ok1 || !ok2 || !ok3 || q == nil || p == nil || b == nil:
+		return 0, errors.New("submit: queue, program or buffer is nil or of another backend")
+	case n < 1 || n > len(b.data):
+		return 0, fmt.Errorf("submit: %d floats of a buffer of %d", n, len(b.data))
+	case q.released.Load():
+		return 0, fmt.Errorf("submit: %w", errReleased)
+	}
+	if len(t.idle) == 0 {
+		t.idle = append(t.idle, uint32(len(t.commands)))
+		t.commands = append(t.commands, &command{done: make(chan struct{}, 1)})
+	}
+	i := t.idle[len(t.idle)-1]
+	c := t.commands[i]
+	c.queue, c.program, c.data = q, p, b.data[:n]
+	select {
+	case q.slots <- struct{}{}:
+	case <-q.quit:
+		return 0, fmt.Errorf("submit: %w", errReleased)
+	}
+	c.arrival = t.b.now()
+	q.work <- c
+	t.idle = t.idle[:len(t.idle)-1]
+	c.use++
+	c.open = true
+	return harness.Ticket(uint64(c.use)<<32 | uint64(i)), nil
+}
+
+// Wait implements [harness.Thread].
+func (t *thread) Wait(k harness.Ticket) error {
+	i, use := uint32(k), uint32(k>>32)
+	if int(i) >= len(t.commands) || !t.commands[i].open || t.commands[i].use != use {
+		return fmt.Errorf("wait: ticket %#x is unknown or was waited for already", uint64(k))
+	}
+	c := t.commands[i]
+	err := c.wait()
+	c.open = false
+	t.idle = append(t.idle, i)
+	if err != nil {
+		return fmt.Errorf("wait: %w", err)
+	}
+	if d := t.b.model.Complete; d > 0 {
+		t.b.sleepUntil(c.end + d)
+	}
+	return nil
+}
+
+// wait returns the operation's error once it is completed or its queue is gone.
+func (c *command) wait() error {
+	select {
+	case <-c.done:
+		return c.err
+	case <-c.queue.exited:
+	}
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		// It slipped in after the worker had emptied the queue. The command must not be
+		// reused: nothing will ever finish it, so nothing of it is left behind either.
+		return errReleased
+	}
+}
+
+// Leave implements [harness.Thread].
+func (t *thread) Leave() { t.commands, t.idle = nil, nil }

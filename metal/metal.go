@@ -1,0 +1,159 @@
+// Package metal is the bench stage: it measures throughput of command queues on a
+// device and runs the benchmark programs of the watched repository.
+//
+// In: a checkout and a [Config]. Out: raw samples in runner.Bench, verified and complete
+// or not at all. The stage succeeds when everything that was configured was measured;
+// whether the numbers are good is for thresholds and history (package baseline) to say.
+// It errs when anything could not be measured: a wrong result, a crash, a hang, an
+// output without samples.
+//
+// Package harness holds the scenarios and the Backend seam, package cpu a modelled
+// device without a GPU, package format the readers of benchmark output. A Metal backend
+// is not here yet; on a machine without one only the cpu model and programs run.
+package metal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/metal/cpu"
+	"github.com/holdfast-ci/holdfast/metal/harness"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// Backends.
+const (
+	BackendCPU  = "cpu"
+	BackendNone = "none" // only programs
+)
+
+// Config says what the stage measures. The zero value measures nothing; [Default] is
+// the usual one. Unless a field says otherwise, its zero value means the default.
+type Config struct {
+	Backend string // BackendCPU or BackendNone; "" is BackendNone
+
+	Threads      []int         // thread counts of multi-queue; empty but not nil leaves it out
+	Depths       []int         // operations in flight of async-pipeline; likewise. 1 must be among them
+	AsyncThreads int           // threads of async-pipeline mode=multi; default the largest of Threads, at most 8
+	Rounds       int           // values of each configuration, at least harness.MinRounds
+	Window       time.Duration // measuring time of one value
+	Warmup       time.Duration // longest warm-up; 0 is none
+	Hang         time.Duration // an operation that takes longer is hung
+	Elements     int           // floats of a buffer
+	Iterations   int           // of the kernel, an operation
+	Seed         uint64        // of the random order; 0: from the commit
+
+	Latency   time.Duration // cpu model: from submission to start; 0 is none
+	Execution time.Duration // cpu model: least time of an operation; default Latency/4
+
+	Programs []Program
+}
+
+// Default is the configuration for a machine without a GPU: 22 configurations in about
+// 12 seconds. The window holds about 180 operations of the slowest configuration.
+func Default() Config {
+	return Config{
+		Backend: BackendCPU,
+		Threads: []int{1, 2, 4, 8, 16},
+		Depths:  []int{1, 2, 4, 8, 16, 32},
+		Rounds:  7, // the least with which a rank test against as many can be significant
+		Window:  60 * time.Millisecond,
+		Warmup:  500 * time.Millisecond,
+		Hang:    10 * time.Second,
+		Latency: 200 * time.Microsecond,
+		// Small enough that a core does 8 queues' arithmetic at full depth.
+		Elements: 64, Iterations: 2,
+	}
+}
+
+// filled is c with defaults in place of zero values.
+func (c Config) filled() Config {
+	d := Default()
+	if c.Backend == "" {
+		c.Backend = BackendNone
+	}
+	if c.Threads == nil {
+		c.Threads = d.Threads
+	}
+	if c.Depths == nil {
+		c.Depths = d.Depths
+	}
+	if c.AsyncThreads == 0 {
+		c.AsyncThreads = 8
+		if len(c.Threads) > 0 {
+			c.AsyncThreads = min(8, slices.Max(c.Threads))
+		}
+	}
+	orDefault(&c.Rounds, d.Rounds)
+	orDefault(&c.Window, d.Window)
+	orDefault(&c.Hang, d.Hang)
+	orDefault(&c.Elements, d.Elements)
+	orDefault(&c.Iterations, d.Iterations)
+	orDefault(&c.Execution, c.Latency/4)
+	c.Programs = slices.Clone(c.Programs)
+	for i := range c.Programs {
+		c.Programs[i] = c.Programs[i].filled()
+	}
+	return c
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c Config) harness() harness.Config {
+	return harness.Config{
+		Threads: c.Threads, Depths: c.Depths, AsyncThreads: c.AsyncThreads,
+		Rounds: c.Rounds, Window: c.Window, Warmup: c.Warmup, Hang: c.Hang,
+		Kernel: harness.Kernel{Elements: c.Elements, Iterations: c.Iterations},
+		Seed:   c.Seed,
+	}
+}
+
+// Check reports everything that is wrong with the configuration, each with a hint
+// where there is one.
+func (c Config) Check() error {
+	c = c.filled()
+	var errs []error
+	switch c.Backend {
+	case BackendNone:
+	case BackendCPU:
+		if err := c.harness().Check(); err != nil {
+			errs = append(errs, fmt.Errorf("bench: %w", err))
+		}
+		for _, d := range []time.Duration{c.Latency, c.Execution} {
+			if d < 0 || d > cpu.MaxLatency {
+				errs = append(errs, fmt.Errorf("bench: latency %s is outside 0 … %s", d, cpu.MaxLatency))
+			}
+		}
+	default:
+		errs = append(errs, runner.WithHint(fmt.Errorf("bench: no backend %q", c.Backend),
+			"this build has the backends %s and %s", BackendCPU, BackendNone))
+	}
+	names := map[string]bool{}
+	for _, p := range c.Programs {
+		if err := p.check(); err != nil {
+			errs = append(errs, err)
+		}
+		if log := p.log(); names[log] {
+			errs = append(errs, fmt.Errorf("benchmark program %q: another one has this name", p.Name))
+		} else {
+			names[log] = true
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Estimate is about how long the device measurements take. Programs come on top: they
+// take what they take, each call at most its Limit.
+func (c Config) Estimate() time.Duration {
+	if c = c.filled(); c.Backend == BackendNone {
+		return 0
+	}
+	return c.harness().Estimate()
+}
