@@ -53,7 +53,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, redacted(err, token)
 	}
-	resp.Body = &bounded{ReadCloser: resp.Body, left: maxBody}
+	resp.Body = &bounded{ReadCloser: resp.Body, left: maxBody + 1}
+	if loc := resp.Header.Get("Location"); loc != "" && token != "" {
+		// net/http quotes a location that it cannot read.
+		resp.Header.Set("Location", proc.NewRedactor(token).String(loc))
+	}
 	now := time.Now()
 	if resp.StatusCode >= 400 {
 		if err := cleanBody(resp, token); err != nil {
