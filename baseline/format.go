@@ -7,7 +7,7 @@ import (
 )
 
 // Format writes a value of a unit for people, four significant digits at most:
-// "98.12k ops/s", "1.24 ms", "+31.0%" for a ratio, "3.92x". NaN is "n/a".
+// "98.12k ops/s", "1.240 ms", "+31.0%" for a ratio, "3.92x". NaN is "n/a".
 func Format(v float64, unit string) string {
 	if math.IsNaN(v) {
 		return "n/a"
@@ -16,6 +16,9 @@ func Format(v float64, unit string) string {
 	case "ratio":
 		return Percent(v)
 	case "x":
+		if a := math.Abs(v); a >= 0.1 && a < 99.95 {
+			return strconv.FormatFloat(v, 'f', 2, 64) + "x"
+		}
 		return scaled(v) + "x"
 	case "%":
 		return scaled(v) + "%"
@@ -32,7 +35,7 @@ func Percent(v float64) string {
 	switch {
 	case math.IsNaN(v):
 		return "n/a"
-	case math.Abs(v) >= 10:
+	case math.Abs(v) >= 0.9995:
 		return fmt.Sprintf("%+.0f%%", 100*v)
 	}
 	s := fmt.Sprintf("%+.1f%%", 100*v)

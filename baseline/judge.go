@@ -245,9 +245,9 @@ func (j *Judgement) fold(samples, thresholds int, all []runner.Sample) {
 	total := len(verdicts)
 	switch j.Verdict {
 	case runner.Failure:
-		j.Reason = fmt.Sprintf("%d of %s missed: %s", by[3], count(total, "threshold"), first.Text())
+		j.Reason = fmt.Sprintf("%d of %s missed: %s", by[3], count(total, "threshold"), first.brief())
 	case runner.Error:
-		j.Reason = fmt.Sprintf("%d of %s could not be told: %s", by[2], count(total, "threshold"), first.Text())
+		j.Reason = fmt.Sprintf("%d of %s could not be told: %s", by[2], count(total, "threshold"), first.brief())
 	case runner.Neutral:
 		j.Reason = fmt.Sprintf("%s measured, no baseline yet for %s", count(samples, "benchmark"), count(total, "threshold"))
 	default:

@@ -122,7 +122,7 @@ func TestJudgeOverall(t *testing.T) {
 		t.Errorf("unmatched: %+v", j)
 	}
 	j = Judge(samples, nil, thresholds(t, "async-gain >= 50%", "ops >= 5"))
-	if j.Verdict != runner.Failure || !strings.HasPrefix(j.Reason, "1 of 2 thresholds missed: async-gain >= 50% on async-gain/mode=single ratio: +31.0%") {
+	if j.Verdict != runner.Failure || !strings.HasPrefix(j.Reason, "1 of 2 thresholds missed: async-gain mode=single is +31.0%, asked >= 50%") {
 		t.Errorf("failure outranks error: %s %s", j.Verdict, j.Reason)
 	}
 
@@ -334,6 +334,22 @@ func BenchmarkParseThreshold(b *testing.B) {
 	for b.Loop() {
 		if _, err := ParseThreshold("scaling queue=per-thread threads=8 >= baseline - 5%"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, c := range []struct {
+		v    float64
+		unit string
+		want string
+	}{
+		{98123.4, "ops/s", "98.12k ops/s"}, {4927, "ops/s", "4927 ops/s"}, {0.00124, "sec/op", "1.240 ms"}, {3.2e-8, "sec/op", "32.00 ns"},
+		{0, "sec/op", "0 s"}, {75, "sec", "75.00 s"}, {0.31, "ratio", "+31.0%"}, {-0.0001, "ratio", "0.0%"}, {7.1, "ratio", "+710%"},
+		{3.918, "x", "3.92x"}, {-2, "%", "-2.000%"}, {1.5e13, "B", "15.00T B"}, {math.NaN(), "x", "n/a"}, {1e300, "B", "1e+300 B"}, {5, "", "5.000"},
+	} {
+		if got := Format(c.v, c.unit); got != c.want {
+			t.Errorf("%g %s: %q, want %q", c.v, c.unit, got, c.want)
 		}
 	}
 }

@@ -2,7 +2,10 @@ package baseline
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -133,14 +136,47 @@ func (j Judgement) Apply(res *runner.Result) {
 	}
 }
 
-// Text is the metric in one line: what was measured, what was asked and what came out.
-func (m Metric) Text() string {
-	s := m.Key()
-	if m.Threshold != "" {
-		s = m.Threshold
-		if m.N > 0 {
-			s += " on " + m.Key()
-		}
+// Label names what was measured, as a threshold does: "multi-queue queue=shared
+// threads=8".
+func (m Metric) Label() string {
+	s := m.Name
+	for _, k := range slices.Sorted(maps.Keys(m.Config)) {
+		s += " " + k + "=" + m.Config[k]
 	}
-	return s + ": " + m.Reason
+	return s
+}
+
+// Asked is the part of the threshold behind its metric and settings: ">= 10%". It is ""
+// without a threshold.
+func (m Metric) Asked() string {
+	t, err := ParseThreshold(m.Threshold)
+	if err != nil {
+		return m.Threshold
+	}
+	t.Metric, t.Config = "m", nil
+	return strings.TrimPrefix(t.String(), "m ")
+}
+
+// Text is the metric in one line: what was measured, what came out and what was asked.
+func (m Metric) Text() string {
+	s := m.Label() + ": " + m.Reason
+	if a := m.Asked(); a != "" {
+		s += "; asked " + a
+	}
+	return s
+}
+
+// brief is Text without intervals and history.
+func (m Metric) brief() string {
+	got := Format(m.Median, m.Unit)
+	if t, err := ParseThreshold(m.Threshold); err == nil && t.Relative && !math.IsNaN(m.Change) {
+		got = Percent(m.Change)
+	}
+	switch {
+	case m.N == 0 && m.Unit == "":
+		return m.Label() + ": " + m.Reason
+	case math.IsNaN(m.Median):
+		return m.Label() + ", asked " + m.Asked()
+	}
+	return m.Label() + " is " + got + ", asked " + m.Asked()
 }

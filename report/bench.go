@@ -29,7 +29,7 @@ func bench(in *Input) []section {
 	}
 	var h strings.Builder
 	h.WriteString("### Benchmarks\n\n")
-	if in.Judgement != nil {
+	if in.Judgement != nil && asked(in.Judgement) == 0 {
 		h.WriteString(upper(prose(in.Judgement.Reason)) + ".\n\n")
 	}
 	m := harness(in.metrics())
@@ -162,6 +162,23 @@ func interval(m baseline.Metric) string {
 	return "[" + baseline.Format(m.Lo, m.Unit) + ", " + baseline.Format(m.Hi, m.Unit) + "]"
 }
 
+// medians says over how many rounds: "medians of 8 rounds".
+func medians(list []*series) string {
+	lo, hi := math.MaxInt, 0
+	for _, s := range list {
+		for _, m := range s.at {
+			lo, hi = min(lo, m.N), max(hi, m.N)
+		}
+	}
+	switch {
+	case hi == 0:
+		return "medians"
+	case lo == hi:
+		return "medians of " + plural(hi, "round")
+	}
+	return fmt.Sprintf("medians of %d to %s", lo, plural(hi, "round"))
+}
+
 func queues(t tables) section {
 	if len(t.queue) == 0 {
 		return section{}
@@ -176,7 +193,7 @@ func queues(t tables) section {
 		cols = cols[:maxColumns]
 	}
 	var b strings.Builder
-	b.WriteString("**Multi-queue**, ops/s by threads, medians\n\n| Queue |")
+	b.WriteString("**Multi-queue**, ops/s by threads, " + medians(t.queue) + "\n\n| Queue |")
 	for _, c := range cols {
 		fmt.Fprintf(&b, " %d |", c)
 	}
@@ -207,7 +224,7 @@ func pipelines(t tables, set map[string]string) section {
 		return section{}
 	}
 	var b strings.Builder
-	b.WriteString("**Async pipeline**, ops/s, medians\n\n| Mode | Depth 1 | Best | Depth | Gain | Criterion | Verdict |\n|---|---:|---:|---:|---:|---|---|\n")
+	b.WriteString("**Async pipeline**, ops/s, " + medians(t.async) + "\n\n| Mode | Baseline (depth 1) | Best | Depth | Gain | Criterion | Verdict |\n|---|---:|---:|---:|---:|---|---|\n")
 	for _, s := range t.async {
 		one, best, depth := "–", "–", "–"
 		if m, ok := s.at[1]; ok {
@@ -228,7 +245,7 @@ func pipelines(t tables, set map[string]string) section {
 			var texts []string
 			var vs []runner.Verdict
 			for _, m := range s.crit[:min(len(s.crit), 4)] {
-				texts = append(texts, code(condition(m)))
+				texts = append(texts, code(m.Asked()))
 			}
 			for _, m := range s.crit {
 				vs = append(vs, m.Verdict)
@@ -250,16 +267,6 @@ func modeName(s *series) string {
 		}
 	}
 	return name
-}
-
-// condition is the part of a threshold behind its metric and settings.
-func condition(m baseline.Metric) string {
-	t, err := baseline.ParseThreshold(m.Threshold)
-	if err != nil {
-		return m.Threshold
-	}
-	t.Metric, t.Config = "m", nil
-	return strings.TrimPrefix(t.String(), "m ")
 }
 
 // best is the depth that the harness chose, or else the fastest beyond 1.
@@ -331,6 +338,17 @@ func interpretation(t tables) []string {
 	return out
 }
 
+// asked counts the metrics that have a threshold.
+func asked(j *baseline.Judgement) int {
+	n := 0
+	for _, m := range j.Metrics {
+		if m.Threshold != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // judged lists what was asked of the benchmarks, the worst first.
 func judged(j *baseline.Judgement) section {
 	s := section{keep: 78, what: "judged benchmarks"}
@@ -352,7 +370,7 @@ func judged(j *baseline.Judgement) section {
 	}
 	slices.SortStableFunc(list, func(a, b baseline.Metric) int { return cmp.Compare(rank(a.Verdict), rank(b.Verdict)) })
 	for _, m := range list {
-		s.rows = append(s.rows, fmt.Sprintf("| %s | %s | %s | %s |\n", icon(valid(m.Verdict)), code(label(m)), code(condition(m)), prose(m.Reason)))
+		s.rows = append(s.rows, fmt.Sprintf("| %s | %s | %s | %s |\n", icon(valid(m.Verdict)), code(m.Label()), code(m.Asked()), prose(m.Reason)))
 	}
 	const table = "| | Benchmark | Asked | Measured |\n|---|---|---|---|\n"
 	if met == len(list) {
@@ -361,14 +379,6 @@ func judged(j *baseline.Judgement) section {
 	}
 	s.head, s.tail = "**Thresholds**, medians with 95% intervals\n\n"+table, "\n"
 	return s
-}
-
-// label is a metric's key, with the unit only where the name does not say it.
-func label(m baseline.Metric) string {
-	if m.N == 0 && m.Unit == "" {
-		return strings.TrimSpace(m.Key())
-	}
-	return m.Key()
 }
 
 // everything lists every sample with its count and range, for tracing a number back.
@@ -400,7 +410,7 @@ func metricRow(m baseline.Metric) string {
 		base = fmt.Sprintf("%s (%s)", baseline.Format(m.Baseline, m.Unit), plural(len(m.Runs), "run"))
 		change = baseline.Percent(m.Change)
 	}
-	return fmt.Sprintf("| %s | %d | %s | %s | %s | %s |\n", code(m.Key()), m.N, prose(baseline.Format(m.Median, m.Unit)), prose(between), prose(base), change)
+	return fmt.Sprintf("| %s | %d | %s | %s | %s | %s |\n", code(m.Label()), m.N, prose(baseline.Format(m.Median, m.Unit)), prose(between), prose(base), change)
 }
 
 func settings(b *runner.Bench) section {

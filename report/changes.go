@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -23,7 +24,7 @@ const moved = 0.10
 
 // Changes lists what differs from the previous run of the same branch: verdicts,
 // theorems, modules, rules, the tool chain, and benchmarks whose median moved by 10 %
-// or more with intervals that do not overlap (seen, not judged). Empty without a
+// or more with intervals that do not overlap (seen, not judged; the largest first). Empty without a
 // previous run, and if nothing differs.
 func Changes(in Input) []Change {
 	if in.Previous == nil {
@@ -141,7 +142,11 @@ func movedSamples(before, after []runner.Sample) []string {
 	for _, s := range before {
 		old[s.Key()] = baseline.Summarize(s.Values)
 	}
-	var out []string
+	type move struct {
+		text string
+		size float64
+	}
+	var moves []move
 	for _, s := range after {
 		k := s.Key()
 		a, ok := old[k]
@@ -152,7 +157,14 @@ func movedSamples(before, after []runner.Sample) []string {
 		if d := math.Abs(b.Median - a.Median); d < moved*math.Abs(a.Median) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s: %s → %s", k, baseline.Format(a.Median, s.Unit), baseline.Format(b.Median, s.Unit)))
+		label := baseline.Metric{Name: s.Name, Config: s.Config}.Label()
+		text := fmt.Sprintf("%s: %s → %s", label, baseline.Format(a.Median, s.Unit), baseline.Format(b.Median, s.Unit))
+		moves = append(moves, move{text, math.Abs(b.Median-a.Median) / max(math.Abs(a.Median), math.SmallestNonzeroFloat64)})
+	}
+	slices.SortStableFunc(moves, func(a, b move) int { return cmp.Compare(b.size, a.size) })
+	var out []string
+	for _, m := range moves {
+		out = append(out, m.text)
 	}
 	return out
 }
@@ -165,10 +177,13 @@ func since(prev *runner.Run) string {
 	return fmt.Sprintf("run %d", prev.Number)
 }
 
-const maxNames = 8
+const maxNames = 5
 
 // changed is the section on what changed.
 func changed(in *Input) section {
+	if in.Previous == nil && len(in.Run.Stages) == 0 {
+		return section{}
+	}
 	if in.Previous == nil {
 		return section{keep: 88, what: "changes", head: "**Changed:** no earlier run to compare with.\n\n"}
 	}

@@ -39,12 +39,13 @@ func checks(c *runner.Checks) []section {
 		}
 	}
 	out := []section{head}
-	for _, s := range []*section{&bad, &warn} {
-		if len(s.rows) > 0 {
-			s.tail = "\n"
-			out = append(out, *s)
-		}
+	// One list: a blank line between the two would pull all its items apart.
+	if len(warn.rows) > 0 {
+		warn.tail = "\n"
+	} else if len(bad.rows) > 0 {
+		bad.tail = "\n"
 	}
+	out = append(out, bad, warn)
 	if n := len(rest.rows); n > 0 {
 		what := plural(n, "rule") + " that pass"
 		if n == 1 {

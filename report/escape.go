@@ -103,7 +103,7 @@ func escape(s string) string {
 			}
 		case '.':
 			if i >= 3 && strings.EqualFold(s[i-3:i], "www") || i > 0 && digits(s[:i]) && (next == ' ' || next == 0) {
-				b.WriteString("&#46;&#8203;") // neither a link nor a numbered list
+				b.WriteString("&#8203;&#46;") // neither a link nor a numbered list
 			} else {
 				b.WriteByte('.')
 			}

@@ -202,16 +202,17 @@ func cases(t testing.TB) map[string]Input {
 	out["nothing-ran"] = Input{Run: nothing}
 	out["zero"] = Input{}
 
-	out["hostile"] = Input{Run: hostileRun(), Judgement: hostileJudgement(t), Previous: &prev}
+	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Previous: &prev}
 	return out
 }
 
 const evil = "@octocat fixes #12 GH-7 owner/repo#3 <img src=x onerror=alert(1)> ![x](http://e.vil/p.png) [a](javascript:b) | `tick` ``` \x1b[31mred \u202egnp.exe\u202c \u200b<!-- --> </details> *b* _i_ ~~s~~ $x$ www.e.vil a@b.co https://github.com/o/r/issues/9 \\| \\"
 
-func hostileRun() runner.Run {
+// hostileRun has the text wherever a text can come from outside.
+func hostileRun(evil string) runner.Run {
 	r := run(proofsResult(), checksResult(), benchResult(1))
 	r.Repo, r.Branch, r.Trigger, r.Agent, r.Worker, r.Reason = evil, evil, evil, evil, evil, evil
-	r.Commit.Subject, r.Commit.Author, r.Commit.SHA = evil, evil, "|`@octocat#1"
+	r.Commit.Subject, r.Commit.Author, r.Commit.SHA = evil, evil, evil
 	m := &r.Machine
 	m.OS, m.Build, m.Model, m.Chip, m.GPU, m.GPUAPI, m.Class = evil, evil, evil, evil, evil, evil, evil
 	m.Warnings, r.Warnings = []string{evil, "# heading", "1. list", "- item", "\n\n## broken out"}, []string{evil}
@@ -239,8 +240,8 @@ func hostileRun() runner.Run {
 	return r
 }
 
-func hostileJudgement(t testing.TB) *baseline.Judgement {
-	r := hostileRun()
+func hostileJudgement(t testing.TB, evil string) *baseline.Judgement {
+	r := hostileRun(evil)
 	th := parse(t, "ops/s > 1", "ratio > 1")
 	th = append(th, baseline.Threshold{Metric: evil, Config: map[string]string{evil: evil}, Op: baseline.AtLeast, Value: 5}, baseline.Threshold{Metric: evil + "2", Op: baseline.AtLeast, Value: 5})
 	j := baseline.Judge(r.Stages[2].Bench.Samples, nil, th)

@@ -144,11 +144,11 @@ func stages(in *Input) section {
 	slices.SortStableFunc(order, func(x, y *runner.Result) int { return cmp.Compare(rank(x.Verdict), rank(y.Verdict)) })
 	for _, s := range order[:min(len(order), 8)] {
 		fmt.Fprintf(&b, "- %s **%s** %s", icon(valid(s.Verdict)), prose(s.Stage), word(s.Verdict))
+		if s.Seconds > 0 {
+			b.WriteString(", " + elapsed(s.Seconds))
+		}
 		if text := summary(s); text != "" {
 			b.WriteString(": " + prose(text))
-		}
-		if s.Seconds > 0 {
-			fmt.Fprintf(&b, " (%s)", elapsed(s.Seconds))
 		}
 		b.WriteString("\n")
 		if s.Hint != "" {
@@ -204,6 +204,9 @@ func details(summary, head string) (open, end string) {
 
 func machine(r *runner.Run) section {
 	m := &r.Machine
+	if m.OS == "" && m.Chip == "" && m.Cores == 0 && m.GPUAPI == "" && m.Class == "" {
+		return section{keep: 70, what: "machine", head: "**Machine:** not known.\n\n"}
+	}
 	row := func(name, value string) string {
 		if value == "" {
 			value = "not known"

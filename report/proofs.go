@@ -39,7 +39,7 @@ func proofs(p *runner.Proofs) []section {
 	}
 	out := []section{{keep: mustKeep, head: b.String()}}
 
-	bad := section{keep: 80, what: "modules that were not built"}
+	bad := section{keep: 80, what: "modules and theorems that do not hold"}
 	for _, m := range p.Modules {
 		if m.Verdict == runner.Success {
 			continue
@@ -53,12 +53,8 @@ func proofs(p *runner.Proofs) []section {
 	for _, f := range p.Orphans {
 		bad.rows = append(bad.rows, fmt.Sprintf("- ❔ %s belongs to no library and was not built\n", code(f)))
 	}
-	if len(bad.rows) > 0 {
-		bad.tail = "\n"
-		out = append(out, bad)
-	}
 	if len(p.Theorems) == 0 {
-		return out
+		return append(out, ended(bad))
 	}
 	list := section{keep: 20, what: "theorems"}
 	order := make([]*runner.Theorem, len(p.Theorems))
@@ -66,11 +62,30 @@ func proofs(p *runner.Proofs) []section {
 		order[i] = &p.Theorems[i]
 	}
 	slices.SortStableFunc(order, func(x, y *runner.Theorem) int { return cmp.Compare(rank(x.Verdict), rank(y.Verdict)) })
-	for _, t := range order {
+	for i, t := range order {
 		list.rows = append(list.rows, theorem(t))
+		if t.Verdict != runner.Success && i < 10 {
+			bad.rows = append(bad.rows, unproved(t))
+		}
 	}
-	list.head, list.tail = details("Every theorem with its file", "| | Theorem | Where | Axioms |\n|---|---|---|---|\n")
-	return append(out, list)
+	list.head, list.tail = details(plural(len(order), "name")+" with file and axioms", "| | Theorem | Where | Axioms |\n|---|---|---|---|\n")
+	return append(out, ended(bad), list)
+}
+
+// ended puts a blank line after a list.
+func ended(s section) section {
+	if len(s.rows) > 0 {
+		s.tail = "\n"
+	}
+	return s
+}
+
+func unproved(t *runner.Theorem) string {
+	line := fmt.Sprintf("- %s %s (%s)", icon(valid(t.Verdict)), code(t.Name), code(place(t.File, t.Line, 0)))
+	if t.Reason != "" {
+		line += ": " + prose(t.Reason)
+	}
+	return line + "\n"
 }
 
 func theorem(t *runner.Theorem) string {

@@ -213,11 +213,13 @@ func plural(n int, what string) string {
 	return number(n) + " " + what + "s"
 }
 
-// elapsed writes seconds for people: "0.4 s", "12.1 s", "1 m 12 s", "1 h 05 m".
+// elapsed writes seconds for people: "40 ms", "12.1 s", "1 m 12 s", "1 h 05 m".
 func elapsed(seconds float64) string {
 	switch {
 	case math.IsNaN(seconds) || seconds < 0 || seconds > 1e9:
 		return "unknown time"
+	case seconds < 0.0995:
+		return fmt.Sprintf("%.0f ms", 1000*seconds)
 	case seconds < 59.95:
 		return fmt.Sprintf("%.1f s", seconds)
 	case seconds < 3599.5:

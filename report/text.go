@@ -42,6 +42,9 @@ func Text(in Input) string {
 	for i := range r.Stages {
 		stageText(&b, &in, &r.Stages[i])
 	}
+	if len(r.Stages) > 0 {
+		b.WriteString("\n")
+	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", line(w))
 	}
