@@ -2,6 +2,7 @@ package format
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
@@ -44,7 +45,8 @@ func GoogleBenchmark(text []byte) Output {
 	}
 	if err := json.NewDecoder(strings.NewReader(string(text[begin:]))).Decode(&doc); err != nil {
 		line := 0
-		if s, ok := err.(*json.SyntaxError); ok { //nolint:errorlint // the decoder returns it bare
+		var s *json.SyntaxError
+		if errors.As(err, &s) {
 			line = lineAt(text, begin+int(s.Offset))
 		}
 		o.errorf(line, "JSON: %v", err)

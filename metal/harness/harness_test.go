@@ -208,8 +208,15 @@ func run(t *testing.T, ctx context.Context, c harness.Config, prepare func(*faul
 	rep, err = harness.Run(ctx, f, c)
 	took = time.Since(began)
 	f.Close()
-	synctest.Wait()
+	letEnd()
 	return rep, err, took
+}
+
+// letEnd gives threads that were given up virtual time to end. The bubble fails the test
+// if one does not.
+func letEnd() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 func TestWrongDataIsAnError(t *testing.T) {
@@ -323,6 +330,7 @@ func TestHangOnEnter(t *testing.T) {
 		}
 		close(f.free)
 		f.Close()
+		letEnd()
 	})
 }
 
