@@ -1,0 +1,3 @@
+module example.org/streampool
+
+go 1.22

@@ -1,0 +1,13 @@
+import StreamPool.Basic
+import StreamPool.CommandBuffer
+import StreamPool.GlobalMutex
+import StreamPool.Maximal
+import StreamPool.Overlap
+import StreamPool.PerEncoder
+import StreamPool.PerOperation
+import StreamPool.PerStream
+import StreamPool.Race
+import StreamPool.Schedule
+import StreamPool.Strategies
+import StreamPool.ThreadSlot
+import StreamPool.Wait
