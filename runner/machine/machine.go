@@ -1,0 +1,195 @@
+// Package machine reads what machine this is: processor, memory, operating system, GPU.
+//
+// [Read] asks the system and returns a runner.Machine. Nothing is guessed: a fact that
+// the system does not tell stays empty, and a warning says so. [Class] makes of it the
+// key under which measurements may be compared. On macOS the facts come from sysctl,
+// ioreg and system_profiler, on Linux from /proc, /sys and /etc/os-release.
+//
+// The macOS half was cross-compiled and tested on outputs written from documentation;
+// nobody has run it on a Mac yet.
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+// NoGPU is the GPUAPI of a machine on which no GPU can be measured.
+const NoGPU = "no GPU API"
+
+// source is where facts come from; tests give their own.
+type source struct {
+	run  func(ctx context.Context, args ...string) (string, error) // standard output of a program
+	file func(name string) (string, error)
+	cpus int // processors that this process may use
+	host string
+}
+
+// Read asks the system for its facts. environ is the environment of the agent in
+// os.Environ form; children get HOME of it and nothing else. It always returns a
+// Machine; what could not be read is in its Warnings. On macOS it takes about as long as
+// system_profiler, a second or so.
+func Read(ctx context.Context, environ []string) runner.Machine {
+	env := []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C", "HOME=" + proc.Getenv(environ, "HOME")}
+	host, _ := os.Hostname()
+	s := source{
+		cpus: runtime.NumCPU(),
+		host: host,
+		file: readFile,
+		run: func(ctx context.Context, args ...string) (string, error) {
+			var out strings.Builder // in full: what proc keeps in memory has a cap
+			exit, err := proc.Run(ctx, proc.Cmd{Args: args, Dir: "/", Env: env, Limit: 15 * time.Second, Stdout: &limited{w: &out, room: maxText}})
+			switch {
+			case err != nil:
+				return "", err
+			case exit.TimedOut || exit.Stopped || exit.Signal != 0:
+				return "", errors.New(exit.String())
+			case exit.Code != 0 && out.Len() == 0:
+				return "", fmt.Errorf("%s: %s", exit, exit.Stderr.LastLine())
+			}
+			return out.String(), nil
+		},
+	}
+	return read(ctx, runtime.GOOS, s)
+}
+
+func read(ctx context.Context, goos string, s source) runner.Machine {
+	m := runner.Machine{Arch: runtime.GOARCH, Host: s.host}
+	switch goos {
+	case "darwin":
+		readDarwin(ctx, s, &m)
+	case "linux":
+		readLinux(s, &m)
+	default:
+		m.OS, m.Cores = goos, s.cpus
+		warn(&m, "no facts are read on %s", goos)
+	}
+	m.Class = Class(m)
+	return m
+}
+
+// maxText is more than any of the sources has to say.
+const maxText = 4 << 20
+
+func readFile(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText))
+	return string(text), err
+}
+
+// limited writes so many bytes and swallows the rest.
+type limited struct {
+	w    io.Writer
+	room int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n := min(len(p), l.room)
+	l.room -= n
+	if _, err := l.w.Write(p[:n]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func warn(m *runner.Machine, format string, args ...any) {
+	m.Warnings = append(m.Warnings, fmt.Sprintf(format, args...))
+}
+
+// clean makes one line of a fact: systems pad them, and firmware tables hold anything.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > 200 {
+		s = strings.TrimSpace(string(r[:200]))
+	}
+	return s
+}
+
+// major cuts a system's name after the first number: "macOS 15.6.1" to "macOS 15".
+var major = regexp.MustCompile(`^[^0-9]*[0-9]+`)
+
+// Class is the key of machines whose measurements may share a baseline: equal
+// architecture, model, chip, core counts, memory and major version of the system, as
+// "arm64; Mac16,5; Apple M4 Max; 16 cores (12P+4E); 40 GPU cores; Metal 3; 128 GiB; macOS
+// 15". What is not known is left out, and then the host's name is part of the key:
+// unknown is not equal to unknown.
+func Class(m runner.Machine) string {
+	parts := []string{m.Arch}
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if m.Model != "" {
+		add("%s", m.Model)
+	}
+	if m.Chip != "" {
+		add("%s", m.Chip)
+	}
+	switch {
+	case m.PCores > 0 && m.ECores > 0:
+		add("%d cores (%dP+%dE)", m.Cores, m.PCores, m.ECores)
+	case m.Cores > 0:
+		add("%d cores", m.Cores)
+	}
+	if m.GPU != "" && m.GPU != m.Chip {
+		add("%s", m.GPU)
+	}
+	if m.GPUCores > 0 {
+		add("%d GPU cores", m.GPUCores)
+	}
+	if m.GPUAPI != "" && m.GPUAPI != NoGPU {
+		add("%s", m.GPUAPI)
+	}
+	if m.Memory > 0 {
+		add("%s", memory(m.Memory))
+	}
+	if v := major.FindString(m.OS); v != "" {
+		add("%s", v)
+	} else if m.OS != "" {
+		add("%s", m.OS)
+	}
+	if m.Chip == "" || m.Cores == 0 || m.Memory == 0 || m.OS == "" {
+		add("host %s", m.Host)
+	}
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(clean(p), ";", ",")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// memory writes a size in GiB. Linux tells what the kernel left over, which changes with
+// every kernel; it is rounded up to the next quarter of a power of two: 15.4 to 16, 23.5
+// to 24. A whole number of GiB is what macOS tells and stays.
+func memory(bytes int64) string {
+	const gib = 1 << 30
+	if bytes%gib == 0 {
+		return fmt.Sprintf("%d GiB", bytes/gib)
+	}
+	power := int64(1)
+	for power <= bytes/2 {
+		power *= 2
+	}
+	step := max(1, power/4)
+	rounded := (bytes + step - 1) / step * step
+	if rounded < gib {
+		return fmt.Sprintf("%d MiB", rounded>>20)
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(rounded)/gib), ".0") + " GiB"
+}
