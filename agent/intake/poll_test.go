@@ -214,8 +214,12 @@ func TestTroubleOfOne(t *testing.T) {
 	other := intake.Repository{Name: "other", GitHub: "acme/other", Branches: []string{"main"}}
 	repos := []intake.Repository{{Name: "pool", GitHub: "acme/pool", Branches: []string{"main"}}, other}
 	for _, ft := range []hubtest.Fault{
-		{Kind: hubtest.FailTruncated}, {Kind: hubtest.FailHTML}, {Kind: hubtest.FailStatus, Code: 502},
-		{Kind: hubtest.FailStatus, Code: 404}, {Kind: hubtest.FailReset}, {Kind: hubtest.FailRedirect, To: "http://127.0.0.1:1/"},
+		{Kind: hubtest.FailTruncated},
+		{Kind: hubtest.FailHTML},
+		{Kind: hubtest.FailStatus, Code: 502},
+		{Kind: hubtest.FailStatus, Code: 404},
+		{Kind: hubtest.FailReset},
+		{Kind: hubtest.FailRedirect, To: "http://127.0.0.1:1/"},
 	} {
 		ft.Path, ft.Times = "acme/pool", -1
 		s.f.Fail(ft)

@@ -128,9 +128,9 @@ func overall(run *runner.Run, stages []string) (state, text string, phase int64)
 
 // unfinished says why a run that has ended has no result.
 func unfinished(run *runner.Run, otherwise string) string {
-	switch {
-	case run.Reason != "":
-		return run.Reason
+	switch reason := Description(run.Reason); {
+	case reason != "":
+		return reason
 	case run.State == runner.StateSuperseded:
 		return runner.ErrSuperseded.Error()
 	case run.State == runner.StateCancelled:
@@ -142,6 +142,7 @@ func unfinished(run *runner.Run, otherwise string) string {
 // conclude maps a verdict to the state of a commit status. GitHub has none for neutral,
 // and a pending one would block a merge for ever: it is a success that says so.
 func conclude(v runner.Verdict, reason string) (state, text string) {
+	reason = Description(reason) // nothing visible is no reason
 	switch v {
 	case runner.Success:
 		return StateSuccess, reason

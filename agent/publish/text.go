@@ -51,48 +51,65 @@ func Cut(body string, limit int) string {
 	if total <= limit {
 		return body
 	}
-	// Room for the note and for what has to be closed.
-	const room = 400
+	const room = 150 // for the note
 	var (
-		kept    strings.Builder
-		used    int
-		fence   string // what closes the open code fence, "" outside
-		details int
+		kept strings.Builder
+		used int
+		now  opened
 	)
 	for line := range strings.Lines(body) {
 		n := length(line)
-		if used+n > limit-room {
+		after := now.line(strings.TrimSpace(line))
+		if used+n+length(after.closing())+room > limit {
 			break
 		}
 		kept.WriteString(line)
 		used += n
-		text := strings.TrimSpace(line)
-		switch {
-		case fence != "":
-			if strings.HasPrefix(text, fence) && strings.Trim(text, fence[:1]) == "" {
-				fence = ""
-			}
-		case strings.HasPrefix(text, "```") || strings.HasPrefix(text, "~~~"):
-			fence = text[:len(text)-len(strings.TrimLeft(text, text[:1]))]
-		default:
-			details += strings.Count(text, "<details") - strings.Count(text, "</details")
-		}
+		now = after
 	}
 	out := kept.String()
 	if out != "" && !strings.HasSuffix(out, "\n") {
 		out += "\n"
 	}
-	if fence != "" {
-		out += fence + "\n"
-	}
-	for range max(0, min(details, 10)) {
-		out += "\n</details>\n"
-	}
+	out += now.closing()
 	out += fmt.Sprintf("\n*Cut here: %d of %d characters are shown, GitHub takes no more. The whole report is kept by the agent.*\n", used, total)
 	if length(out) > limit {
 		return ""
 	}
 	return out
+}
+
+// opened is what a beginning of a Markdown text leaves open.
+type opened struct {
+	fence   string // what closes the code fence, "" outside one
+	details int
+}
+
+// line returns what is open after one more line.
+func (o opened) line(text string) opened {
+	switch {
+	case o.fence != "":
+		if strings.HasPrefix(text, o.fence) && strings.Trim(text, o.fence[:1]) == "" {
+			o.fence = ""
+		}
+	case strings.HasPrefix(text, "```") || strings.HasPrefix(text, "~~~"):
+		o.fence = text[:len(text)-len(strings.TrimLeft(text, text[:1]))]
+	default:
+		o.details = max(0, o.details+strings.Count(text, "<details")-strings.Count(text, "</details"))
+	}
+	return o
+}
+
+// closing is the text that closes it.
+func (o opened) closing() string {
+	s := ""
+	if o.fence != "" {
+		s = o.fence + "\n"
+	}
+	if o.details > 0 {
+		s += "\n" + strings.Repeat("</details>\n", o.details)
+	}
+	return s
 }
 
 // length counts UTF-16 units.

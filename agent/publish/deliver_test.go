@@ -1,0 +1,403 @@
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// outbox keeps to the contract of [publish.Outbox] in memory.
+type outbox struct {
+	rows   []*row
+	calls  []string
+	broken string // method that fails
+}
+
+type row struct {
+	publish.Item
+	state  string // pending, posted, failed
+	reason string
+	next   time.Time
+}
+
+func (o *outbox) add(msgs ...publish.Message) {
+	for _, m := range msgs {
+		i := slices.IndexFunc(o.rows, func(r *row) bool { return r.Key == m.Key })
+		switch {
+		case i < 0:
+			o.rows = append(o.rows, &row{Item: publish.Item{ID: int64(len(o.rows) + 1), Message: m}, state: "pending"})
+		case m.Seq > o.rows[i].Seq:
+			m.RemoteID = o.rows[i].RemoteID
+			*o.rows[i] = row{Item: publish.Item{ID: o.rows[i].ID, Message: m}, state: "pending"}
+		}
+	}
+}
+
+func (o *outbox) fail(method string) error {
+	o.calls = append(o.calls, method)
+	if o.broken == method {
+		return errors.New("database is locked")
+	}
+	return nil
+}
+
+func (o *outbox) Pending(_ context.Context, now time.Time) ([]publish.Item, error) {
+	var list []publish.Item
+	for _, r := range o.rows {
+		if r.state == "pending" && !r.next.After(now) {
+			list = append(list, r.Item)
+		}
+	}
+	return list, o.fail("Pending")
+}
+
+func (o *outbox) MarkPosted(_ context.Context, it publish.Item, id string, _ time.Time) error {
+	if err := o.fail("MarkPosted"); err != nil {
+		return err
+	}
+	r := o.rows[it.ID-1]
+	r.RemoteID = id
+	if r.Seq == it.Seq {
+		r.state = "posted"
+	}
+	return nil
+}
+
+func (o *outbox) MarkFailed(_ context.Context, it publish.Item, reason string, next time.Time) error {
+	r := o.rows[it.ID-1]
+	if r.Seq == it.Seq {
+		r.reason, r.next, r.Tries = reason, next, r.Tries+1
+		if next.IsZero() {
+			r.state = "failed"
+		}
+	}
+	return o.fail("MarkFailed")
+}
+
+// states prints what is left, one line for each row.
+func (o *outbox) states() string {
+	var b strings.Builder
+	for _, r := range o.rows {
+		fmt.Fprintf(&b, "%s %s\n", r.Key, r.state)
+	}
+	return b.String()
+}
+
+// clock is a time that tests move.
+type clock struct{ t time.Time }
+
+func (c *clock) now() time.Time { return c.t }
+
+func newClock() *clock { return &clock{time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)} }
+
+func run(number int64) *runner.Run {
+	return &runner.Run{
+		Number: number, Repo: "pool", Commit: runner.Commit{SHA: sha}, PullRequest: 1, State: runner.StateRunning,
+	}
+}
+
+// finish ends a run with a good proofs stage and a bad checks stage.
+func finish(r *runner.Run) *runner.Run {
+	r.State, r.Verdict, r.Reason = runner.StateDone, runner.Failure, "1 rule fails"
+	r.Stages = []runner.Result{
+		{Stage: "proofs", Verdict: runner.Success, Proofs: &runner.Proofs{Authority: true, Modules: make([]runner.Module, 6), Theorems: make([]runner.Theorem, 12)}},
+		{Stage: "checks", Verdict: runner.Failure, Reason: "1 rule fails"},
+		{Stage: "bench", Verdict: runner.Neutral, Reason: "no benchmarks are configured"},
+	}
+	return r
+}
+
+var target = publish.Target{Repo: slug, Report: publish.ReportIssue}
+
+// all is everything that is said about a run.
+func all(r *runner.Run, body string) []publish.Message {
+	msgs := publish.Statuses(target, r, runner.Stages)
+	if r.State == runner.StateDone {
+		if m, ok := publish.Comment(target, r, body); ok {
+			msgs = append(msgs, m)
+		}
+		if m, ok := publish.Maintenance(target, r, body); ok {
+			msgs = append(msgs, m)
+		}
+	}
+	return msgs
+}
+
+func deliver(t *testing.T, o *outbox, p publish.Poster, c *clock) publish.Delivery {
+	t.Helper()
+	d, err := publish.Deliver(t.Context(), o, p, c.now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+const finalState = `repository acme/pool
+  branch main a1a1a1a1a1
+  commit a1a1a1a1a1
+    status holdfast failure "1 rule fails" by holdfast-bot (2 in all)
+    status holdfast/bench success "does not apply: no benchmarks are configured" by holdfast-bot (2 in all)
+    status holdfast/checks failure "1 rule fails" by holdfast-bot (2 in all)
+    status holdfast/proofs success "6 modules, 12 theorems" by holdfast-bot (2 in all)
+  pull 1 open "Faster" by alice fix@b2b2b2b2b2 -> main
+    comment by holdfast-bot
+      | <!-- holdfast:comment/acme/pool/1 -->
+      | # Run 1
+  issue 2 open "Holdfast: maintenance report for pool" by holdfast-bot
+      | <!-- holdfast:issue/acme/pool/pool -->
+      | # Run 1
+`
+
+// One run from pending to its end, then everything once more, with and without what the
+// first time remembered: nothing changes.
+func TestWholeRunTwice(t *testing.T) {
+	f, g := start(t)
+	o, c := &outbox{}, newClock()
+	o.add(all(run(1), "")...)
+	deliver(t, o, g, c)
+	if dump := f.Dump(); strings.Count(dump, " pending ") != 4 {
+		t.Errorf("while running:\n%s", dump)
+	}
+	o.add(all(finish(run(1)), "# Run 1")...)
+	if d := deliver(t, o, g, c); d.Posted != 6 || d.Dropped+d.Waiting != 0 || !d.Next.IsZero() {
+		t.Errorf("delivery %+v", d)
+	}
+	if got := f.Dump(); got != finalState {
+		t.Errorf("state:\n%s\nwant:\n%s", got, finalState)
+	}
+
+	for _, lost := range []bool{false, true} {
+		f.Forget()
+		for _, r := range o.rows {
+			r.state = "pending"
+			if lost {
+				r.RemoteID = ""
+			}
+		}
+		deliver(t, o, poster(t, f), c)
+		if got := f.Dump(); got != finalState {
+			t.Errorf("state after posting again (numbers lost: %v):\n%s", lost, got)
+		}
+		for _, r := range f.Requests() {
+			if !strings.HasPrefix(r, "GET ") {
+				t.Errorf("posting again did %s", r)
+			}
+		}
+	}
+}
+
+// The process dies after each post, before it is recorded; the next one finishes it. However
+// often that happens, the state is the one of an undisturbed delivery.
+func TestCrashAnywhere(t *testing.T) {
+	for crash := 1; ; crash++ {
+		f, g := start(t)
+		o, c := &outbox{}, newClock()
+		o.add(all(run(1), "")...)
+		deliver(t, o, g, c)
+		o.add(all(finish(run(1)), "# Run 1")...)
+		dying := &mortal{outbox: o, left: crash}
+		_, err := publish.Deliver(t.Context(), dying, g, c.now, nil)
+		if err == nil {
+			if crash != 7 {
+				t.Fatalf("%d messages were posted, want 6", crash-1)
+			}
+			return // no such point any more
+		}
+		deliver(t, o, poster(t, f), c)
+		if got := f.Dump(); got != finalState {
+			t.Fatalf("after a crash at post %d:\n%s", crash, got)
+		}
+		if strings.Contains(o.states(), "pending") {
+			t.Errorf("after a crash at post %d something is left:\n%s", crash, o.states())
+		}
+	}
+}
+
+var errDied = errors.New("power cut")
+
+// mortal loses power before it has recorded the post with number left.
+type mortal struct {
+	*outbox
+	left int
+}
+
+func (m *mortal) MarkPosted(ctx context.Context, it publish.Item, id string, now time.Time) error {
+	if m.left--; m.left <= 0 {
+		return errDied
+	}
+	return m.outbox.MarkPosted(ctx, it, id, now)
+}
+
+// An older state never replaces a newer one, not even when it was delayed.
+func TestNewestWins(t *testing.T) {
+	f, g := start(t)
+	o, c := &outbox{}, newClock()
+	o.add(all(finish(run(1)), "# Run 1")...)
+	f.Fail(hubtest.Fault{Kind: hubtest.FailStatus, Method: "POST", Code: 502, Times: -1})
+	if d := deliver(t, o, g, c); d.Waiting != 6 || d.Posted != 0 {
+		t.Errorf("delivery %+v", d)
+	}
+	f.Heal()
+	o.add(all(finish(run(2)), "# Run 2")...)
+	o.add(all(run(1), "")...) // late and out of date
+	o.add(all(run(2), "")...)
+	c.t = c.t.Add(2 * time.Hour)
+	deliver(t, o, g, c)
+	dump := f.Dump()
+	if strings.Contains(dump, "Run 1") || strings.Contains(dump, "pending") || strings.Count(dump, "(1 in all)") != 4 || strings.Count(dump, "| # Run 2\n") != 2 {
+		t.Errorf("state:\n%s", dump)
+	}
+}
+
+// A newer state that comes while the older one is being posted is posted next.
+func TestNewerWhilePosting(t *testing.T) {
+	f, g := start(t)
+	o, c := &outbox{}, newClock()
+	o.add(publish.Statuses(target, run(1), nil)...)
+	p := &hook{Poster: g}
+	p.before = func() {
+		p.before = nil
+		o.add(publish.Statuses(target, finish(run(1)), nil)...)
+	}
+	if d := deliver(t, o, p, c); d.Posted != 2 {
+		t.Errorf("delivery %+v", d)
+	}
+	wantDump(t, f, `status holdfast failure "1 rule fails" by holdfast-bot (2 in all)`)
+}
+
+type hook struct {
+	publish.Poster
+	before func()
+}
+
+func (h *hook) Post(ctx context.Context, m publish.Message) (string, error) {
+	if h.before != nil {
+		h.before()
+	}
+	return h.Poster.Post(ctx, m)
+}
+
+// A limit stops the delivery at once and loses nothing.
+func TestLimitStopsDelivery(t *testing.T) {
+	f, g := start(t)
+	o, c := &outbox{}, newClock()
+	o.add(all(finish(run(1)), "# Run 1")...)
+	f.Fail(hubtest.Fault{Kind: hubtest.FailSecondary, Method: "POST", Code: 429, RetryAfter: 77})
+	d := deliver(t, o, g, c)
+	if d.Waiting != 1 || !d.Next.Equal(c.t.Add(77*time.Second)) {
+		t.Errorf("delivery %+v, want one message waiting for 77 s", d)
+	}
+	if n := len(f.Requests()); n != 2 {
+		t.Errorf("%d requests, want 2:\n%s", n, strings.Join(f.Requests(), "\n"))
+	}
+	// The next process has no hold-back any more, since the time is over.
+	c.t = d.Next
+	if d := deliver(t, o, poster(t, f), c); d.Posted != 6 {
+		t.Errorf("delivery %+v", d)
+	}
+}
+
+// One message that can never be posted does not keep the others.
+func TestPermanentIsDropped(t *testing.T) {
+	f, g := start(t)
+	f.Lock(slug, 1)
+	o, c := &outbox{}, newClock()
+	o.add(all(finish(run(1)), "# Run 1")...)
+	var log bytes.Buffer
+	d, err := publish.Deliver(t.Context(), o, g, c.now, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil || d.Posted != 5 || d.Dropped != 1 || d.Waiting != 0 {
+		t.Errorf("delivery %+v, %v", d, err)
+	}
+	if !strings.Contains(log.String(), "issue is locked") || !strings.Contains(log.String(), "key=comment/acme/pool/1") || strings.Contains(log.String(), hubtest.Token) {
+		t.Errorf("log:\n%s", log.String())
+	}
+	f.Forget()
+	if d := deliver(t, o, g, c); d != (publish.Delivery{}) || len(f.Requests()) != 0 {
+		t.Errorf("the next delivery: %+v, %q", d, f.Requests())
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Post(context.Context, publish.Message) (string, error) { return "", f.err }
+
+func TestBackoffAndGivingUp(t *testing.T) {
+	o, c := &outbox{}, newClock()
+	o.add(status("success", "x"))
+	p := failing{&publish.RetryError{After: time.Minute, Err: errors.New("502")}}
+	var waits []time.Duration
+	for o.rows[0].state == "pending" {
+		d := deliver(t, o, p, c)
+		if d.Waiting == 1 {
+			waits = append(waits, d.Next.Sub(c.t))
+			c.t = d.Next
+		}
+	}
+	want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
+	for i := range want {
+		want[i] *= time.Minute
+	}
+	if !slices.Equal(waits[:8], want) || len(waits) != 49 {
+		t.Errorf("%d waits, first %v, want 49, first %v", len(waits), waits[:8], want)
+	}
+	if r := o.rows[0]; r.state != "failed" || !strings.Contains(r.reason, "gave up after 50 attempts") {
+		t.Errorf("in the end %s: %s", r.state, r.reason)
+	}
+
+	// A refused token is waited out however long it takes.
+	o = &outbox{}
+	o.add(status("success", "x"))
+	o.rows[0].Tries = 1000
+	p = failing{&publish.RetryError{After: 15 * time.Minute, All: true, Err: errors.New("401")}}
+	if d := deliver(t, o, p, c); d.Waiting != 1 || d.Next.Sub(c.t) != 15*time.Minute {
+		t.Errorf("delivery %+v", d)
+	}
+}
+
+func TestBrokenOutbox(t *testing.T) {
+	for _, method := range []string{"Pending", "MarkPosted", "MarkFailed"} {
+		f, g := start(t)
+		o := &outbox{broken: method}
+		o.add(status("success", "x"))
+		if method == "MarkFailed" {
+			f.Fail(hubtest.Fault{Kind: hubtest.FailStatus, Method: "POST"})
+		}
+		if _, err := publish.Deliver(t.Context(), o, g, newClock().now, nil); err == nil || !strings.Contains(err.Error(), "database is locked") {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
+func TestDeliverCancelled(t *testing.T) {
+	_, g := start(t)
+	o := &outbox{}
+	o.add(all(finish(run(1)), "# Run 1")...)
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &hook{Poster: g, before: cancel}
+	d, err := publish.Deliver(ctx, o, p, newClock().now, nil)
+	if !errors.Is(err, context.Canceled) || d.Posted != 0 {
+		t.Errorf("delivery %+v, %v", d, err)
+	}
+	if slices.Contains(o.calls, "MarkFailed") {
+		t.Error("being stopped counted as a failure to post")
+	}
+}
+
+func TestDryRunDelivers(t *testing.T) {
+	var out bytes.Buffer
+	o := &outbox{}
+	o.add(all(finish(run(1)), "# Run 1")...)
+	if d := deliver(t, o, publish.NewDryRun(&out), newClock()); d.Posted != 6 || strings.Count(out.String(), "would post ") != 6 {
+		t.Errorf("%+v\n%s", d, out.String())
+	}
+}
