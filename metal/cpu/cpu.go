@@ -55,7 +55,6 @@ type Backend struct {
 	mu     sync.Mutex
 	closed bool
 	queues map[*queue]bool
-	made   int
 }
 
 // Open makes a device. It measures for a few milliseconds how late sleeps end.

@@ -201,7 +201,7 @@ func (t *faultyThread) Wait(k harness.Ticket) error {
 
 // run measures with a spoilt backend in a bubble, which fails the test if anything is
 // left running afterwards.
-func run(t *testing.T, ctx context.Context, c harness.Config, prepare func(*faulty)) (rep *harness.Report, err error, took time.Duration) {
+func run(t *testing.T, ctx context.Context, c harness.Config, prepare func(*faulty)) (rep *harness.Report, took time.Duration, err error) {
 	f := spoil(open(t, virtual))
 	prepare(f)
 	began := time.Now()
@@ -209,7 +209,7 @@ func run(t *testing.T, ctx context.Context, c harness.Config, prepare func(*faul
 	took = time.Since(began)
 	f.Close()
 	letEnd()
-	return rep, err, took
+	return rep, took, err
 }
 
 // letEnd gives threads that were given up virtual time to end. The bubble fails the test
@@ -243,7 +243,7 @@ func TestWrongDataIsAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rep, err, _ := run(t, t.Context(), small(), func(f *faulty) { f.wait = c.wait })
+				rep, _, err := run(t, t.Context(), small(), func(f *faulty) { f.wait = c.wait })
 				var m *harness.MismatchError
 				if !errors.As(err, &m) {
 					t.Fatalf("error %v, want a mismatch", err)
@@ -282,7 +282,7 @@ func TestFailedOperation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rep, err, _ := run(t, t.Context(), small(), prepare)
+				rep, _, err := run(t, t.Context(), small(), prepare)
 				if !errors.Is(err, boom) || !strings.Contains(err.Error(), "thread") || !strings.Contains(err.Error(), "operation") {
 					t.Fatalf("error %v, want the device's with thread and operation", err)
 				}
@@ -301,7 +301,7 @@ func TestHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := small()
 		c.Hang = 5 * time.Second
-		rep, err, took := run(t, t.Context(), c, func(f *faulty) {
+		rep, took, err := run(t, t.Context(), c, func(f *faulty) {
 			f.wait = func(op int64, _ []float32, closed <-chan struct{}) error {
 				if op >= 40 {
 					<-closed
@@ -363,7 +363,7 @@ func TestCancel(t *testing.T) {
 				time.AfterFunc(55*time.Millisecond, func() { cancel(runner.ErrSuperseded) })
 				c := small()
 				c.Rounds = 100
-				rep, err, took := run(t, ctx, c, prepare)
+				rep, took, err := run(t, ctx, c, prepare)
 				if !errors.Is(err, runner.ErrSuperseded) || len(rep.Samples) != 0 {
 					t.Errorf("error %v, %d samples", err, len(rep.Samples))
 				}
