@@ -1,0 +1,409 @@
+package proofs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+// built is what building the project told.
+type built struct {
+	log     buildLog
+	modules []runner.Module
+	current []*module // their compiled form is up to date with the commit
+	unsure  string    // why the build as a whole could not be told; "" if it could
+	hint    string
+}
+
+// build builds every module by name, in one process if the command line has room, and
+// has the build tool confirm what is up to date before anything is read from it.
+func (e *examination) build(ctx context.Context) (*built, error) {
+	b := &built{}
+	parser := &logParser{}
+	var last proc.Exit
+	bad := false
+	for i, batch := range batches(e.project.modules) {
+		exit, err := e.lake(ctx, e.logName("build", i), parser, batch)
+		if err != nil {
+			return nil, err
+		}
+		if exit.Stopped || exit.TimedOut {
+			if cause := context.Cause(ctx); cause != nil {
+				return nil, cause
+			}
+			return nil, fmt.Errorf("lake build %s", exit)
+		}
+		if !exit.OK() {
+			last, bad = exit, true
+		}
+	}
+	b.log = parser.log
+	if bad {
+		e.judgeBuild(b, last)
+	} else {
+		b.current = e.project.modules
+	}
+	if err := e.confirm(ctx, b); err != nil {
+		return nil, err
+	}
+	current, failed := map[string]bool{}, map[string]bool{}
+	for _, m := range b.current {
+		current[m.key] = true
+	}
+	for _, m := range e.project.modules {
+		failed[m.key] = !current[m.key] && b.log.failure(m.key)
+	}
+	blocked := e.project.blocked(failed)
+	for _, m := range e.project.modules {
+		b.modules = append(b.modules, e.judgeModule(b, m, current[m.key], failed[m.key], blocked[m.key]))
+	}
+	return b, nil
+}
+
+// confirm asks the build tool, which builds nothing this time, whether the modules that
+// seem to be built are. Those that are not leave b.current.
+func (e *examination) confirm(ctx context.Context, b *built) error {
+	for i, batch := range batches(b.current) {
+		exit, err := e.lake(ctx, e.logName("confirm", i), &logParser{}, batch, "--no-build")
+		if err != nil {
+			return err
+		}
+		if exit.OK() {
+			continue
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		b.current = nil
+		if b.unsure == "" {
+			b.unsure = fmt.Sprintf("lake build --no-build does not confirm the build (%s): %s", exit, firstLine(exit.Stderr.String()+"\n"+exit.Stdout.LastLine()))
+		}
+		return nil
+	}
+	return nil
+}
+
+func (e *examination) logName(step string, i int) string {
+	if i == 0 {
+		return e.log + "-" + step
+	}
+	return e.log + "-" + step + "-" + strconv.Itoa(i+1)
+}
+
+// lake runs `lake build` for some modules and feeds what it prints to the parser.
+func (e *examination) lake(ctx context.Context, name string, parser *logParser, modules []*module, flags ...string) (proc.Exit, error) {
+	args := append([]string{e.tool.program("lake"), "build"}, flags...)
+	if e.tool.atLeast(4, 9) { // before, an unknown option; without a terminal there was no colour either
+		args = append(args, "--no-ansi")
+	}
+	names := map[string]string{}
+	for _, m := range modules {
+		args = append(args, "+"+m.name)
+		names[m.key] = m.name
+	}
+	quiet := len(flags) > 0
+	seen := map[string]bool{}
+	if !quiet {
+		e.ws.Report(runner.StageProofs, "building %s", plural(len(e.project.modules), "module"))
+		parser.progress = func(done, total int, caption string) {
+			if n, ok := names[caption]; ok && !seen[caption] {
+				seen[caption] = true
+				e.ws.Report(runner.StageProofs, "built %d of %d modules, now %s", len(seen), len(e.project.modules), n)
+			}
+		}
+	}
+	lines := &lineWriter{emit: parser.line}
+	exit, err := e.ws.Exec(ctx, name, proc.Cmd{Args: args, Dir: e.dir, Env: e.environ(e.tool), Stdout: lines})
+	lines.close()
+	if err != nil {
+		return exit, fmt.Errorf("run lake build: %w", err)
+	}
+	// Versions before 4.9 print messages to standard error, newer ones configuration errors.
+	for line := range strings.SplitSeq(exit.Stderr.String(), "\n") {
+		parser.line(line)
+	}
+	return exit, nil
+}
+
+// atLeast compares the version; one that is not a number counts as new.
+func (t *toolchain) atLeast(major, minor int) bool {
+	a, rest, ok := strings.Cut(t.number, ".")
+	b, _, _ := strings.Cut(rest, ".")
+	x, err1 := strconv.Atoi(a)
+	y, err2 := strconv.Atoi(b)
+	if !ok || err1 != nil || err2 != nil {
+		return true
+	}
+	return x > major || x == major && y >= minor
+}
+
+// batches splits modules so that a command line stays well below what systems allow
+// (1 MiB on macOS).
+func batches(modules []*module) [][]*module {
+	const room = 200 << 10
+	var out [][]*module
+	size := room
+	for _, m := range modules {
+		if size += len(m.name) + 10; size > room {
+			out = append(out, nil)
+			size = len(m.name) + 10
+		}
+		out[len(out)-1] = append(out[len(out)-1], m)
+	}
+	return out
+}
+
+// failure reports whether a unit failed, by its own lines or by the list at the end.
+func (l *buildLog) failure(key string) bool {
+	if u := l.units[key]; u != nil && u.failed {
+		return true
+	}
+	for _, f := range l.failures {
+		if f == key {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeBuild sorts out a build that did not succeed: which modules may still be current.
+func (e *examination) judgeBuild(b *built, exit proc.Exit) {
+	failed := map[string]bool{}
+	for _, m := range e.project.modules {
+		if b.log.failure(m.key) {
+			failed[m.key] = true
+		}
+	}
+	if exit.Signal != 0 {
+		b.unsure = "lake build was " + exit.String()
+		return
+	}
+	if len(failed) == 0 {
+		b.unsure = "lake build: " + exit.String()
+		for _, d := range b.log.loose {
+			if d.level == "error" && d.text != "build failed" {
+				b.unsure = "lake build: " + firstLine(d.text)
+				if d.file != "" {
+					b.unsure = fmt.Sprintf("lake build: %s:%d:%d: %s", d.file, d.line, d.column+1, firstLine(d.text))
+				}
+				break
+			}
+		}
+		for _, u := range b.log.units {
+			if u.failed { // a dependency, or a unit that is no module
+				b.unsure = fmt.Sprintf("lake build: %s failed: %s", u.caption, u.reason())
+				break
+			}
+		}
+		return
+	}
+	blocked := e.project.blocked(failed)
+	for _, m := range e.project.modules {
+		if !failed[m.key] && blocked[m.key] == "" {
+			b.current = append(b.current, m)
+		}
+	}
+}
+
+// judgeModule gives one module its verdict.
+func (e *examination) judgeModule(b *built, m *module, current, failed bool, blockedBy string) runner.Module {
+	out := runner.Module{Name: m.name, File: e.file(m)}
+	u := b.log.units[m.key]
+	if u != nil {
+		out.Seconds = u.seconds
+	}
+	switch {
+	case current:
+		out.Verdict = runner.Success
+		out.Reused = u == nil || u.replayed
+	case failed:
+		out.Verdict, out.Reason = e.judgeFailed(m, u)
+	case blockedBy != "":
+		name := blockedBy
+		if d := e.project.byKey[blockedBy]; d != nil {
+			name = d.name
+		}
+		out.Verdict, out.Reason = runner.Error, "not built: imports "+name
+	default:
+		out.Verdict, out.Reason = runner.Error, "not built"
+		if b.unsure != "" {
+			out.Reason = b.unsure
+		}
+	}
+	return out
+}
+
+// judgeFailed tells a bad module from one that could not be examined. Only an error of
+// Lean's own at a place in the source, or an import without a file, makes it bad; a
+// killed or crashed Lean does not.
+func (e *examination) judgeFailed(m *module, u *unit) (runner.Verdict, string) {
+	for _, i := range m.imports {
+		if e.project.byKey[i] == nil && e.ours(i) {
+			return runner.Failure, fmt.Sprintf("imports %s, which has no file", cut(i, 100))
+		}
+	}
+	if u == nil {
+		return runner.Error, "not built; the build tool does not say why"
+	}
+	errs := u.errors()
+	for _, d := range errs {
+		if strings.Contains(d.text, "bad import") { // a module below is broken, by its own report
+			continue
+		}
+		if code := u.exitCode(); code == 0 || code == 1 || !crash(d) {
+			v := runner.Failure
+			reason := fmt.Sprintf("%s:%d:%d: %s", e.relative(d.file), d.line, d.column+1, firstLine(d.text))
+			if !e.tool.near && !e.tool.exact {
+				// Another version of Lean may refuse what the right one takes.
+				v = runner.Error
+				reason = fmt.Sprintf("does not build with Lean %s, which is not the version asked for: %s", e.tool.number, reason)
+			}
+			return v, reason
+		}
+	}
+	for _, i := range m.imports {
+		if d := e.project.byKey[i]; d != nil {
+			for _, diag := range u.diagnostics {
+				if strings.Contains(diag.text, "bad import") && strings.Contains(key(diag.text), "'"+i+"'") {
+					return runner.Error, "not built: imports " + d.name
+				}
+			}
+		}
+	}
+	return runner.Error, u.reason()
+}
+
+// crash reports whether a message with a place is about Lean, not about the source.
+func crash(d diagnostic) bool {
+	return strings.Contains(d.text, "PANIC") || strings.Contains(d.text, "out of memory")
+}
+
+// ours reports whether a module name lies below a root of the project.
+func (e *examination) ours(key string) bool {
+	for _, t := range e.project.lake.targets {
+		for _, r := range t.roots {
+			if !t.exe && within(key, r) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reason is why a unit failed, when no place in a source file says it.
+func (u *unit) reason() string {
+	switch code := u.exitCode(); code {
+	case 0:
+	case 137:
+		return "Lean was killed (exit code 137), usually for want of memory"
+	case 134, 139:
+		return fmt.Sprintf("Lean crashed (exit code %d)", code)
+	default:
+		if code > 1 {
+			return fmt.Sprintf("Lean ended with exit code %d", code)
+		}
+	}
+	for _, d := range u.diagnostics {
+		if d.level == "error" {
+			return firstLine(d.text)
+		}
+	}
+	return "it failed without a message"
+}
+
+// maxFindings bounds the messages that a result carries; the log has them all.
+const maxFindings = 200
+
+// findings turns the build's messages into findings, errors first. more counts what was
+// left out. That a declaration uses sorry is kept apart: the inventory knows its name.
+func (e *examination) findings(b *built) (list, sorries []runner.Finding, more int) {
+	positions := map[string][]string{}
+	take := func(ds []diagnostic, level string, v runner.Verdict) {
+		for _, d := range ds {
+			if d.level != level || d.text == "build failed" {
+				continue
+			}
+			if d.level == "error" && d.file == "" && exitForm.MatchString(d.text) {
+				continue
+			}
+			if len(list) >= maxFindings {
+				more++
+				continue
+			}
+			f := runner.Finding{Verdict: v, Rule: "lean", Text: cut(d.text, 2000)}
+			if f.File = e.relative(d.file); d.file != "" && f.File != "" {
+				f.Line, f.Column = d.line, e.column(positions, d)
+			} else {
+				f.File = ""
+			}
+			if strings.HasPrefix(d.text, "declaration uses") && strings.Contains(d.text, "sorry") {
+				f.Rule = "sorry"
+				sorries = append(sorries, f)
+				continue
+			}
+			list = append(list, f)
+		}
+	}
+	for _, level := range []string{"error", "warning"} {
+		v := runner.Neutral
+		if level == "error" {
+			v = runner.Failure
+		}
+		loose := v
+		if level == "error" {
+			loose = runner.Error
+		}
+		take(b.log.loose, level, loose)
+		for _, m := range b.modules {
+			u := b.log.units[key(m.Name)]
+			if u == nil {
+				continue
+			}
+			if level == "error" {
+				v = m.Verdict
+			}
+			take(u.diagnostics, level, v)
+			if level == "error" {
+				more += u.dropped
+			}
+		}
+	}
+	return list, sorries, more
+}
+
+// column turns Lean's 0-based column in code points into a 1-based one in bytes.
+func (e *examination) column(positions map[string][]string, d diagnostic) int {
+	lines, ok := positions[d.file]
+	if !ok {
+		for _, m := range e.project.modules {
+			if m.rel == d.file {
+				if b, err := readSmall(m.path); err == nil {
+					lines = strings.Split(string(b), "\n")
+				}
+			}
+		}
+		positions[d.file] = lines
+	}
+	if d.line < 1 || d.line > len(lines) {
+		return d.column + 1
+	}
+	return byteColumn(lines[d.line-1], d.column)
+}
+
+// byteColumn is the 1-based byte column of the 0-based code point column.
+func byteColumn(line string, column int) int {
+	n := 0
+	for range column {
+		if n >= len(line) {
+			break
+		}
+		_, size := utf8.DecodeRuneInString(line[n:])
+		n += size
+	}
+	return n + 1
+}

@@ -1,0 +1,186 @@
+package proofs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+// printAxioms is the portable way to an inventory, for a tool chain on which our program
+// does not run: names and lines from the index (.ilean) files of the build, axioms from
+// `#print axioms`. It sees no private declarations and no definitions, and it inherits
+// what #print axioms misses (leanprover/lean4#15226).
+func (e *examination) printAxioms(ctx context.Context, modules []*module) (*inventory, error) {
+	inv := &inventory{modules: map[string]int{}, failed: map[string]string{}, axioms: map[string]axiomOrigin{}}
+	var src strings.Builder
+	for _, m := range modules {
+		fmt.Fprintf(&src, "import %s\n", m.name)
+	}
+	var decls []declaration
+	for _, m := range modules {
+		ds, err := e.indexed(m)
+		if err != nil {
+			return nil, fmt.Errorf("index of module %s: %w", m.name, err)
+		}
+		inv.modules[m.key] = len(ds)
+		decls = append(decls, ds...)
+	}
+	if len(decls) == 0 {
+		return nil, fmt.Errorf("%w: no theorem in the index files", errIncomplete)
+	}
+	own := map[string]bool{}
+	for _, d := range decls {
+		own[d.Name] = d.Kind == "axiom"
+		fmt.Fprintf(&src, "#print axioms %s\n", d.Name)
+	}
+	temp, err := os.MkdirTemp(e.ws.Scratch, "inventory-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	file := filepath.Join(temp, "PrintAxioms.lean")
+	if err := os.WriteFile(file, []byte(src.String()), 0o644); err != nil {
+		return nil, err
+	}
+	w := &bounded{max: maxInventory}
+	exit, err := e.ws.Exec(ctx, e.log+"-print-axioms", proc.Cmd{
+		Args: []string{e.tool.program("lean"), file}, Dir: temp, Stdout: w, Limit: inventoryLimit,
+		Env: e.environ(e.tool, "LEAN_PATH="+strings.Join(e.searchPath(), string(os.PathListSeparator))),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !exit.OK() {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, fmt.Errorf("#print axioms: %s: %s", exit, firstLine(w.buf.String()+exit.Stderr.String()))
+	}
+	lists, broken := parsePrintAxioms(w.buf.String())
+	if len(broken) > 0 || len(lists) != len(decls) {
+		return nil, fmt.Errorf("%w: %d of %d answers of #print axioms read", errIncomplete, len(lists), len(decls))
+	}
+	for i := range decls {
+		d := &decls[i]
+		if lists[i].name != d.Name {
+			return nil, fmt.Errorf("%w: asked #print axioms for %s, answered for %s", errIncomplete, d.Name, cut(lists[i].name, 80))
+		}
+		for _, a := range lists[i].axioms {
+			// A stand-in lists every theorem of its library as an axiom.
+			_, mine := own[a]
+			if e.tool.standIn && !mine && !native(a) && a != sorryAxiom && !slices.Contains(defaultAxioms, a) && !slices.Contains(e.cfg.AllowedAxioms, a) {
+				d.Opaque++
+				continue
+			}
+			d.Axioms = append(d.Axioms, a)
+		}
+		slices.Sort(d.Axioms)
+	}
+	inv.decls = decls
+	e.ws.Report(runner.StageProofs, "listed %s with #print axioms", plural(len(decls), "theorem"))
+	return inv, nil
+}
+
+// statedForm finds the word that a declaration starts with, before its name.
+var statedForm = regexp.MustCompile(`\b(theorem|lemma|axiom)\s+$`)
+
+// indexed lists theorems and axioms of a module from its .ilean file, in the order of the
+// source. The index has all definitions; the source says which are theorems.
+func (e *examination) indexed(m *module) ([]declaration, error) {
+	var b []byte
+	var err error
+	for _, dir := range e.libDirs() {
+		b, err = os.ReadFile(filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(modulePath(m), ".lean")+".ilean")))
+		if err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	src, err := readSmall(m.path)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(string(src), "\n")
+	places, err := parseIndex(b)
+	if err != nil {
+		return nil, err
+	}
+	var out []declaration
+	for _, p := range places {
+		if p.line >= len(lines) || strings.HasPrefix(p.name, "_private.") {
+			continue
+		}
+		before := lines[p.line][:byteColumn(lines[p.line], p.column)-1]
+		if strings.TrimSpace(before) == "" && p.line > 0 { // the name starts a line
+			before = lines[p.line-1] + " "
+		}
+		w := statedForm.FindStringSubmatch(before)
+		if w == nil {
+			continue
+		}
+		kind := "theorem"
+		if w[1] == "axiom" {
+			kind = "axiom"
+		}
+		out = append(out, declaration{Name: p.name, User: p.name, Module: m.name, Kind: kind, Line: p.line + 1, Column: p.column + 1})
+	}
+	return out, nil
+}
+
+// indexPlace is where a constant is defined.
+type indexPlace struct {
+	name         string
+	line, column int // 0-based, as in the file
+}
+
+// parseIndex reads the definitions of an .ilean file. Keys of its references are texts
+// "c:Name" in older versions, and JSON {"c":{"m":Module,"n":Name}} in newer.
+func parseIndex(b []byte) ([]indexPlace, error) {
+	var f struct {
+		Module     string
+		References map[string]struct {
+			Definition []json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, err
+	}
+	var out []indexPlace
+	for k, r := range f.References {
+		name, ok := strings.CutPrefix(k, "c:")
+		if !ok {
+			var id struct {
+				C *struct{ M, N string }
+			}
+			if json.Unmarshal([]byte(k), &id) != nil || id.C == nil || id.C.N == "" {
+				continue
+			}
+			name = id.C.N
+		}
+		var pos [2]int
+		if len(r.Definition) < 2 || json.Unmarshal(r.Definition[0], &pos[0]) != nil || json.Unmarshal(r.Definition[1], &pos[1]) != nil || pos[0] < 0 || pos[1] < 0 {
+			continue
+		}
+		out = append(out, indexPlace{name, pos[0], pos[1]})
+	}
+	slices.SortFunc(out, func(a, b indexPlace) int {
+		if a.line != b.line {
+			return a.line - b.line
+		}
+		if a.column != b.column {
+			return a.column - b.column
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return out, nil
+}

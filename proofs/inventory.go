@@ -1,0 +1,363 @@
+package proofs
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+//go:embed inventory.lean
+var inventorySource []byte
+
+//go:embed inventory_run.lean
+var inventoryRunner []byte
+
+// How an inventory was taken, for the report.
+const (
+	byWalk  = "every declaration of every module, axioms by a walk over the compiled environment"
+	byPrint = "theorems found in the index files of the build, axioms by #print axioms"
+)
+
+// maxInventory bounds what the inventory program may print.
+const maxInventory = 1 << 30
+
+// inventory lists what the modules declare. They must be up to date. The listing is kept
+// under a digest of all that it was made from, so an unchanged commit costs no Lean.
+func (e *examination) inventory(ctx context.Context, modules []*module) (*inventory, string, []string, error) {
+	wanted := make([]string, len(modules))
+	for i, m := range modules {
+		wanted[i] = m.key
+	}
+	groups := e.groups(modules)
+	id, err := e.fingerprint(modules, groups)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	kept := filepath.Join(e.cache, "inventory-"+id+".ndjson")
+	if b, err := os.ReadFile(kept); err == nil {
+		if inv, err := parseInventory(b, "", wanted); err == nil {
+			e.ws.Report(runner.StageProofs, "nothing changed since the theorems were last listed")
+			return inv, byWalk, nil, nil
+		}
+	}
+	e.ws.Report(runner.StageProofs, "listing theorems of %s", plural(len(modules), "module"))
+	out, prefix, err := e.walk(ctx, groups)
+	var broken *scriptError
+	if errors.As(err, &broken) {
+		inv, err := e.printAxioms(ctx, modules)
+		if err != nil {
+			return nil, "", nil, errors.Join(broken, err)
+		}
+		return inv, byPrint, []string{broken.Error() + "; used #print axioms instead: private theorems and definitions are not examined"}, nil
+	}
+	if err != nil {
+		return nil, "", nil, err
+	}
+	inv, err := parseInventory(out, prefix, wanted)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if len(inv.failed) == 0 {
+		var b bytes.Buffer
+		for line := range bytes.Lines(out) {
+			if rest, ok := bytes.CutPrefix(line, []byte(prefix)); ok {
+				b.Write(rest)
+			}
+		}
+		if writeFile(kept, b.Bytes()) == nil { // only a cache
+			thin(e.cache, "inventory-*.ndjson", 20)
+		}
+	}
+	return inv, byWalk, nil, nil
+}
+
+// scriptError says that the inventory program itself does not run on a tool chain.
+type scriptError struct{ msg string }
+
+func (e *scriptError) Error() string { return "the inventory program does not run: " + e.msg }
+
+// walk compiles the inventory program, once for a tool chain, and runs it. Records in the
+// output are marked by the returned prefix, which nothing that is loaded can foresee.
+func (e *examination) walk(ctx context.Context, groups string) (out []byte, prefix string, err error) {
+	source := inventorySource
+	if e.breakInventory {
+		source = append(slices.Clone(source), "\nexample : False := this does not elaborate\n"...)
+	}
+	base := e.cache
+	if e.ws.Trusted && e.ws.Cache != "" { // several projects share it
+		base = e.ws.Cache
+	}
+	dir := filepath.Join(base, "program-"+digest(string(source), string(inventoryRunner), e.tool.id()))
+	compiled := filepath.Join(dir, "HoldfastInventory.olean")
+	env := e.environ(e.tool, "LEAN_PATH="+dir)
+	if _, err := os.Stat(compiled); err != nil {
+		if err := errors.Join(
+			writeFile(filepath.Join(dir, "HoldfastInventory.lean"), source),
+			writeFile(filepath.Join(dir, "Run.lean"), inventoryRunner)); err != nil {
+			return nil, "", err
+		}
+		e.ws.Report(runner.StageProofs, "preparing the listing of theorems (once for this tool chain)")
+		part := filepath.Join(dir, "part-"+rand.Text())
+		exit, err := e.ws.Exec(ctx, e.log+"-prepare", proc.Cmd{
+			Args: []string{e.tool.program("lean"), "-R", dir, "-o", part, filepath.Join(dir, "HoldfastInventory.lean")},
+			Dir:  dir, Env: env, Limit: inventoryLimit,
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		if !exit.OK() {
+			if cause := context.Cause(ctx); cause != nil {
+				return nil, "", cause
+			}
+			if exit.Code == 1 {
+				return nil, "", &scriptError{firstLine(exit.Stdout.String() + "\n" + exit.Stderr.String())}
+			}
+			return nil, "", fmt.Errorf("compile the inventory program: %s", exit)
+		}
+		if err := os.Rename(part, compiled); err != nil {
+			return nil, "", err
+		}
+	}
+	temp, err := os.MkdirTemp(e.ws.Scratch, "inventory-*")
+	if err != nil {
+		return nil, "", err
+	}
+	defer os.RemoveAll(temp)
+	list := filepath.Join(temp, "groups")
+	if err := os.WriteFile(list, []byte(groups), 0o644); err != nil {
+		return nil, "", err
+	}
+	mark := rand.Text()
+	args := []string{e.tool.program("lean"), "--run", filepath.Join(dir, "Run.lean"), "--key=" + mark, "--groups=" + list}
+	if e.tool.standIn {
+		args = append(args, "--stand-in")
+	}
+	if e.ws.Trusted { // printing loads the project's notations, which runs its initialisers
+		args = append(args, "--pp")
+	}
+	for _, p := range e.searchPath() {
+		args = append(args, "--path="+p)
+	}
+	w := &bounded{max: maxInventory}
+	exit, err := e.ws.Exec(ctx, e.log+"-inventory", proc.Cmd{Args: args, Dir: dir, Env: env, Stdout: w, LogCap: 4 << 20, Limit: inventoryLimit})
+	if err != nil {
+		return nil, "", err
+	}
+	// The exit code of a program under `lean --run` says little; the last record decides.
+	if exit.Signal != 0 || exit.TimedOut || exit.Stopped {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, "", cause
+		}
+		return nil, "", fmt.Errorf("inventory program %s", exit)
+	}
+	if w.full {
+		return nil, "", fmt.Errorf("inventory program printed more than %d MiB", maxInventory>>20)
+	}
+	if !bytes.Contains(w.buf.Bytes(), []byte(mark)) {
+		return nil, "", &scriptError{firstLine(exit.Stderr.String() + "\n" + exit.Stdout.String() + "\n" + exit.String())}
+	}
+	return w.buf.Bytes(), mark + " ", nil
+}
+
+// groups names the modules, those of libraries together and each executable by itself:
+// two programs with a main do not fit into one environment.
+func (e *examination) groups(modules []*module) string {
+	var libs, exes []string
+	imported := map[string]bool{}
+	for _, m := range e.project.modules {
+		for _, i := range m.imports {
+			imported[i] = true
+		}
+	}
+	for _, m := range modules {
+		if m.target.exe && !imported[m.key] {
+			exes = append(exes, m.name)
+		} else {
+			libs = append(libs, m.name)
+		}
+	}
+	s := strings.Join(libs, "\n") + "\n"
+	for _, m := range exes {
+		s += "\n" + m + "\n"
+	}
+	return s
+}
+
+// searchPath are the folders with compiled modules of the project and its dependencies.
+func (e *examination) searchPath() []string {
+	dirs := e.libDirs()
+	for _, d := range e.dependencies() {
+		dirs = append(dirs, filepath.Join(d.dir, ".lake", "build", "lib", "lean"), filepath.Join(d.dir, ".lake", "build", "lib"), filepath.Join(d.dir, "build", "lib"))
+	}
+	return dirs
+}
+
+type dependency struct {
+	dir   string
+	local bool // a path dependency: no revision says what it holds
+}
+
+// dependencies reads lake-manifest.json, in every version so far.
+func (e *examination) dependencies() []dependency {
+	b, err := readSmall(filepath.Join(e.dir, "lake-manifest.json"))
+	if err != nil {
+		return nil
+	}
+	type entry struct {
+		Name string
+		Type string
+		Dir  string
+		Git  *struct{ Name string } // version 6 and before
+		Path *struct{ Name, Dir string }
+	}
+	var m struct {
+		PackagesDir string
+		Packages    []entry
+	}
+	if json.Unmarshal(b, &m) != nil {
+		return nil
+	}
+	base := m.PackagesDir
+	if base == "" {
+		base = ".lake/packages"
+	}
+	var out []dependency
+	for _, p := range m.Packages {
+		name, dir, local := p.Name, p.Dir, p.Type == "path"
+		switch {
+		case p.Git != nil:
+			name = p.Git.Name
+		case p.Path != nil:
+			dir, local = p.Path.Dir, true
+		}
+		if local {
+			if !filepath.IsAbs(dir) {
+				dir = filepath.Join(e.dir, dir)
+			}
+			out = append(out, dependency{dir, true})
+		} else if name = key(name); name != "" && filepath.IsLocal(name) {
+			out = append(out, dependency{filepath.Join(e.dir, filepath.FromSlash(base), name), false})
+		}
+	}
+	return out
+}
+
+// fingerprint is a digest of all that decides the listing: compiled modules, compiled
+// modules of path dependencies, revisions of the others, tool chain, program, grouping.
+func (e *examination) fingerprint(modules []*module, groups string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "1\n%s\n%x\n%x\n%s\n%v\n", e.tool.id(), sha256.Sum256(inventorySource), sha256.Sum256(inventoryRunner), groups, e.ws.Trusted)
+	for _, m := range modules {
+		found := false
+		for _, dir := range e.libDirs() {
+			base := filepath.Join(dir, filepath.Join(strings.Split(strings.TrimSuffix(modulePath(m), ".lean"), "/")...))
+			for _, ext := range []string{".olean", ".olean.server", ".olean.private"} {
+				ok, err := hashFile(h, base+ext)
+				if err != nil {
+					return "", err
+				}
+				found = found || ok
+			}
+			if found {
+				break
+			}
+		}
+		if !found {
+			return "", fmt.Errorf("compiled form of module %s is missing", m.name)
+		}
+	}
+	if _, err := hashFile(h, filepath.Join(e.dir, "lake-manifest.json")); err != nil {
+		return "", err
+	}
+	for _, d := range e.dependencies() {
+		if !d.local {
+			continue
+		}
+		err := filepath.WalkDir(filepath.Join(d.dir, ".lake", "build", "lib"), func(p string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil && !entry.IsDir() && strings.Contains(entry.Name(), ".olean") {
+				_, err = hashFile(h, p)
+			}
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16]), nil
+}
+
+// modulePath is the file of a module relative to its library's source folder.
+func modulePath(m *module) string {
+	parts, _ := splitName(m.name)
+	return strings.Join(parts, "/") + ".lean"
+}
+
+// hashFile adds name and content of a file; it reports false if there is none.
+func hashFile(h io.Writer, name string) (bool, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return false, fmt.Errorf("read %s: %w", filepath.Base(name), err)
+	}
+	fmt.Fprintf(h, "%s %x\n", filepath.Base(name), sum.Sum(nil))
+	return true, nil
+}
+
+// thin removes all but the newest files that match.
+func thin(dir, pattern string, keep int) {
+	names, _ := filepath.Glob(filepath.Join(dir, pattern))
+	type aged struct {
+		name string
+		time int64
+	}
+	var files []aged
+	for _, n := range names {
+		if fi, err := os.Stat(n); err == nil {
+			files = append(files, aged{n, fi.ModTime().UnixNano()})
+		}
+	}
+	slices.SortFunc(files, func(a, b aged) int { return int(min(1, max(-1, b.time-a.time))) })
+	for i := keep; i < len(files); i++ {
+		os.Remove(files[i].name)
+	}
+}
+
+// bounded keeps up to max bytes.
+type bounded struct {
+	buf  bytes.Buffer
+	max  int
+	full bool
+}
+
+func (w *bounded) Write(b []byte) (int, error) {
+	if w.buf.Len()+len(b) > w.max {
+		w.full = true
+		return len(b), nil
+	}
+	return w.buf.Write(b)
+}

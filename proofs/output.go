@@ -1,0 +1,244 @@
+package proofs
+
+import (
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// buildLog is what the build tool said.
+type buildLog struct {
+	jobs      int  // as the tool counts them; 0 if it gave no number
+	completed bool // it said that the build succeeded or that all is up to date
+	units     map[string]*unit
+	failures  []string     // keys of the units listed as failed
+	loose     []diagnostic // not below any unit: configuration errors
+}
+
+// unit is one job of the build that printed something: mostly a module.
+type unit struct {
+	caption     string
+	failed      bool
+	replayed    bool // up to date; its old messages were printed again
+	seconds     float64
+	diagnostics []diagnostic
+	dropped     int // diagnostics beyond maxDiagnostics
+}
+
+// diagnostic is one message.
+type diagnostic struct {
+	level  string // "error", "warning", "info" or "trace"
+	file   string // slash-separated, as printed but cleaned; "" if it has no place
+	line   int    // 1-based
+	column int    // 0-based, in code points, as Lean prints it
+	text   string
+}
+
+const (
+	maxDiagnostics = 200     // kept of one unit
+	maxText        = 8 << 10 // bytes kept of one message
+)
+
+// logParser reads the output of `lake build` line by line, in every form from Lean 4.0
+// on:
+//
+//	[k/n] Building X                     until 4.8, no icon; Lean's messages below it
+//	ICON [k/n] VERB X (TIME)             from 4.9; TIME later
+//	LEVEL: path:line:col: text           more lines of text may follow
+//
+// A line that fits nothing continues the message before it, or is ignored.
+type logParser struct {
+	log      buildLog
+	unit     *unit
+	message  *diagnostic
+	listing  bool // inside "Some required targets logged failures:"
+	progress func(done, total int, caption string)
+}
+
+var (
+	headForm  = regexp.MustCompile(`^(?:(\S{1,8}) )?\[(\d+|\?)/(\d+|\?)\](?: \(Optional\))? (\w+) (.+?)(?: \(([0-9][0-9a-zµ.]*)\))?$`)
+	levelForm = regexp.MustCompile(`^(trace|info|warning|error): (.*)$`)
+	placeForm = regexp.MustCompile(`^([^\x00]+?\.lean):(\d+):(\d+): (.*)$`)
+	oldForm   = regexp.MustCompile(`^(?:(trace|info|warning|error): )?([^\x00]+?\.lean):(\d+):(\d+): (error|warning|information|info): ?(.*)$`)
+	jobsForm  = regexp.MustCompile(`^(?:Build completed successfully|All targets up-to-date)(?:\.| \((\d+) jobs?\)\.?)$`)
+	ansiForm  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+	exitForm  = regexp.MustCompile(`\bexited with code (\d+)`)
+)
+
+// verbs that head a unit, and whether they say that it was not built now.
+var verbs = map[string]bool{
+	"Built": false, "Building": false, "Compiling": false, "Linking": false, "Ran": false, "Running": false,
+	"Fetched": false, "Fetching": false, "Unpacked": false, "Unpacking": false,
+	"Replayed": true, "Replaying": true, "Reused": true,
+}
+
+func (p *logParser) line(s string) {
+	s = strings.TrimRight(s, "\r")
+	if strings.IndexByte(s, 0x1b) >= 0 {
+		s = ansiForm.ReplaceAllString(s, "")
+	}
+	if p.head(s) {
+		return
+	}
+	if m := jobsForm.FindStringSubmatch(s); m != nil {
+		p.log.completed = true
+		p.log.jobs, _ = strconv.Atoi(m[1])
+		p.unit, p.message, p.listing = nil, nil, false
+		return
+	}
+	switch {
+	case s == "Nothing to build.":
+		p.log.completed = true
+		return
+	case s == "Some required builds logged failures:" || s == "Some required targets logged failures:":
+		p.listing, p.unit, p.message = true, nil, nil
+		return
+	case p.listing && strings.HasPrefix(s, "- "):
+		p.log.failures = append(p.log.failures, p.caption(s[2:]))
+		return
+	}
+	if m := oldForm.FindStringSubmatch(s); m != nil {
+		level := m[5]
+		if level == "information" {
+			level = "info"
+		}
+		p.add(level, m[2], m[3], m[4], m[6])
+		return
+	}
+	if m := levelForm.FindStringSubmatch(s); m != nil {
+		if at := placeForm.FindStringSubmatch(m[2]); at != nil {
+			p.add(m[1], at[1], at[2], at[3], at[4])
+		} else {
+			p.add(m[1], "", "", "", m[2])
+		}
+		return
+	}
+	if p.message != nil && len(p.message.text)+len(s) < maxText {
+		p.message.text += "\n" + s
+	}
+}
+
+// head reads the line that starts a unit.
+func (p *logParser) head(s string) bool {
+	m := headForm.FindStringSubmatch(s)
+	if m == nil {
+		return false
+	}
+	replayed, known := verbs[m[4]]
+	if !known {
+		return false
+	}
+	icon, verb, name := m[1], m[4], p.caption(m[5])
+	p.listing, p.message = false, nil
+	u := p.log.units[name]
+	if u == nil {
+		u = &unit{caption: name}
+		if p.log.units == nil {
+			p.log.units = map[string]*unit{}
+		}
+		p.log.units[name] = u
+	}
+	p.unit = u
+	u.replayed = replayed
+	// With an icon, the -ing form says that it did not get there. Without, it is the only form.
+	if icon == "✖" || icon != "" && strings.HasSuffix(verb, "ing") {
+		u.failed = true
+	}
+	if d, err := time.ParseDuration(m[6]); err == nil && d >= 0 {
+		u.seconds += d.Seconds()
+	}
+	done, _ := strconv.Atoi(m[2])
+	total, _ := strconv.Atoi(m[3])
+	p.log.jobs = max(p.log.jobs, total)
+	if p.progress != nil {
+		p.progress(done, total, name)
+	}
+	return true
+}
+
+func (p *logParser) caption(s string) string { return key(cut(strings.TrimSpace(s), 512)) }
+
+func (p *logParser) add(level, file, line, column, text string) {
+	d := diagnostic{level: level, text: cut(text, maxText)}
+	if file != "" {
+		d.file = path.Clean(strings.ReplaceAll(file, `\`, "/"))
+		d.line, _ = strconv.Atoi(line)
+		d.column, _ = strconv.Atoi(column)
+	}
+	p.listing = false
+	list := &p.log.loose
+	if p.unit != nil {
+		list = &p.unit.diagnostics
+		// The command line and Lean's exit are said by level; the unit fails with them.
+		if level == "error" && text != "build failed" {
+			p.unit.failed = true
+		}
+	}
+	if len(*list) >= maxDiagnostics {
+		if p.unit != nil {
+			p.unit.dropped++
+		}
+		p.message = nil
+		return
+	}
+	*list = append(*list, d)
+	p.message = &(*list)[len(*list)-1]
+}
+
+// errors are the diagnostics of level error that name a place.
+func (u *unit) errors() []diagnostic {
+	var out []diagnostic
+	for _, d := range u.diagnostics {
+		if d.level == "error" && d.file != "" && d.line > 0 {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// exitCode is the code with which Lean ended, or 0 if the unit does not say.
+func (u *unit) exitCode() int {
+	for _, d := range u.diagnostics {
+		if d.level == "error" && d.file == "" {
+			if m := exitForm.FindStringSubmatch(d.text); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// lineWriter hands complete lines of a stream to a function.
+type lineWriter struct {
+	part []byte
+	emit func(string)
+}
+
+// maxLine is where an endless line is cut.
+const maxLine = 1 << 20
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	for _, c := range b {
+		if c == '\n' {
+			w.flush()
+		} else if len(w.part) < maxLine {
+			w.part = append(w.part, c)
+		}
+	}
+	return len(b), nil
+}
+
+func (w *lineWriter) flush() {
+	w.emit(string(w.part))
+	w.part = w.part[:0]
+}
+
+// close emits what has no line end.
+func (w *lineWriter) close() {
+	if len(w.part) > 0 {
+		w.flush()
+	}
+}

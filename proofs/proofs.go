@@ -1,0 +1,199 @@
+// Package proofs examines the Lean projects of a checkout: does every module build, which
+// theorems does the commit state, where, and what do their proofs rest on?
+//
+// Input is a checkout with one or more Lake projects and an installed Lean. Every module
+// of every library is built by name, so that a module which no default target reaches is
+// built too. Then a program of our own ([inventory.lean], run by the same Lean) walks the
+// compiled modules and lists theorems with their axioms. Output is a [runner.Result] whose
+// Proofs field holds modules and theorems, each with a verdict.
+//
+// What fails a commit: a module with errors of its own, a declaration that rests on sorry,
+// an axiom that is not allowed. What only keeps us from telling: no tool chain, a killed
+// child, a module that could not be built because another is broken, an inventory that is
+// not complete. The two are never mixed up.
+//
+// Nothing is ever downloaded here: the tool chain is resolved among what is installed, and
+// the elan proxies, which fetch what they lack, are never run. Statements changing over
+// time, replay through a second kernel and sandboxing are left to others.
+package proofs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// What to do about declarations that rest on sorry.
+const (
+	SorryFailure = "failure" // the default
+	SorryWarn    = "warn"    // such theorems are neutral, and the result carries a warning
+)
+
+// DefaultAxioms are the three axioms on which ordinary Lean mathematics rests.
+var defaultAxioms = []string{"propext", "Classical.choice", "Quot.sound"}
+
+// Config says what to examine and with which tool chain. The zero value examines the
+// project in the root of the checkout.
+type Config struct {
+	// Dirs are the folders of the Lake projects, slash-separated, relative to the
+	// checkout. Empty means ".".
+	Dirs []string
+	// ElanHome is the agent's ELAN_HOME; its toolchains folder is searched first. Empty
+	// means that there is none. It is never read from a child's environment.
+	ElanHome string
+	// Toolchains are further folders with bin/lean and bin/lake, tried in order when
+	// elan has not the version asked for. What they prove has no authority unless it is
+	// that very version of a stock Lean.
+	Toolchains []string
+	// AllowedAxioms is what a proof may rest on. Nil means propext, Classical.choice and
+	// Quot.sound; an empty slice that is not nil allows none.
+	AllowedAxioms []string
+	// Sorry is SorryFailure or SorryWarn; empty means SorryFailure.
+	Sorry string
+	// Jobs bounds the Lean processes and threads at work at once; 0 leaves it to Lake.
+	Jobs int
+}
+
+// Stage is the proofs stage. It may run on several workspaces at once.
+type Stage struct {
+	cfg Config
+	// breakInventory makes the inventory program unusable; tests of the fallback set it.
+	breakInventory bool
+}
+
+// New returns the stage.
+func New(cfg Config) *Stage {
+	if len(cfg.Dirs) == 0 {
+		cfg.Dirs = []string{"."}
+	}
+	if cfg.AllowedAxioms == nil {
+		cfg.AllowedAxioms = defaultAxioms
+	}
+	if cfg.Sorry == "" {
+		cfg.Sorry = SorryFailure
+	}
+	return &Stage{cfg: cfg}
+}
+
+// Name is "proofs".
+func (s *Stage) Name() string { return runner.StageProofs }
+
+// Run examines every configured project. The result holds what could be told also when
+// the error is not nil.
+func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, error) {
+	res := runner.Result{Stage: s.Name(), Proofs: &runner.Proofs{Authority: true}}
+	if s.cfg.Sorry != SorryFailure && s.cfg.Sorry != SorryWarn {
+		return res, fmt.Errorf("sorry policy %q: want %q or %q", s.cfg.Sorry, SorryFailure, SorryWarn)
+	}
+	var outcomes []outcome
+	var errs []error
+	for i, dir := range s.cfg.Dirs {
+		if !filepath.IsLocal(filepath.FromSlash(dir)) {
+			errs = append(errs, fmt.Errorf("project folder %q lies outside of the checkout", dir))
+			continue
+		}
+		e := &examination{cfg: s.cfg, breakInventory: s.breakInventory, ws: ws, rel: path.Clean(dir), log: "proofs"}
+		if i > 0 {
+			e.log = fmt.Sprintf("proofs%d", i+1)
+		}
+		e.dir = filepath.Join(ws.Dir, filepath.FromSlash(e.rel))
+		o, err := e.run(ctx)
+		merge(&res, o)
+		if err != nil {
+			if len(s.cfg.Dirs) > 1 {
+				err = fmt.Errorf("project %s: %w", e.rel, err)
+			}
+			errs = append(errs, err)
+		}
+		outcomes = append(outcomes, o)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	sortDetail(res.Proofs)
+	judge(&res, outcomes, s.cfg)
+	if len(errs) > 0 {
+		res.Proofs.Authority = false
+		// A commit known to be bad stays bad even if another project could not be told.
+		if res.Verdict == runner.Failure {
+			for _, err := range errs {
+				res.Warnings = append(res.Warnings, err.Error())
+			}
+			return res, nil
+		}
+		return res, errors.Join(errs...)
+	}
+	return res, nil
+}
+
+// outcome is what the examination of one project told, verdicts included.
+type outcome struct {
+	toolchain *toolchain
+	inventory string
+	jobs      int
+	modules   []runner.Module
+	theorems  []runner.Theorem
+	orphans   []string
+	findings  []runner.Finding
+	sorries   []runner.Finding // the build's own words about sorry
+	warnings  []string
+	broken    []string // declarations that are no theorems and rest on what is not allowed, in words
+	unsure    string   // why the project as a whole could not be told; "" if it could
+	hint      string
+}
+
+func merge(res *runner.Result, o outcome) {
+	p := res.Proofs
+	if t := o.toolchain; t != nil {
+		p.Toolchain = join(p.Toolchain, t.version)
+		p.Requested = join(p.Requested, t.requested)
+		p.Authority = p.Authority && t.authority
+	} else {
+		p.Authority = false
+	}
+	p.Inventory = join(p.Inventory, o.inventory)
+	p.Jobs += o.jobs
+	p.Modules = append(p.Modules, o.modules...)
+	p.Theorems = append(p.Theorems, o.theorems...)
+	p.Orphans = append(p.Orphans, o.orphans...)
+	res.Findings = append(res.Findings, o.findings...)
+	for _, w := range o.warnings {
+		if !slices.Contains(res.Warnings, w) {
+			res.Warnings = append(res.Warnings, w)
+		}
+	}
+	if res.Hint == "" {
+		res.Hint = o.hint
+	}
+}
+
+// join adds b to a list in words unless it is there already.
+func join(a, b string) string {
+	switch {
+	case a == "" || b == "":
+		return a + b
+	case slices.Contains(strings.Split(a, "; "), b):
+		return a
+	}
+	return a + "; " + b
+}
+
+func sortDetail(p *runner.Proofs) {
+	slices.SortStableFunc(p.Modules, func(a, b runner.Module) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(p.Theorems, func(a, b runner.Theorem) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	slices.Sort(p.Orphans)
+}

@@ -1,0 +1,3 @@
+import Pool
+
+def main : IO Unit := IO.println s!"{Pool.capacity} streams"

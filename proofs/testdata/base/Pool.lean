@@ -1,0 +1,2 @@
+import Pool.Types
+import Pool.Lock

@@ -1,0 +1,1 @@
+theorem stray : False := sorry
