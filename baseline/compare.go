@@ -16,8 +16,9 @@ const (
 const (
 	// betweenRuns is how many earlier runs are needed to take the noise from them.
 	betweenRuns = 3
-	// window is how many of the most recent earlier runs make a baseline.
-	window = 10
+	// settled is about how many earlier runs a baseline has in the long run; only the
+	// advice on what would help looks ahead to it.
+	settled = 20
 	// logFloor is the least standard deviation of ln(median) that is believed: three
 	// runs that agree to the last digit are luck, not evidence.
 	logFloor = 0.003
@@ -50,9 +51,9 @@ type Comparison struct {
 // errSign is a comparison that has no ratio.
 var errSign = errors.New("a relative threshold needs values above 0")
 
-// Compare takes the change of values against the values of earlier runs, oldest first;
-// only the last 10 of those are used. All runs must have at least one value and every
-// value must be finite and above 0, else the error says so.
+// Compare takes the change of values against the values of earlier runs. All runs must
+// have at least one value and every value must be finite and above 0, else the error
+// says so.
 //
 // With three or more earlier runs each run is one observation, x = ln(median): the
 // interval is x - median(earlier x) ± t·s·√(1 + π/2k), a prediction interval with k-1
@@ -66,9 +67,6 @@ var errSign = errors.New("a relative threshold needs values above 0")
 // runs differ no more than rounds do. [Judge] asks more of a failure in that case.
 func Compare(values []float64, earlier [][]float64) (Comparison, error) {
 	cur, bad := finite(values)
-	if len(earlier) > window {
-		earlier = earlier[len(earlier)-window:]
-	}
 	if bad > 0 || len(cur) == 0 || len(earlier) == 0 {
 		return Comparison{}, errors.New("a comparison needs finite values on both sides")
 	}

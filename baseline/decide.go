@@ -111,7 +111,7 @@ func (m *measured) relative(t Threshold, tail float64) (runner.Verdict, string) 
 	case len(m.metric.Runs) == 0:
 		return runner.Neutral, "no baseline yet"
 	case c.shortText != "":
-		return runner.Error, fmt.Sprintf("could not tell: %s; needs about %s", c.shortText, count(max(1, MinRounds-c.n), "more round"))
+		return runner.Neutral, fmt.Sprintf("%s: %s, before there are %d", m.early(), c.shortText, betweenRuns)
 	}
 	bound := math.Log1p(t.Value / 100)
 	got := fmt.Sprintf("%s [%s, %s] against %s of %s", Percent(c.Change), Percent(c.Lo), Percent(c.Hi),
@@ -126,34 +126,36 @@ func (m *measured) relative(t Threshold, tail float64) (runner.Verdict, string) 
 	case !lo && !hi && c.beyond(t.Op.lower(), bound, tail):
 		return runner.Failure, got
 	}
+	if c.Method == WithinRun {
+		return runner.Neutral, m.early() + ": " + got
+	}
 	return runner.Error, "could not tell: " + got + "; " + c.missing(bound, !lo && !hi, tail)
 }
 
-// missing says what it would take to tell on which side of bound (in ln) the change is.
+// early says that the baseline is too young for a verdict that the rounds of one run
+// cannot carry. It is no error: more could not have been known at that time, and a run
+// that is an error would not help the baseline to grow up.
+func (m *measured) early() string {
+	return fmt.Sprintf("baseline too young to tell, %d of %s", m.compare.runs, count(betweenRuns, "earlier run"))
+}
+
+// missing says what it would take to tell on which side of bound (in ln) the change is,
+// where the noise between runs is known.
 func (c *Comparison) missing(bound float64, wrongSide bool, tail float64) string {
 	if !wrongSide {
 		tail = alpha
 	}
 	d := math.Abs(c.log - bound)
-	if c.Method == WithinRun {
-		if wrongSide {
-			return fmt.Sprintf("that could be noise between runs, which needs about %s to know", count(betweenRuns-c.runs, "more earlier run"))
-		}
-		reach := c.logHi - c.log
-		if bound < c.log {
-			reach = c.log - c.logLo
-		}
-		return "needs about " + moreRounds(c.n, reach/d)
-	}
 	if c.within > 0.7*c.spread && c.n > 0 {
 		return "needs about " + moreRounds(c.n, studentQuantile(tail, c.df)*c.se/d)
 	}
-	for k := c.runs + 1; k <= window; k++ {
+	for k := c.runs + 1; k <= settled; k++ {
 		if studentQuantile(tail, float64(k-1))*c.spread*math.Sqrt(1+math.Pi/2/float64(k)) < d {
 			return fmt.Sprintf("needs about %s", count(k-c.runs, "more earlier run"))
 		}
 	}
-	w := studentQuantile(tail, window-1) * c.spread * math.Sqrt(1+math.Pi/2/window)
+	k := float64(max(settled, c.runs))
+	w := studentQuantile(tail, k-1) * c.spread * math.Sqrt(1+math.Pi/2/k)
 	return fmt.Sprintf("runs of this benchmark vary by about %.1f%% on this machine, which hides differences under about %.0f%% from the bound",
 		100*math.Expm1(c.spread), math.Ceil(100*math.Expm1(w)))
 }

@@ -24,11 +24,12 @@ import (
 //     benchmarks is not failed by one of them,
 //   - error ("could not tell") otherwise, with what it would take to tell.
 //
-// With fewer than three earlier runs a failure must also outweigh an assumed noise of
-// 5 % between runs. No earlier run is Neutral with reason "no baseline yet". A threshold that
+// A baseline has to grow up first: no earlier run is Neutral with reason "no baseline
+// yet", and with one or two of them a failure must also outweigh an assumed noise of 5 %
+// between runs, while what cannot be told is Neutral, not an error. A threshold that
 // matches no sample is an Error, and so is a value that is not finite. Samples without
 // a threshold are listed as Neutral and do not count. Samples with equal keys are put
-// together, with a warning. Neither argument is changed.
+// together, with a warning. No argument is changed.
 func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judgement {
 	var j Judgement
 	samples = j.pool(samples)
@@ -170,9 +171,6 @@ func measure(s runner.Sample, history []Past) measured {
 	if len(earlier) == 0 {
 		return m
 	}
-	if extra := len(runs) - window; extra > 0 {
-		earlier, runs = earlier[extra:], runs[extra:]
-	}
 	m.metric.Runs = runs
 	m.compare, m.err = Compare(s.Values, earlier)
 	if m.err != nil {
@@ -249,11 +247,11 @@ func (j *Judgement) fold(samples, thresholds int, all []runner.Sample) {
 	case runner.Error:
 		j.Reason = fmt.Sprintf("%d of %s could not be told: %s", by[2], count(total, "threshold"), first.brief())
 	case runner.Neutral:
-		j.Reason = fmt.Sprintf("%s measured, no baseline yet for %s", count(samples, "benchmark"), count(total, "threshold"))
+		j.Reason = fmt.Sprintf("%s measured, no settled baseline yet for %s", count(samples, "benchmark"), count(total, "threshold"))
 	default:
 		j.Reason = fmt.Sprintf("%d of %s met", by[0], count(total, "threshold"))
 		if by[1] > 0 {
-			j.Reason += fmt.Sprintf(", %d without a baseline yet", by[1])
+			j.Reason += fmt.Sprintf(", %d without a settled baseline yet", by[1])
 		}
 	}
 }

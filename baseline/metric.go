@@ -11,7 +11,8 @@ import (
 )
 
 // Past is one earlier run that may be compared with: same repository, machine class
-// and benchmark configuration, and successful. Choosing it is the caller's job.
+// and benchmark configuration, and good enough to serve (see [Judgement.Serves]).
+// Choosing them, and how many, is the caller's job.
 type Past struct {
 	Run    int64
 	Commit string
@@ -134,6 +135,28 @@ func (j Judgement) Apply(res *runner.Result) {
 	if worst := runner.Worst(res.Verdict, j.Verdict); res.Verdict == runner.Success || worst != res.Verdict {
 		res.Verdict, res.Reason, res.Hint = j.Verdict, j.Reason, j.Hint
 	}
+}
+
+// Serves reports whether the samples may be part of the baseline of later runs: none
+// missed a threshold, and none lies on the wrong side of a relative one, even if that
+// could not be told from noise. Runs that are merely inconclusive have to be let in, or
+// a young or noisy baseline could never learn how noisy it is; those that lean the wrong
+// way must not, or a regression would become its own baseline.
+func (j Judgement) Serves() bool {
+	measured := false
+	for _, m := range j.Metrics {
+		if m.Verdict == runner.Failure {
+			return false
+		}
+		measured = measured || m.N > 0
+		if m.Threshold == "" || math.IsNaN(m.Change) {
+			continue
+		}
+		if t, err := ParseThreshold(m.Threshold); err != nil || t.Relative && !t.Op.holds(m.Change, t.Value/100) {
+			return false
+		}
+	}
+	return measured
 }
 
 // Label names what was measured, as a threshold does: "multi-queue queue=shared
