@@ -128,6 +128,9 @@ func TestRedirects(t *testing.T) {
 	if _, err := c.Get(t.Context(), "repos/acme/pool/branches", ""); !errors.As(err, &redirect) {
 		t.Errorf("redirect to another host: %v, want a RedirectError", err)
 	}
+	if _, err := c.Get(t.Context(), thief.URL+"/x", ""); !errors.As(err, &redirect) {
+		t.Errorf("a URL of another host: %v, want a RedirectError", err)
+	}
 	if len(stolen) != 0 {
 		t.Errorf("the other host was asked, with %q", stolen)
 	}

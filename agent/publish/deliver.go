@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -23,10 +24,11 @@ type Delivery struct {
 	Next    time.Time // when to deliver again; zero if nothing waits
 }
 
-// Deliver posts what is due in the outbox, one message after another, each as the outbox
-// has it at that moment, so that a newer state wins over an older one that still waits. A
-// failure of one message does not keep the others back, unless it concerns all of them: a
-// rate limit or a refused token ends the delivery, and Next says when to go on.
+// Deliver posts what is due in the outbox, one message after another, until nothing is. A
+// newer state that comes while an older one of its key is being posted is posted after it,
+// never before. A failure of one message does not keep the others back, unless it concerns
+// all of them: a rate limit or a refused token ends the delivery, and Next says when to go
+// on.
 //
 // Only one Deliver may run on an outbox at a time. The error is that of the outbox or of
 // ctx; what could not be posted is in the Delivery, the outbox and the log. A crash at any
@@ -35,41 +37,48 @@ func Deliver(ctx context.Context, box Outbox, to Poster, now func() time.Time, l
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	type version struct{ id, seq int64 }
 	var d Delivery
 	done := map[version]bool{}
 	for {
-		it, ok, err := next(ctx, box, now(), func(it Item) bool { return done[version{it.ID, it.Seq}] })
-		if err != nil || !ok {
+		items, err := due(ctx, box, now(), done)
+		if err != nil || len(items) == 0 {
 			return d, err
 		}
-		done[version{it.ID, it.Seq}] = true
-		stop, err := d.deliver(ctx, box, to, it, now, log)
-		if err != nil || stop {
-			return d, err
+		for _, it := range items {
+			if ctx.Err() != nil {
+				return d, context.Cause(ctx)
+			}
+			done[version{it.Key, it.Seq}] = true
+			stop, err := d.deliver(ctx, box, to, it, now, log)
+			if err != nil || stop {
+				return d, err
+			}
 		}
 	}
 }
 
-// next returns the first pending message that this delivery has not handled yet.
-func next(ctx context.Context, box Outbox, now time.Time, handled func(Item) bool) (Item, bool, error) {
+// version is one state of one key.
+type version struct {
+	key string
+	seq int64
+}
+
+// due returns the messages that this delivery has not handled yet, of each key the newest.
+func due(ctx context.Context, box Outbox, now time.Time, done map[version]bool) ([]Item, error) {
 	if ctx.Err() != nil {
-		return Item{}, false, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	items, err := box.Pending(ctx, now)
 	if err != nil {
-		return Item{}, false, fmt.Errorf("read the outbox: %w", err)
+		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
 	newest := map[string]int64{}
 	for _, it := range items {
 		newest[it.Key] = max(newest[it.Key], it.Seq)
 	}
-	for _, it := range items {
-		if !handled(it) && it.Seq == newest[it.Key] {
-			return it, true, nil
-		}
-	}
-	return Item{}, false, nil
+	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool {
+		return done[version{it.Key, it.Seq}] || it.Seq < newest[it.Key]
+	}), nil
 }
 
 // deliver posts one message and records what came of it.

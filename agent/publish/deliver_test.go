@@ -16,7 +16,8 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// outbox keeps to the contract of [publish.Outbox] in memory.
+// outbox keeps to the contract of [publish.Outbox] in memory: it gives four messages at a
+// time, and withholds them for five minutes.
 type outbox struct {
 	rows   []*row
 	calls  []string
@@ -54,8 +55,9 @@ func (o *outbox) fail(method string) error {
 func (o *outbox) Pending(_ context.Context, now time.Time) ([]publish.Item, error) {
 	var list []publish.Item
 	for _, r := range o.rows {
-		if r.state == "pending" && !r.next.After(now) {
+		if r.state == "pending" && !r.next.After(now) && len(list) < 4 {
 			list = append(list, r.Item)
+			r.next = now.Add(5 * time.Minute)
 		}
 	}
 	return list, o.fail("Pending")
@@ -179,7 +181,7 @@ func TestWholeRunTwice(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		f.Forget()
 		for _, r := range o.rows {
-			r.state = "pending"
+			r.state, r.next = "pending", time.Time{}
 			if lost {
 				r.RemoteID = ""
 			}
@@ -213,6 +215,7 @@ func TestCrashAnywhere(t *testing.T) {
 			}
 			return // no such point any more
 		}
+		c.t = c.t.Add(5 * time.Minute)
 		deliver(t, o, poster(t, f), c)
 		if got := f.Dump(); got != finalState {
 			t.Fatalf("after a crash at post %d:\n%s", crash, got)
@@ -301,7 +304,7 @@ func TestLimitStopsDelivery(t *testing.T) {
 		t.Errorf("%d requests, want 2:\n%s", n, strings.Join(f.Requests(), "\n"))
 	}
 	// The next process has no hold-back any more, since the time is over.
-	c.t = d.Next
+	c.t = c.t.Add(5 * time.Minute)
 	if d := deliver(t, o, poster(t, f), c); d.Posted != 6 {
 		t.Errorf("delivery %+v", d)
 	}

@@ -84,7 +84,9 @@ type Item struct {
 // each Key: a newer message replaces an older one, one with a lower Seq is dropped.
 type Outbox interface {
 	// Pending returns the messages that are due at now, in the order in which they were
-	// added. At most one for each Key, the newest.
+	// added, as many at a time as it likes; none when there are none. At most one for each
+	// Key, the newest. It may withhold for a while what it has returned, unless it is
+	// marked or a newer message of its Key comes.
 	Pending(ctx context.Context, now time.Time) ([]Item, error)
 	// MarkPosted records that it.Message (with that Seq) is posted, as remoteID. When a
 	// newer message of the Key has come meanwhile, that one stays pending and only learns

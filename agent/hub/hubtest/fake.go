@@ -77,12 +77,15 @@ func (f *Fake) Close() {
 func (f *Fake) URL() string { return f.srv.URL + "/api/v3/" }
 
 // Grant adds a token. may lists what it may write: "statuses", "pull_requests", "issues",
-// "contents". Nothing listed means reading only.
+// "contents". Nothing listed means everything, "read" means nothing.
 func (f *Fake) Grant(token, login string, may ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a := &account{login: login, may: map[string]bool{}}
+	a := &account{login: login}
 	for _, m := range may {
+		if a.may == nil {
+			a.may = map[string]bool{}
+		}
 		a.may[m] = true
 	}
 	f.tokens[token] = a

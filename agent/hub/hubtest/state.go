@@ -72,8 +72,8 @@ func (f *Fake) AddRepo(slug, sha string) {
 	}
 }
 
-// SetPrivate hides a repository from anonymous requests and from the tokens that
-// [Fake.Grant] gave out; only [Token] sees it.
+// SetPrivate hides a repository from anonymous requests and from tokens that may not do
+// everything, see [Fake.Grant].
 func (f *Fake) SetPrivate(slug string) { f.change(slug, func(r *Repo) { r.private = true }) }
 
 // SetArchived makes a repository read-only.
