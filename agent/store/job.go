@@ -107,7 +107,7 @@ func finish(ctx context.Context, t tx, run int64, stage string, attempt int, own
 		return false, nil
 	}
 	if direct == 0 {
-		_, err = t.enqueue(ctx, reportJob(run))
+		err = enqueueReport(ctx, t, run, at)
 	}
 	return true, err
 }
@@ -115,12 +115,15 @@ func finish(ctx context.Context, t tx, run int64, stage string, attempt int, own
 // requeue hands an unfinished attempt out anew, under the next number. A try that was
 // lost to a crash or a bug counts; after maxTries of them the job is concluded as an error
 // that says why, instead of taking the agent down for ever.
-func (s *Store) requeue(ctx context.Context, t tx, k jobKey, counts bool, why error) error {
+//
+// from is the state the attempt may be in beside queued. The error is ErrStale if it is in
+// neither.
+func (s *Store) requeue(ctx context.Context, t tx, k jobKey, from string, counts bool, why error) error {
 	var queue string
-	var limit, tries, river int64
-	found, err := one(ctx, t, []any{&queue, &limit, &tries, &river}, `update job set state = 'queued', attempt = attempt + 1, tries = tries + $4, owner = '', started_at = 0
-		where run = $1 and stage = $2 and attempt = $3 and state in ('queued', 'running') returning queue, limit_ms, tries, river`,
-		k.run, k.stage, int64(k.attempt), flag(counts))
+	var limit, tries int64
+	found, err := one(ctx, t, []any{&queue, &limit, &tries}, `update job set state = 'queued', attempt = attempt + 1, tries = tries + $4, owner = '', started_at = 0
+		where run = $1 and stage = $2 and attempt = $3 and state in ('queued', $5) returning queue, limit_ms, tries`,
+		k.run, k.stage, int64(k.attempt), flag(counts), from)
 	if err != nil {
 		return err
 	}
@@ -144,13 +147,14 @@ func (s *Store) requeue(ctx context.Context, t tx, k jobKey, counts bool, why er
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "update job set river = $4 where run = $1 and stage = $2 and attempt = $3", k.run, k.stage, int64(k.attempt), ids[0])
+	_, err = t.exec(ctx, "update job set river = $4, queued_at = $5 where run = $1 and stage = $2 and attempt = $3",
+		k.run, k.stage, int64(k.attempt), ids[0], now().UnixMilli())
 	return err
 }
 
 // tryRequeue is requeue in a transaction of its own, for an attempt that may be over.
-func (s *Store) tryRequeue(ctx context.Context, k jobKey, counts bool, why error) error {
-	err := s.db.inTx(ctx, func(t tx) error { return s.requeue(ctx, t, k, counts, why) })
+func (s *Store) tryRequeue(ctx context.Context, k jobKey, from string, counts bool, why error) error {
+	err := s.db.inTx(ctx, func(t tx) error { return s.requeue(ctx, t, k, from, counts, why) })
 	if errors.Is(err, ErrStale) {
 		return nil
 	}

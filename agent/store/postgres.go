@@ -36,7 +36,7 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgresE
 		e.close()
 		return nil, err
 	}
-	if e.client, err = river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: log}); err != nil {
+	if e.client, err = river.NewClient(riverpgxv5.New(pool), insertConfig(log)); err != nil {
 		e.close()
 		return nil, err
 	}
@@ -95,6 +95,7 @@ func (e *postgresEngine) migrate(ctx context.Context, own func(context.Context) 
 }
 
 func (e *postgresEngine) worker(cfg *river.Config) (client, error) {
+	cfg.FetchPollInterval = postgresPoll
 	return river.NewClient(riverpgxv5.New(e.pool), cfg)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -31,9 +32,6 @@ const (
 	maxTries = 3
 )
 
-// The queue is polled this often; a job waits at most this long plus a tenth.
-const pollInterval = 750 * time.Millisecond
-
 // queueName is River's rule.
 var queueName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
 
@@ -45,6 +43,13 @@ func checkQueue(name string) error {
 		return fmt.Errorf("queue name %q: want lower-case letters and digits, separated by single - or _", name)
 	}
 	return nil
+}
+
+// insertConfig is the configuration of a client that only inserts. Its cooldown is the
+// shortest there is: River drops notifications of one queue that follow each other within
+// it, and a dropped one leaves a job waiting for the next fetch without notification.
+func insertConfig(log *slog.Logger) *river.Config {
+	return &river.Config{Logger: log, FetchCooldown: river.FetchCooldownMin}
 }
 
 // stageArgs names one attempt at one job.
@@ -63,15 +68,10 @@ type reportArgs struct {
 
 func (reportArgs) Kind() string { return "holdfast_report" }
 
-// at is when River may start a job that is due at once. Jobs of one queue start in the
-// order of this time, then of their ids; a fixed time leaves the ids, so a clock that goes
-// backwards neither delays nor reorders anything.
-var at = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
 func stageJob(queue string, a stageArgs) river.InsertManyParams {
-	return river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts, ScheduledAt: at}}
+	return river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts}}
 }
 
 func reportJob(run int64) river.InsertManyParams {
-	return river.InsertManyParams{Args: reportArgs{run}, InsertOpts: &river.InsertOpts{Queue: queueReport, MaxAttempts: riverAttempts, ScheduledAt: at}}
+	return river.InsertManyParams{Args: reportArgs{run}, InsertOpts: &river.InsertOpts{Queue: queueReport, MaxAttempts: riverAttempts}}
 }

@@ -20,6 +20,7 @@ type Record struct {
 	Reported  bool            // FinishRun was called
 	Direct    bool
 	Open      int       // stages that are not done
+	Stages    []string  // that the run asks for, in their order
 	Created   time.Time // when the run was enqueued
 	// Messages is true when something was put into the outbox about this run, so that what
 	// was said to be pending has to be concluded.
@@ -154,6 +155,15 @@ func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	rec.Created, rec.Messages = fromMilli(created), messages == 1
 	if judgement != "" {
 		rec.Judgement = json.RawMessage(judgement)
+	}
+	err = q.query(ctx, func(scan func(...any) error) error {
+		var stage string
+		err := scan(&stage)
+		rec.Stages = append(rec.Stages, stage)
+		return err
+	}, "select stage from job where run = $1 order by position", number)
+	if err != nil {
+		return Record{}, err
 	}
 	if doc != "" {
 		if err := json.Unmarshal([]byte(doc), &rec.Run); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -66,7 +67,7 @@ func (s *Store) takeOver(ctx context.Context, t tx, owner string) (n int, err er
 		return 0, err
 	}
 	for _, k := range keys {
-		if err := s.requeue(ctx, t, k, true, errDied); err != nil {
+		if err := s.requeue(ctx, t, k, runner.StateRunning, true, errDied); err != nil {
 			return 0, err
 		}
 	}
@@ -93,12 +94,82 @@ func (s *Store) takeOver(ctx context.Context, t tx, owner string) (n int, err er
 				return 0, err
 			}
 		}
-		if _, err := t.exec(ctx, "update run set owner = '' where id = $1", r.id); err != nil {
-			return 0, err
-		}
-		if _, err := t.enqueue(ctx, reportJob(r.id)); err != nil {
+		if err := enqueueReport(ctx, t, r.id, at); err != nil {
 			return 0, err
 		}
 	}
 	return len(keys) + len(runs), s.releaseMessages(ctx, t, owner)
+}
+
+// River starts a job when the clock has reached the time at which it was inserted. A clock
+// that was ahead and is put right would hold the queue up for as long as it was ahead.
+const (
+	clockSlack    = 2 * time.Second
+	clockInterval = 30 * time.Second
+)
+
+func (s *Store) watchClock(ctx context.Context) {
+	tick := time.NewTicker(clockInterval)
+	defer tick.Stop()
+	for {
+		if err := s.rewind(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("looking for jobs from the future", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// rewind enqueues again what was enqueued in what is now the future. The old River jobs
+// are cancelled; one of a report that runs nevertheless finds nothing to do.
+func (s *Store) rewind(ctx context.Context) error {
+	limit := now().Add(clockSlack).UnixMilli()
+	q := s.db.reader()
+	var keys []jobKey
+	err := q.query(ctx, func(scan func(...any) error) error {
+		var k jobKey
+		var attempt int64
+		err := scan(&k.run, &k.stage, &attempt)
+		k.attempt = int(attempt)
+		keys = append(keys, k)
+		return err
+	}, "select run, stage, attempt from job where owner = '' and state = 'queued' and river <> 0 and queued_at > $1 order by run, position", limit)
+	if err != nil {
+		return err
+	}
+	var reports []int64
+	err = q.query(ctx, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		reports = append(reports, id)
+		return err
+	}, "select id from run where owner = '' and reported = 0 and open_jobs = 0 and report_at > $1 order by id", limit)
+	if err != nil || len(keys)+len(reports) == 0 {
+		return err
+	}
+	s.log.Warn("the clock went backwards: enqueueing again", "jobs", len(keys), "reports", len(reports))
+	for _, k := range keys {
+		err := s.db.inTx(ctx, func(t tx) error {
+			var river int64
+			if _, err := one(ctx, t, []any{&river}, "select river from job where run = $1 and stage = $2", k.run, k.stage); err != nil {
+				return err
+			}
+			if err := s.requeue(ctx, t, k, runner.StateQueued, false, nil); err != nil {
+				return err
+			}
+			return t.cancel(ctx, river)
+		})
+		if err != nil && !errors.Is(err, ErrStale) {
+			return err
+		}
+	}
+	for _, id := range reports {
+		if err := s.db.inTx(ctx, func(t tx) error { return enqueueReport(ctx, t, id, now().UnixMilli()) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -175,8 +175,8 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run int64, created boo
 			owner = s.owner
 		}
 		if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
-				state, reason, verdict, open_jobs, reported, doc, judgement, created_at, started_at, finished_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, '', '', $14, 0, 0)`,
+				state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0)`,
 			run, ident, n.ref(), n.Repo, n.Branch, int64(n.PullRequest), n.Commit.SHA, string(commit), string(base), n.Trigger, flag(n.Direct), owner,
 			int64(len(n.Stages)), at); err != nil {
 			return err
@@ -196,9 +196,9 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run int64, created boo
 			if ids != nil {
 				id = ids[i]
 			}
-			if _, err := t.exec(ctx, `insert into job (run, stage, position, queue, limit_ms, state, attempt, tries, owner, river, result, started_at, ended_at)
-				values ($1, $2, $3, $4, $5, 'queued', 1, 0, '', $6, '', 0, 0)`,
-				run, j.Stage, int64(i), j.Queue, j.Limit.Milliseconds(), id); err != nil {
+			if _, err := t.exec(ctx, `insert into job (run, stage, position, queue, limit_ms, state, attempt, tries, owner, river, queued_at, result, started_at, ended_at)
+				values ($1, $2, $3, $4, $5, 'queued', 1, 0, '', $6, $7, '', 0, 0)`,
+				run, j.Stage, int64(i), j.Queue, j.Limit.Milliseconds(), id, at); err != nil {
 				return err
 			}
 		}
@@ -274,9 +274,18 @@ func endRun(ctx context.Context, t tx, id int64, state, reason string, at int64)
 		}
 	}
 	if direct == 0 {
-		_, err = t.enqueue(ctx, reportJob(id))
+		err = enqueueReport(ctx, t, id, at)
 	}
 	return told, true, err
+}
+
+// enqueueReport has a worker conclude a run.
+func enqueueReport(ctx context.Context, t tx, run, at int64) error {
+	if _, err := t.enqueue(ctx, reportJob(run)); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, "update run set report_at = $2, owner = '' where id = $1", run, at)
+	return err
 }
 
 // Cancel ends a run that is not done yet: state is runner.StateCancelled or

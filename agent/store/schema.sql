@@ -26,6 +26,7 @@ create table run (
     verdict     text   not null,
     open_jobs   bigint not null,
     reported    bigint not null,        -- 1: doc is final
+    report_at   bigint not null,        -- when River got the report's job
     doc         text   not null,        -- runner.Run, once reported
     judgement   text   not null,        -- JSON, opaque here
     created_at  bigint not null,
@@ -47,12 +48,13 @@ create table job (
     tries      bigint not null,  -- attempts lost to a crash or a bug, not to a graceful stop
     owner      text   not null,
     river      bigint not null,  -- id of the River job of this attempt; 0 for a direct run
+    queued_at  bigint not null,  -- when River got it
     result     text   not null,  -- runner.Result
     started_at bigint not null,
     ended_at   bigint not null,
     primary key (run, stage)
 );
-create index job_by_owner on job (owner, state);
+create index job_by_owner on job (owner, state, queued_at);
 
 create table tick (
     schedule text   not null,

@@ -47,9 +47,9 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngi
 		e.close()
 		return nil, err
 	}
-	e.ro.SetMaxOpenConns(2)
-	e.ro.SetMaxIdleConns(2)
-	if e.client, err = river.NewClient(riversqlite.New(db), &river.Config{Logger: log}); err != nil {
+	e.ro.SetMaxOpenConns(4) // one is the listener's
+	e.ro.SetMaxIdleConns(3)
+	if e.client, err = river.NewClient(riversqlite.New(db), insertConfig(log)); err != nil {
 		e.close()
 		return nil, err
 	}
@@ -102,10 +102,8 @@ func (e *sqliteEngine) migrate(ctx context.Context, own func(context.Context) er
 }
 
 func (e *sqliteEngine) worker(cfg *river.Config) (client, error) {
-	// River's listener for SQLite asks the database 20 times a second. Polling each queue
-	// at FetchPollInterval is cheaper and still within a second.
-	cfg.PollOnly = true
-	return river.NewClient(riversqlite.New(e.db), cfg)
+	cfg.FetchPollInterval = sqlitePoll
+	return river.NewClient(listeningDriver{riversqlite.New(e.db), e.ro}, cfg)
 }
 
 type sqlQuerier struct {

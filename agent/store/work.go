@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -62,7 +63,6 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 		Logger:               s.riverLog(),
 		Queues:               map[string]river.QueueConfig{queueReport: {MaxWorkers: 2}},
 		Workers:              workers,
-		FetchPollInterval:    pollInterval,
 		JobTimeout:           reportLimit, // never used: both kinds name their own
 		RescueStuckJobsAfter: rescueAfter,
 		MaxAttempts:          riverAttempts,
@@ -81,22 +81,24 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 	if err := c.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
-	posted := make(chan struct{})
-	go func() {
-		defer close(posted)
-		if h.Post != nil {
-			s.post(ctx, h.Post)
-		}
-	}()
+	// Both loops end with ctx, also when the queue stops by itself.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var loops sync.WaitGroup
+	loops.Go(func() { s.watchClock(ctx) })
+	if h.Post != nil {
+		loops.Go(func() { s.post(ctx, h.Post) })
+	}
 	select {
 	case <-ctx.Done():
 	case <-c.Stopped():
 		err = errors.New("the queue stopped by itself")
 	}
-	return errors.Join(err, s.stop(ctx, c, posted))
+	cancel()
+	return errors.Join(err, s.stop(ctx, c, &loops))
 }
 
-func (s *Store) stop(ctx context.Context, c client, posted <-chan struct{}) error {
+func (s *Store) stop(ctx context.Context, c client, loops *sync.WaitGroup) error {
 	ctx = context.WithoutCancel(ctx)
 	if s.grace > 0 {
 		soft, cancel := context.WithTimeout(ctx, s.grace)
@@ -111,8 +113,13 @@ func (s *Store) stop(ctx context.Context, c client, posted <-chan struct{}) erro
 	if err := c.StopAndCancel(hard); err != nil {
 		return fmt.Errorf("stop working: some jobs did not end within %s: %w", stopLimit, err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		loops.Wait()
+		close(ended)
+	}()
 	select {
-	case <-posted:
+	case <-ended:
 		return nil
 	case <-hard.Done():
 		return fmt.Errorf("stop working: posting did not end within %s", stopLimit)
@@ -203,7 +210,7 @@ func (w *stageWorker) Work(parent context.Context, j *river.Job[stageArgs]) erro
 		return nil
 	case mine == orphaned:
 		log.Warn("job of a process that is gone: handing it out anew")
-		return s.tryRequeue(parent, k, true, errDied)
+		return s.tryRequeue(parent, k, runner.StateRunning, true, errDied)
 	case mine == elsewhere:
 		return river.JobSnooze(time.Minute)
 	}
@@ -238,13 +245,13 @@ func (w *stageWorker) Work(parent context.Context, j *river.Job[stageArgs]) erro
 	}
 	if errors.Is(context.Cause(ctx), ErrStopping) {
 		log.Info("job goes back to the queue: the agent is stopping")
-		return s.tryRequeue(done, k, false, ErrStopping)
+		return s.tryRequeue(done, k, runner.StateRunning, false, ErrStopping)
 	}
 	if err == nil {
 		err = errors.New("its handler ended without storing a result")
 	}
 	log.Error("job ended without a result", "err", err)
-	return s.tryRequeue(done, k, true, err)
+	return s.tryRequeue(done, k, runner.StateRunning, true, err)
 }
 
 // Answers of look.
