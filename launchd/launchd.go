@@ -32,6 +32,9 @@ type Job struct {
 // secretName is what a variable that holds a secret tends to be called.
 var secretName = regexp.MustCompile(`(?i)(token|secret|passw|credential|private_?key|api_?key)`)
 
+// secretValue is what tokens, keys and URLs with a password look like.
+var secretValue = regexp.MustCompile(`(?:gh[opsur]_|github_pat_|glpat-|xox[abprs]-|sk-|AKIA|eyJ)[A-Za-z0-9_.\-]{8,}|://[^/\s:@]*:[^/\s@]+@|-----BEGIN `)
+
 var label = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // check reports everything that would make a file that does not do what it says.
@@ -49,19 +52,28 @@ func (j Job) check() error {
 	if j.Throttle < 0 {
 		bad("throttle of %d seconds", j.Throttle)
 	}
-	texts := append([]string{j.Program, j.Dir, j.LogDir}, j.Arguments...)
+	texts := map[string][]string{"path": {j.Program, j.Dir, j.LogDir}, "argument": j.Arguments}
 	for name, value := range j.Env {
-		if secretName.MatchString(name) {
+		if secretName.MatchString(name) || secretValue.MatchString(value) {
 			bad("variable %s looks like a secret: service files can be read by everybody; refer to a file or the keychain in agent.toml", name)
 		}
 		if name == "" || strings.ContainsAny(name, "= \t") {
 			bad("%q is not the name of a variable", name)
 		}
-		texts = append(texts, name, value)
+		texts["name of a variable"] = append(texts["name of a variable"], name)
+		texts["value of "+name] = []string{value}
 	}
-	for _, s := range texts {
-		if strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) || !utf8.ValidString(s) {
-			bad("%q holds a line end, another control character or invalid UTF-8", s)
+	for i, arg := range j.Arguments {
+		if secretValue.MatchString(arg) {
+			bad("argument %d looks like a secret: refer to a file or the keychain in agent.toml", i+1)
+		}
+	}
+	for what, list := range texts {
+		for _, s := range list {
+			// U+FFFE and U+FFFF cannot stand in XML, and its writer would replace them.
+			if strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == 0xfffe || r == 0xffff }) || !utf8.ValidString(s) {
+				bad("a line end, another control character or invalid UTF-8 in the %s", strings.ToValidUTF8(what, "?"))
+			}
 		}
 	}
 	return errors.Join(errs...)

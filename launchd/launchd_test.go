@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"howett.net/plist"
 )
@@ -72,6 +74,12 @@ func TestRefused(t *testing.T) {
 		"relative folder":   func(j *Job) { j.Dir = "" },
 		"line end":          func(j *Job) { j.Arguments = []string{"serve\nExecStartPre=rm"} },
 		"secret":            func(j *Job) { j.Env = map[string]string{"GITHUB_TOKEN": "x"} },
+		"secret value":      func(j *Job) { j.Env = map[string]string{"X": "ghp_0123456789abcdef"} },
+		"secret in a URL":   func(j *Job) { j.Env = map[string]string{"DB": "postgres://me:hunter2@db/x"} },
+		"secret argument":   func(j *Job) { j.Arguments = []string{"--token=github_pat_0123456789"} },
+		"not UTF-8":         func(j *Job) { j.LogDir = "/a\xff" },
+		"not XML":           func(j *Job) { j.Arguments = []string{"a\uffffb"} },
+		"line end in value": func(j *Job) { j.Env = map[string]string{"A": "x\nExecStartPre=rm"} },
 		"variable name":     func(j *Job) { j.Env = map[string]string{"A=B": "x"} },
 		"label with slash":  func(j *Job) { j.Label = "../../etc/cron" },
 		"empty label":       func(j *Job) { j.Label = "" },
@@ -79,8 +87,8 @@ func TestRefused(t *testing.T) {
 	} {
 		j := testJob()
 		change(&j)
-		if _, err := Plist(j); err == nil {
-			t.Errorf("%s: a property list was made", name)
+		if _, err := Plist(j); err == nil || strings.Contains(err.Error(), "ghp_") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: a property list was made, or a secret repeated: %v", name, err)
 		}
 		if _, err := Unit(j); err == nil {
 			t.Errorf("%s: a unit was made", name)
@@ -93,6 +101,7 @@ type fake struct {
 	calls  []string
 	loaded bool
 	code   int // of bootstrap
+	linger int // so many looks at a job after its bootout until it is gone; below 0: for ever
 }
 
 func (f *fake) run(_ context.Context, args ...string) (string, int, error) {
@@ -100,17 +109,27 @@ func (f *fake) run(_ context.Context, args ...string) (string, int, error) {
 	f.calls = append(f.calls, line)
 	switch {
 	case strings.HasPrefix(line, "launchctl print "):
+		if !f.loaded && f.linger != 0 {
+			f.linger--
+			return "state = SIGTERMed", 0, nil
+		}
 		if !f.loaded {
 			return "Could not find service", 113, nil
 		}
 		return "gui/501/ci.holdfast.agent = {\n\tstate = running\n\tpid = 42\n\tlast exit code = 0\n\tspawn = {\n\t\tstate = active\n\t}\n}\n", 0, nil
 	case strings.HasPrefix(line, "launchctl bootstrap "):
+		if f.linger != 0 {
+			return "Bootstrap failed: 5: Input/output error", 5, nil
+		}
 		if f.code != 0 {
 			return "Bootstrap failed", f.code, nil
 		}
 		f.loaded = true
 	case strings.HasPrefix(line, "launchctl bootout "):
 		f.loaded = false
+		if f.linger != 0 {
+			return "Boot-out failed: 36: Operation now in progress", 36, nil
+		}
 	case strings.Contains(line, "is-active"):
 		return "active\n", 0, nil
 	}
@@ -166,8 +185,8 @@ func TestLaunchdLifecycle(t *testing.T) {
 		}
 	}
 	want := []string{
-		"launchctl bootstrap gui/501 " + path,
-		"launchctl bootout gui/501/ci.holdfast.agent", "launchctl bootstrap gui/501 " + path,
+		"launchctl enable gui/501/ci.holdfast.agent", "launchctl bootstrap gui/501 " + path,
+		"launchctl bootout gui/501/ci.holdfast.agent", "launchctl enable gui/501/ci.holdfast.agent", "launchctl bootstrap gui/501 " + path,
 		"launchctl bootout gui/501/ci.holdfast.agent",
 	}
 	if !reflect.DeepEqual(changes, want) {
@@ -181,6 +200,60 @@ func TestInstallOverSSH(t *testing.T) {
 	h, ok := err.(interface{ Hint() string })
 	if !ok || !strings.Contains(h.Hint(), "log in") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// launchd needs a while to stop a job, and refuses to load it again until then.
+func TestInstallWaitsForTheOldJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{loaded: true, linger: 20}
+		s := service(t, f)
+		if _, err := s.Install(t.Context()); err != nil || !f.loaded {
+			t.Errorf("loaded %v, %v", f.loaded, err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{loaded: true, linger: -1}
+		s := service(t, f)
+		begin := time.Now()
+		_, err := s.Install(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "still there") || time.Since(begin) > time.Minute {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+	})
+}
+
+// What cannot be asked is not called "not loaded".
+func TestStatusOverSSH(t *testing.T) {
+	s := service(t, &fake{})
+	s.Run = func(context.Context, ...string) (string, int, error) {
+		return "Domain does not support specified action", 125, nil
+	}
+	if text, err := s.Status(t.Context()); err != nil || strings.Contains(text, "not loaded") || !strings.Contains(text, "not known") {
+		t.Errorf("status %q, %v", text, err)
+	}
+}
+
+func TestInstallNotForRoot(t *testing.T) {
+	f := &fake{}
+	s := service(t, f)
+	s.Manager = Launchd{Home: t.TempDir()}
+	if _, err := s.Install(t.Context()); err == nil || f.loaded {
+		t.Errorf("installed for root: %v", err)
+	}
+}
+
+// A file that cannot be written leaves the running job alone.
+func TestInstallCannotWrite(t *testing.T) {
+	f := &fake{loaded: true}
+	s := service(t, f)
+	home := t.TempDir()
+	s.Manager = Launchd{Home: home, UID: 501}
+	if err := os.MkdirAll(filepath.Join(home, "Library", "LaunchAgents", "ci.holdfast.agent.plist", "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Install(t.Context()); err == nil || !f.loaded {
+		t.Errorf("loaded %v, error %v", f.loaded, err)
 	}
 }
 
@@ -207,7 +280,7 @@ func TestSystemdLifecycle(t *testing.T) {
 		t.Errorf("uninstall: %v, %v", removed, err)
 	}
 	want := []string{
-		"systemctl --user daemon-reload", "systemctl --user enable --now ci.holdfast.agent.service",
+		"systemctl --user daemon-reload", "systemctl --user enable ci.holdfast.agent.service", "systemctl --user restart ci.holdfast.agent.service",
 		"systemctl --user is-active ci.holdfast.agent.service", "systemctl --user disable --now ci.holdfast.agent.service",
 	}
 	if !reflect.DeepEqual(f.calls, want) {

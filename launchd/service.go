@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Run executes a system tool and returns its output and exit code; the error is set only
@@ -20,6 +21,7 @@ type Run func(ctx context.Context, args ...string) (output string, code int, err
 type Manager interface {
 	// File is where the description of a job belongs, and its text.
 	File(j Job) (path string, text []byte, err error)
+	// load (re)starts the job with the file at path.
 	load(ctx context.Context, run Run, label, path string) error
 	unload(ctx context.Context, run Run, label string) error
 	state(ctx context.Context, run Run, label string) (string, error)
@@ -72,9 +74,7 @@ func (s Service) Install(ctx context.Context) (path string, err error) {
 			return "", err
 		}
 	}
-	if err := s.Manager.unload(ctx, s.Run, s.Job.Label); err != nil {
-		return "", err
-	}
+	// Written before anything is stopped: if that fails, what runs keeps running.
 	if err := write(path, text); err != nil {
 		return "", err
 	}
@@ -153,6 +153,16 @@ func (l Launchd) File(j Job) (string, []byte, error) {
 func (l Launchd) domain() string { return "gui/" + strconv.Itoa(l.UID) }
 
 func (l Launchd) load(ctx context.Context, run Run, label, path string) error {
+	if l.UID == 0 {
+		return &Error{Doing: "load the agent", Advice: "run it without sudo, as the user whose session and GPU it shall use", Output: "not for root"}
+	}
+	if err := l.unload(ctx, run, label); err != nil {
+		return err
+	}
+	// A job that somebody disabled stays so until it is enabled, and bootstrap fails.
+	if _, _, err := run(ctx, "launchctl", "enable", l.domain()+"/"+label); err != nil {
+		return err
+	}
 	out, code, err := run(ctx, "launchctl", "bootstrap", l.domain(), path)
 	if err != nil {
 		return err
@@ -162,7 +172,7 @@ func (l Launchd) load(ctx context.Context, run Run, label, path string) error {
 	}
 	e := &Error{Doing: "launchctl bootstrap " + l.domain(), Code: code, Output: out}
 	switch code {
-	case 125: // the domain does not exist
+	case 125, 112: // the domain does not exist, or does not do this
 		e.Advice = "log in on the Mac's own screen once: over ssh there is no gui session to load the agent into"
 	case 5:
 		e.Advice = "launchctl print " + l.domain() + "/" + label + " tells more; the job may be disabled (launchctl enable)"
@@ -170,9 +180,19 @@ func (l Launchd) load(ctx context.Context, run Run, label, path string) error {
 	return e
 }
 
-// Exit codes of launchctl for a job that is not loaded: 3 (no such process) from bootout,
-// 113 (could not find service) from print.
-func notLoaded(code int) bool { return code == 3 || code == 113 || code == 36 }
+// notLoaded knows the exit codes of launchctl for a job that is not there: 3 (no such
+// process) from bootout, 113 (could not find service) from print.
+func notLoaded(code int) bool { return code == 3 || code == 113 }
+
+// stopping knows those for a job that is being stopped (36 and 37: in progress).
+func stopping(code int) bool { return code == 36 || code == 37 }
+
+const (
+	// gonePoll is how often a job that stops is looked for, goneLimit for how long:
+	// ExitTimeOut and some more.
+	gonePoll  = 250 * time.Millisecond
+	goneLimit = 40 * time.Second
+)
 
 func (l Launchd) unload(ctx context.Context, run Run, label string) error {
 	// Looked up first: booting out a job that is not loaded prints an alarming error.
@@ -185,10 +205,25 @@ func (l Launchd) unload(ctx context.Context, run Run, label string) error {
 	if err != nil {
 		return err
 	}
-	if code != 0 && !notLoaded(code) {
+	if code != 0 && !notLoaded(code) && !stopping(code) {
 		return &Error{Doing: "launchctl bootout " + label, Code: code, Output: out}
 	}
-	return nil
+	// bootout comes back before the job is gone, and a bootstrap until then fails with 5.
+	ctx, cancel := context.WithTimeoutCause(ctx, goneLimit, &Error{
+		Doing: "launchctl bootout " + label, Code: code, Output: fmt.Sprintf("still there after %s", goneLimit),
+		Advice: "launchctl kill SIGKILL " + l.domain() + "/" + label,
+	})
+	defer cancel()
+	for {
+		if _, code, err := run(ctx, "launchctl", "print", l.domain()+"/"+label); err == nil && code != 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(gonePoll):
+		}
+	}
 }
 
 func (l Launchd) state(ctx context.Context, run Run, label string) (string, error) {
@@ -196,8 +231,11 @@ func (l Launchd) state(ctx context.Context, run Run, label string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if code != 0 {
+	if notLoaded(code) {
 		return "not loaded", nil
+	}
+	if code != 0 { // over ssh, say: nobody can tell from here
+		return fmt.Sprintf("not known whether it is loaded: launchctl print ended with %d: %s", code, strings.TrimSpace(out)), nil
 	}
 	facts := map[string]string{}
 	for line := range strings.Lines(out) {
@@ -247,7 +285,10 @@ func (s Systemd) load(ctx context.Context, run Run, label, _ string) error {
 	if err := s.call(ctx, run, "daemon-reload"); err != nil {
 		return err
 	}
-	return s.call(ctx, run, "enable", "--now", label+".service")
+	if err := s.call(ctx, run, "enable", label+".service"); err != nil {
+		return err
+	}
+	return s.call(ctx, run, "restart", label+".service") // also one that runs with an older file
 }
 
 func (s Systemd) unload(ctx context.Context, run Run, label string) error {

@@ -11,6 +11,18 @@ func Unit(j Job) ([]byte, error) {
 	if err := j.check(); err != nil {
 		return nil, fmt.Errorf("unit: %w", err)
 	}
+	// Paths that a property list can hold and a unit cannot: systemd refuses programs with
+	// quotes or backslashes, and takes $ apart in arguments but not in the program, where
+	// doubling it would change the path. The folders lose blanks at their end, and a
+	// backslash there would continue the line.
+	if strings.ContainsAny(j.Program, `$"'\`) {
+		return nil, fmt.Errorf("unit: systemd runs no program with a dollar sign, quote or backslash in its path: %q", j.Program)
+	}
+	for _, path := range []string{j.Dir, j.LogDir} {
+		if strings.TrimSpace(path) != path || strings.HasSuffix(path, `\`) {
+			return nil, fmt.Errorf("unit: systemd takes no path that ends in a blank or a backslash: %q", path)
+		}
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "[Unit]\nDescription=Holdfast regression agent (%s)\n", j.Label)
 	b.WriteString("After=network-online.target\nStartLimitIntervalSec=0\n\n[Service]\nType=exec\n")
