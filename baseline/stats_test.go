@@ -98,7 +98,7 @@ func TestResampledMedian(t *testing.T) {
 			xs[i] = float64(i)
 		}
 		rng := rand.New(rand.NewPCG(1, uint64(n)))
-		const reps = 40000
+		const reps = 15000
 		direct, naive := map[float64]float64{}, map[float64]float64{}
 		buf := make([]float64, n)
 		for range reps {
@@ -110,7 +110,7 @@ func TestResampledMedian(t *testing.T) {
 			naive[median(buf)]++
 		}
 		for v, c := range naive {
-			if d := math.Abs(c-direct[v]) / reps; d > 0.015 {
+			if d := math.Abs(c-direct[v]) / reps; d > 0.02 {
 				t.Errorf("n=%d: median %g has chance %.3f, drawn %.3f", n, v, c/reps, direct[v]/reps)
 			}
 		}
@@ -130,7 +130,7 @@ func values(rng *rand.Rand, n int, level, sd float64, noise func(*rand.Rand, flo
 }
 
 func TestCoverage(t *testing.T) {
-	const reps, few = 2000, 400 // the bootstrap costs more
+	const reps, few = 2000, 150 // the bootstrap costs more
 	for name, noise := range map[string]func(*rand.Rand, float64) float64{"log-normal": logNormal, "left-skewed": leftSkewed} {
 		center := 1.0
 		if name == "left-skewed" {
@@ -155,11 +155,11 @@ func TestCoverage(t *testing.T) {
 					within++
 				}
 			}
-			// Two standard errors are 1 % of 2,000 trials and 2.2 % of 400.
+			// Two standard errors are 1 % of 2,000 trials and 3.6 % of 150.
 			if got := float64(summary) / reps; got < Confidence-0.01 {
 				t.Errorf("%s, %d values: the median's interval covers in %.1f%%", name, n, 100*got)
 			}
-			if got := float64(within) / few; got < Confidence-0.022 {
+			if got := float64(within) / few; got < Confidence-0.036 {
 				t.Errorf("%s, %d values: the bootstrap interval covers in %.1f%%", name, n, 100*got)
 			}
 			t.Logf("%s, n=%d: median %.1f%%, bootstrap ratio %.1f%%", name, n, 100*float64(summary)/reps, 100*float64(within)/few)

@@ -29,11 +29,8 @@ func studentQuantile(tail, df float64) float64 {
 			return hi
 		}
 	}
-	for range 200 {
+	for hi-lo > 1e-10*hi {
 		mid := (lo + hi) / 2
-		if mid == lo || mid == hi {
-			break
-		}
 		if studentTail(mid, df) > tail {
 			lo = mid
 		} else {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -36,7 +37,12 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got != string(want) {
-				t.Errorf("%s differs (rewrite with -update and look at the diff); got:\n%s", file, clip(got, 6000))
+				a, b := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+				i := 0
+				for i < min(len(a), len(b))-1 && a[i] == b[i] {
+					i++
+				}
+				t.Errorf("%s:%d: got %q, want %q (rewrite with -update and look at the diff)", file, i+1, a[i], b[i])
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/baseline"
@@ -234,7 +235,7 @@ func metricJSON(m baseline.Metric, s *runner.Sample, values []*float64) jsonMetr
 		Name: m.Name, Unit: m.Unit, Config: m.Config, Samples: list(values),
 		Median: finite(m.Median), Lo: finite(m.Lo), Hi: finite(m.Hi), Baseline: finite(m.Baseline), Threshold: text(m.Threshold),
 		Verdict: valid(m.Verdict), Reason: m.Reason, Better: m.Better, BaselineRuns: list(m.Runs),
-		Change: finite(m.Change), ChangeLo: finite(m.ChangeLo), ChangeHi: finite(m.ChangeHi),
+		Change: rounded(m.Change), ChangeLo: rounded(m.ChangeLo), ChangeHi: rounded(m.ChangeHi),
 	}
 	if out.Config == nil {
 		out.Config = map[string]string{}
@@ -272,6 +273,16 @@ func finite(v float64) *float64 {
 		return nil
 	}
 	return &v
+}
+
+// rounded keeps nine significant digits of what went through logarithms, whose last
+// bits differ between processors.
+func rounded(v float64) *float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 9, 64), 64)
+	if err != nil {
+		return nil
+	}
+	return finite(r)
 }
 
 func stamp(t time.Time) *time.Time {

@@ -237,7 +237,7 @@ func TestComment(t *testing.T) {
 		t.Error("a report that fits was cut")
 	}
 	last := 0
-	for limit := 0; limit < len(whole); limit += 1 + limit/9 {
+	for limit := 0; limit < len(whole); limit += 1 + limit/5 {
 		c := Comment(in, limit)
 		if len(c) > limit {
 			t.Fatalf("%d bytes for a limit of %d", len(c), limit)
