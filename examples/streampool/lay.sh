@@ -71,12 +71,15 @@ git -C "$new" symbolic-ref HEAD refs/heads/main # git before 2.28 has no init -b
 add() {
     for path in "$@"; do
         [ -e "$here/files/$path" ] || fail "files/$path is missing"
-        (cd "$here/files" && find "$path" -name .lake -prune -o -type f -print) |
-            while IFS= read -r file; do
-                mkdir -p "$new/$(dirname "$file")"
-                cp "$here/files/$file" "$new/$file"
-            done
+        case $path in
+        */*) parent=$new/${path%/*} ;;
+        *) parent=$new ;;
+        esac
+        mkdir -p "$parent"
+        cp -R "$here/files/$path" "$parent/"
     done
+    rm -rf "$new/lean/.lake"
+    find "$new" -name .DS_Store -exec rm -f {} +
 }
 
 # model MODULE…: take Lean modules into the tree.
@@ -127,7 +130,7 @@ commit 2026-01-08 'proofs: handlers, thread slots and waits
 The three rules of the sources that have nothing to do with encoders.'
 
 # The last tree must be files/ itself, or something in there was never added.
-(cd "$here/files" && find . -name .lake -prune -o -type f -print | sort) >"$tmp/want"
+(cd "$here/files" && find . -name .lake -prune -o -name .DS_Store -o -type f -print | sort) >"$tmp/want"
 (cd "$new" && find . -name .git -prune -o -type f -print | sort) >"$tmp/got"
 cmp -s "$tmp/want" "$tmp/got" ||
     fail "not every file of files/ is in the history: $(diff "$tmp/want" "$tmp/got" | grep '^[<>]' | tr '\n' ' ')"
