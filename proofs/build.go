@@ -59,8 +59,15 @@ func (e *examination) build(ctx context.Context) (*built, error) {
 		failed[m.key] = !current[m.key] && b.log.failure(m.key)
 	}
 	blocked := e.project.blocked(failed)
+	reused := 0
 	for _, m := range e.project.modules {
 		b.modules = append(b.modules, e.judgeModule(b, m, current[m.key], failed[m.key], blocked[m.key]))
+		if b.modules[len(b.modules)-1].Reused {
+			reused++
+		}
+	}
+	if reused > 0 {
+		e.ws.Report(runner.StageProofs, "reused %d of %d modules of an earlier build", reused, len(b.modules))
 	}
 	return b, nil
 }

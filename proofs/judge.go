@@ -153,6 +153,10 @@ func (e *examination) fileOf(d *declaration) string {
 func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 	p := res.Proofs
 	var broken, skipped, unknown []runner.Module
+	said := map[string]bool{}
+	for _, o := range outcomes {
+		said[o.unsure] = true
+	}
 	for _, m := range p.Modules {
 		switch {
 		case m.Verdict == runner.Failure:
@@ -160,7 +164,7 @@ func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 		case m.Verdict == runner.Success:
 		case strings.HasPrefix(m.Reason, "not built: imports "):
 			skipped = append(skipped, m)
-		default:
+		case !said[m.Reason]: // else the project's own reason covers it
 			unknown = append(unknown, m)
 		}
 	}
@@ -195,6 +199,9 @@ func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 	} else if len(f) > 1 {
 		bad = append(bad, fmt.Sprintf("%d theorems or axioms fail, first %s: %s (%s:%d)", len(f), f[0].Name, f[0].Reason, f[0].File, f[0].Line))
 	}
+	if n := len(unknown); n > 0 {
+		unsure = append(unsure, fmt.Sprintf("%s could not be built: %s: %s", plural(n, "module"), unknown[0].Name, unknown[0].Reason))
+	}
 	for _, o := range outcomes {
 		if n := len(o.broken); n == 1 {
 			bad = append(bad, o.broken[0])
@@ -204,9 +211,6 @@ func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 		if o.unsure != "" {
 			unsure = append(unsure, o.unsure)
 		}
-	}
-	if n := len(unknown); n > 0 && len(unsure) == 0 {
-		unsure = append(unsure, fmt.Sprintf("%s could not be built: %s: %s", plural(n, "module"), unknown[0].Name, unknown[0].Reason))
 	}
 	if n := len(skipped); n > 0 && (len(bad) > 0 || len(unsure) > 0) {
 		unsure = append(unsure, fmt.Sprintf("%s not built because of an import", plural(n, "module")))

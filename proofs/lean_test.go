@@ -18,18 +18,16 @@ func leanHome(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("real Lean takes a while; not run with -short")
 	}
-	dir := os.Getenv("HOLDFAST_LEAN")
-	if dir == "" {
-		dir = filepath.Join("..", ".cache", "lean")
+	home, _ := os.UserHomeDir()
+	for _, dir := range []string{
+		os.Getenv("HOLDFAST_LEAN"), filepath.Join("..", ".cache", "lean"),
+		filepath.Join(home, ".elan", "toolchains", "leanprover--lean4---v4.28.0"), // what testdata/base asks for
+	} {
+		if dir, err := filepath.Abs(dir); err == nil && hasLean(dir) {
+			return dir
+		}
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if hasLean(dir) {
-		return dir
-	}
-	msg := "no Lean: HOLDFAST_LEAN is not set to a folder with bin/lean and bin/lake, and .cache/lean has none (run make lean)"
+	msg := "no Lean: neither HOLDFAST_LEAN nor .cache/lean (make lean) nor elan's v4.28.0 has bin/lean and bin/lake"
 	if os.Getenv("CI") == "true" || os.Getenv("HOLDFAST_REQUIRE_LEAN") == "1" {
 		t.Fatal(msg)
 	}

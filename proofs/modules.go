@@ -181,6 +181,7 @@ func (p *project) sources(dir string) ([]string, error) {
 		}
 		return nil
 	})
+	slices.Sort(files)
 	return files, err
 }
 
