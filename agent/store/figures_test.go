@@ -3,8 +3,6 @@ package store_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"syscall"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/agent/store/storetest"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -26,111 +25,107 @@ import (
 // jobs wait on another whose only worker is busy, and on that one when its worker gets
 // free.
 func BenchmarkStart(b *testing.B) {
-	for _, engine := range engines(b) {
-		b.Run(engine.name, func(b *testing.B) {
-			s := engine.open(b)
-			ctx, cancel := context.WithCancel(b.Context())
-			for i := range 5000 {
-				create(b, s, fmt.Sprintf("wait%d", i), "build", "build")
-			}
-			type claim struct {
-				run int64
-				at  time.Time
-			}
-			claims := make(chan claim, 1)
-			var freed time.Time
-			next := make(chan struct{})
-			var gaps []time.Duration
-			busy := true
-			done := make(chan error)
-			go func() {
-				done <- s.Work(ctx, store.Handlers{
-					Job: func(ctx context.Context, run int64, stage string, attempt int) error {
-						job, r, ok, err := s.Claim(ctx, run, stage, attempt)
-						if err != nil || !ok {
-							return err
-						}
-						if r.Branch == "quick" {
-							claims <- claim{run, job.Started}
-						} else {
-							if !freed.IsZero() {
-								gaps = append(gaps, time.Since(freed))
-							}
-							if busy {
-								select {
-								case <-next:
-								case <-ctx.Done():
-									return ctx.Err()
-								}
-							}
-							defer func() { freed = time.Now() }()
-						}
-						_, err = s.Finish(ctx, job, runner.Result{Verdict: runner.Success})
+	each(b, func(b *testing.B, e storetest.Engine) {
+		s, _ := storetest.Open(b, e.New(b), "one")
+		ctx, cancel := context.WithCancel(b.Context())
+		for i := range 5000 {
+			create(b, s, fmt.Sprintf("wait%d", i), "build", "build")
+		}
+		type claim struct {
+			run int64
+			at  time.Time
+		}
+		claims := make(chan claim, 1)
+		var freed time.Time
+		next := make(chan struct{})
+		var gaps []time.Duration
+		busy := true
+		done := make(chan error)
+		go func() {
+			done <- s.Work(ctx, store.Handlers{
+				Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+					job, r, ok, err := s.Claim(ctx, run, stage, attempt)
+					if err != nil || !ok {
 						return err
-					},
-					Report: func(ctx context.Context, run int64) error {
-						_, err := s.FinishRun(ctx, store.Final{Run: runner.Run{Number: run, Verdict: runner.Success}})
-						return err
-					},
-				}, map[string]int{"build": 1, "bench": 1})
-			}()
-			var took []time.Duration
-			for i := 0; b.Loop(); i++ {
-				// Apart from the end of the job before, after which the queue is looked at
-				// anyway.
-				time.Sleep(150*time.Millisecond + time.Duration(i%10)*31*time.Millisecond)
-				start := time.Now()
-				run := create(b, s, "quick", "bench", strconv.Itoa(i))
-				c := <-claims
-				if c.run != run {
-					b.Fatalf("run %d started, want %d", c.run, run)
-				}
-				took = append(took, c.at.Sub(start))
-				next <- struct{}{}
+					}
+					if r.Branch == "quick" {
+						claims <- claim{run, job.Started}
+					} else {
+						if !freed.IsZero() {
+							gaps = append(gaps, time.Since(freed))
+						}
+						if busy {
+							select {
+							case <-next:
+							case <-ctx.Done():
+								return ctx.Err()
+							}
+						}
+						defer func() { freed = time.Now() }()
+					}
+					_, err = s.Finish(ctx, job, runner.Result{Verdict: runner.Success})
+					return err
+				},
+				Report: func(ctx context.Context, run int64) error {
+					_, err := s.FinishRun(ctx, store.Final{Run: runner.Run{Number: run, Verdict: runner.Success}})
+					return err
+				},
+			}, map[string]int{"build": 1, "bench": 1})
+		}()
+		var took []time.Duration
+		for i := 0; b.Loop(); i++ {
+			// Apart from the end of the job before, after which the queue is looked at
+			// anyway.
+			time.Sleep(150*time.Millisecond + time.Duration(i%10)*31*time.Millisecond)
+			start := time.Now()
+			run := create(b, s, "quick", "bench", strconv.Itoa(i))
+			c := <-claims
+			if c.run != run {
+				b.Fatalf("run %d started, want %d", c.run, run)
 			}
-			cancel()
-			if err := <-done; err != nil {
-				b.Error(err)
-			}
-			slices.Sort(took)
-			b.ReportMetric(took[len(took)/2].Seconds()*1000, "ms-median")
-			b.ReportMetric(took[len(took)-1].Seconds()*1000, "ms-max")
-			if len(gaps) > 0 {
-				b.ReportMetric(slices.Max(gaps).Seconds()*1000, "ms-next-max")
-			}
-			b.ReportMetric(0, "ns/op")
-		})
-	}
+			took = append(took, c.at.Sub(start))
+			next <- struct{}{}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+		slices.Sort(took)
+		b.ReportMetric(took[len(took)/2].Seconds()*1000, "ms-median")
+		b.ReportMetric(took[len(took)-1].Seconds()*1000, "ms-max")
+		if len(gaps) > 0 {
+			b.ReportMetric(slices.Max(gaps).Seconds()*1000, "ms-next-max")
+		}
+		b.ReportMetric(0, "ns/op")
+	})
 }
 
 // BenchmarkIdle measures the processor time of a store that serves four queues with
 // nothing to do, in percent of one core, and its resident memory.
 func BenchmarkIdle(b *testing.B) {
-	for _, engine := range engines(b) {
-		b.Run(engine.name, func(b *testing.B) {
-			s := engine.open(b)
-			ctx, cancel := context.WithCancel(b.Context())
-			done := make(chan error)
-			go func() {
-				done <- s.Work(ctx, store.Handlers{
-					Job:    func(context.Context, int64, string, int) error { return nil },
-					Report: func(context.Context, int64) error { return nil },
-					Post:   func(context.Context) error { return nil },
-				}, map[string]int{"build": 2, "bench": 1, "checks": 2})
-			}()
-			time.Sleep(2 * time.Second)
-			start, used := time.Now(), cpu(b)
-			for b.Loop() {
-				time.Sleep(time.Second)
-			}
-			b.ReportMetric(100*(cpu(b)-used).Seconds()/time.Since(start).Seconds(), "%core")
-			b.ReportMetric(0, "ns/op")
-			cancel()
-			if err := <-done; err != nil {
-				b.Error(err)
-			}
-		})
-	}
+	each(b, func(b *testing.B, e storetest.Engine) {
+		s, _ := storetest.Open(b, e.New(b), "one")
+		ctx, cancel := context.WithCancel(b.Context())
+		done := make(chan error)
+		go func() {
+			done <- s.Work(ctx, store.Handlers{
+				Job:    func(context.Context, int64, string, int) error { return nil },
+				Report: func(context.Context, int64) error { return nil },
+				Post:   func(context.Context) error { return nil },
+			}, map[string]int{"build": 2, "bench": 1, "checks": 2})
+		}()
+		time.Sleep(2 * time.Second)
+		start, used := time.Now(), cpu(b)
+		for b.Loop() {
+			time.Sleep(time.Second)
+		}
+		b.ReportMetric(100*(cpu(b)-used).Seconds()/time.Since(start).Seconds(), "%core")
+		b.ReportMetric(0, "ns/op")
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	})
 }
 
 func cpu(tb testing.TB) time.Duration {
@@ -141,31 +136,13 @@ func cpu(tb testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-type engine struct {
-	name string
-	open func(testing.TB) *store.Store
-}
-
-func engines(tb testing.TB) []engine {
-	return []engine{{"sqlite", func(tb testing.TB) *store.Store {
-		s, err := store.Open(tb.Context(), store.Options{SQLite: filepath.Join(tb.TempDir(), "s.db")})
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close(context.Background()) })
-		return s
-	}}}
-}
-
 func create(tb testing.TB, s *store.Store, branch, queue, sha string) int64 {
 	run, _, err := s.CreateRun(tb.Context(), store.NewRun{
-		Repo: "acme/pool", Branch: branch, Commit: runner.Commit{SHA: sha}, Trigger: "command",
-		Stages: []store.NewJob{{Stage: "proofs", Queue: queue, Limit: time.Minute}},
+		Repo: "pool", Branch: branch, Commit: runner.Commit{SHA: sha}, Trigger: store.TriggerCommand,
+		Stages: []store.NewJob{{Stage: runner.StageProofs, Queue: queue, Limit: time.Minute}},
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return run
 }
-
-var _ = os.Getenv

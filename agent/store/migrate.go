@@ -22,21 +22,23 @@ const schemaVersion = 1
 // them.
 var ErrNewer = errors.New("the database was written by a newer Holdfast")
 
-func newer(what string, have, know int) error {
-	return runner.WithHint(fmt.Errorf("%w: %s are at version %d, this program knows %d", ErrNewer, what, have, know),
+func newer(what, have string, know int) error {
+	return runner.WithHint(fmt.Errorf("%w: %s are at %s, this program knows version %d", ErrNewer, what, have, know),
 		"use that version again, or give this one a state of its own (engine.sqlite in agent.toml)")
 }
 
 // migrateRiver brings River's tables up to date, then calls own.
 func migrateRiver[T any](ctx context.Context, m *rivermigrate.Migrator[T], own func(context.Context) error) error {
+	all := m.AllVersions()
 	have, err := m.ExistingVersions(ctx)
 	if err != nil {
+		// River has no other way to say that it meets a version it does not know.
+		if strings.Contains(err.Error(), "not found in migrator bundle") {
+			return newer("River's tables", fmt.Sprintf("an unknown version (%v)", err), last(all))
+		}
 		return err
 	}
-	all := m.AllVersions()
-	if h, a := last(have), last(all); h > a {
-		return newer("River's tables", h, a)
-	} else if h < a {
+	if last(have) < last(all) {
 		if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("create River's tables: %w", err)
 		}
@@ -63,7 +65,7 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		}
 		if have > schemaVersion {
-			return newer("its tables", int(have), schemaVersion)
+			return newer("its tables", fmt.Sprintf("version %d", have), schemaVersion)
 		}
 		if have == schemaVersion {
 			return nil

@@ -25,7 +25,7 @@ type Handlers struct {
 	Job func(ctx context.Context, run int64, stage string, attempt int) error
 	// Report concludes a run: FinishRun. It is called for every run that is not direct,
 	// also for cancelled and superseded ones, and for direct ones whose process died. An
-	// error has it called again later, at growing intervals.
+	// error has it called again, once at once and then at growing intervals.
 	Report func(ctx context.Context, run int64) error
 	// Post delivers what Pending returns, until there is nothing. It is called whenever
 	// something is due, never twice at a time in one process. nil: this process does not
@@ -192,9 +192,10 @@ func (w *stageWorker) Timeout(j *river.Job[stageArgs]) time.Duration {
 
 func (w *stageWorker) NextRetry(j *river.Job[stageArgs]) time.Time { return retryAt(j.Attempt) }
 
-// retryAt spaces attempts: 5 s, 10 s, … 10 minutes.
+// retryAt spaces attempts: 6 s, 12 s, … 10 minutes. River's scheduler looks every 5 s and
+// announces what is due then; a job due sooner would wait for a fetch without notification.
 func retryAt(attempt int) time.Time {
-	return time.Now().Add(min(5*time.Second<<min(attempt-1, 10), 10*time.Minute))
+	return time.Now().Add(min(6*time.Second<<min(attempt-1, 10), 10*time.Minute))
 }
 
 // Work runs the handler for one attempt and then looks at what the rows say, not at what
@@ -333,20 +334,31 @@ func (w *reportWorker) Work(ctx context.Context, j *river.Job[reportArgs]) error
 	if err != nil || n == 0 {
 		return err
 	}
-	if err := protect(func() error { return w.handle(ctx, run) }); err != nil {
-		if ctx.Err() == nil {
-			s.log.Error("report", "run", run, "try", j.Attempt, "err", err)
+	// Once more at once: most of what goes wrong here is a busy moment of the database.
+	for try := 1; ; try++ {
+		err := w.report(ctx, run)
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
+		s.log.Error("report", "run", run, "attempt", j.Attempt, "err", err)
+		if try == 2 {
+			return err
+		}
+	}
+}
+
+func (w *reportWorker) report(ctx context.Context, run int64) error {
+	if err := protect(func() error { return w.handle(ctx, run) }); err != nil {
 		return err
 	}
+	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
+	defer cancel()
 	var reported int64
-	if _, err := one(ctx, s.db.reader(), []any{&reported}, "select reported from run where id = $1", run); err != nil {
+	if _, err := one(done, w.s.db.reader(), []any{&reported}, "select reported from run where id = $1", run); err != nil {
 		return err
 	}
 	if reported == 0 {
-		err := errors.New("the report's handler ended without finishing the run")
-		s.log.Error("report", "run", run, "try", j.Attempt, "err", err)
-		return err
+		return errors.New("the report's handler ended without finishing the run")
 	}
 	return nil
 }

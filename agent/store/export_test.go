@@ -1,0 +1,29 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Exec runs one statement, for tests that need a state which takes a broken machine.
+func (s *Store) Exec(ctx context.Context, sql string, args ...any) error {
+	return s.db.inTx(ctx, func(t tx) error {
+		_, err := t.exec(ctx, sql, args...)
+		return err
+	})
+}
+
+// Count reads one number.
+func (s *Store) Count(ctx context.Context, sql string, args ...any) (n int64, err error) {
+	_, err = one(ctx, s.db.reader(), []any{&n}, sql, args...)
+	return n, err
+}
+
+// Rewind is one look at the clock.
+func (s *Store) Rewind(ctx context.Context) error { return s.rewind(ctx) }
+
+// Due is due.
+func (s *Store) Due(ctx context.Context, now time.Time) (bool, error) { return s.due(ctx, now) }
+
+// Statements splits the schema.
+var Statements = statements

@@ -1,0 +1,397 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// patience is how long a test waits for something that takes under a second. It is no
+// measurement: machines that test are busy.
+const patience = 30 * time.Second
+
+type jobHandler = func(ctx context.Context, run int64, stage string, attempt int) error
+
+// start serves all queues until the returned function is called, which waits for the end.
+func start(t *testing.T, s *store.Store, h store.Handlers) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Work(ctx, h, map[string]int{build: 2, bench: 1}) }()
+	return sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(patience):
+			t.Error("Work does not end")
+		}
+	})
+}
+
+// serve works until the given number of runs is reported. Their reports say success if
+// every stage does.
+func serve(t *testing.T, s *store.Store, job jobHandler, runs int) {
+	t.Helper()
+	reported := make(chan int64, 1000)
+	stop := start(t, s, store.Handlers{Job: job, Report: func(ctx context.Context, run int64) error {
+		if err := conclude(ctx, s, run); err != nil {
+			return err
+		}
+		reported <- run
+		return nil
+	}})
+	defer stop()
+	for range runs {
+		wait(t, reported)
+	}
+}
+
+func conclude(ctx context.Context, s *store.Store, run int64) error {
+	rec, err := s.Run(ctx, run)
+	if err != nil {
+		return err
+	}
+	var vs []runner.Verdict
+	for _, res := range rec.Run.Stages {
+		vs = append(vs, res.Verdict)
+	}
+	rec.Run.Verdict = runner.Worst(vs...)
+	_, err = s.FinishRun(ctx, store.Final{Run: rec.Run, Messages: []publish.Message{{Key: fmt.Sprint("run ", run), Seq: run}}})
+	return err
+}
+
+func wait[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatal("waited in vain")
+	}
+	panic("unreachable")
+}
+
+// A run goes through the queue, is reported and posted about.
+func work(t *testing.T, o store.Options) {
+	s, _ := Open(t, o, "one")
+	posted := make(chan publish.Item, 10)
+	stop := start(t, s, store.Handlers{
+		Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+			job, _, ok, err := s.Claim(ctx, run, stage, attempt)
+			if err != nil || !ok {
+				return fmt.Errorf("claim: %v, %w", ok, err)
+			}
+			_, err = s.Finish(ctx, job, runner.Result{Verdict: runner.Success})
+			return err
+		},
+		Report: func(ctx context.Context, run int64) error { return conclude(ctx, s, run) },
+		Post: func(ctx context.Context) error {
+			items, err := s.Pending(ctx, time.Now())
+			for _, it := range items {
+				err = errors.Join(err, s.MarkPosted(ctx, it, "42", time.Now()))
+				posted <- it
+			}
+			return err
+		},
+	})
+	defer stop()
+	// Enqueued by another process while this one waits.
+	other, _ := Open(t, o, "other")
+	run := create(t, other, push("main", "aaa"))
+	if it := wait(t, posted); it.Key != fmt.Sprint("run ", run) {
+		t.Errorf("posted %+v", it)
+	}
+	stop()
+	if rec := wantState(t, s, run, runner.StateDone); rec.Run.Verdict != runner.Success {
+		t.Errorf("verdict %s", rec.Run.Verdict)
+	}
+	if id, err := s.RemoteID(t.Context(), fmt.Sprint("run ", run)); id != "42" || err != nil {
+		t.Errorf("remote id %q, %v", id, err)
+	}
+}
+
+// A newer head reaches the children of the older one, from this and from another process.
+func supersedeRunning(t *testing.T, o store.Options) {
+	s, _ := Open(t, o, "one")
+	other, _ := Open(t, o, "other")
+	started := make(chan int64, 10)
+	causes := make(chan error, 10)
+	reported := make(chan int64, 10)
+	stop := start(t, s, store.Handlers{
+		Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+			if _, _, ok, err := s.Claim(ctx, run, stage, attempt); err != nil || !ok {
+				return err
+			}
+			started <- run
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return ctx.Err()
+		},
+		Report: func(ctx context.Context, run int64) error {
+			defer func() { reported <- run }()
+			return conclude(ctx, s, run)
+		},
+	})
+	defer stop()
+	for i, by := range []*store.Store{s, other} {
+		n := push("main", fmt.Sprint("old", i))
+		n.Stages = n.Stages[:1]
+		old := create(t, s, n)
+		wait(t, started)
+		n.Commit.SHA = fmt.Sprint("new", i)
+		n.Stages[0].Queue = "nobody-serves-it"
+		create(t, by, n)
+		if cause := wait(t, causes); !errors.Is(cause, runner.ErrSuperseded) {
+			t.Errorf("cause %v", cause)
+		}
+		if run := wait(t, reported); run != old {
+			t.Errorf("run %d was reported, want %d", run, old)
+		}
+		wantState(t, s, old, runner.StateSuperseded)
+		// Makes room for the next round: the queued one ends, too.
+		n.Commit.SHA = "next"
+		if err := s.Cancel(t.Context(), old+1, runner.StateCancelled, ""); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, reported)
+	}
+}
+
+// An agent that stops gives its jobs back; the next one goes on with them.
+func stopAndResume(t *testing.T, o store.Options) {
+	s, shut := Open(t, o, "one")
+	n := push("main", "aaa")
+	n.Stages = n.Stages[:1]
+	run := create(t, s, n)
+	started := make(chan bool, 1)
+	causes := make(chan error, 1)
+	stop := start(t, s, store.Handlers{
+		Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+			if _, _, ok, err := s.Claim(ctx, run, stage, attempt); err != nil || !ok {
+				return err
+			}
+			started <- true
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return context.Cause(ctx)
+		},
+		Report: func(context.Context, int64) error { return nil },
+	})
+	wait(t, started)
+	stop()
+	if cause := wait(t, causes); !errors.Is(cause, store.ErrStopping) {
+		t.Errorf("cause %v", cause)
+	}
+	shut()
+	next, _ := Open(t, o, "two")
+	if n, err := next.Recover(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d things were left behind, %v", n, err)
+	}
+	attempts := make(chan int, 10)
+	serve(t, next, func(ctx context.Context, run int64, stage string, attempt int) error {
+		job, _, ok, err := next.Claim(ctx, run, stage, attempt)
+		if err != nil || !ok {
+			return err
+		}
+		attempts <- attempt
+		_, err = next.Finish(ctx, job, runner.Result{Verdict: runner.Success})
+		return err
+	}, 1)
+	if a := wait(t, attempts); a != 2 || len(attempts) != 0 {
+		t.Errorf("attempt %d, and %d more", a, len(attempts))
+	}
+	wantState(t, next, run, runner.StateDone)
+}
+
+// Handlers that fail, panic or forget to finish: three attempts, then an error, never a
+// run that hangs and never a success.
+func badHandlers(t *testing.T, o store.Options) {
+	s, _ := Open(t, o, "one")
+	n := push("main", "aaa")
+	run := create(t, s, n)
+	var mu sync.Mutex
+	tries := map[string]int{}
+	var reports int
+	reported := make(chan bool, 10)
+	stop := start(t, s, store.Handlers{
+		Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+			mu.Lock()
+			tries[stage]++
+			mu.Unlock()
+			if stage == runner.StageBench {
+				panic("no such thing")
+			}
+			if _, _, ok, err := s.Claim(ctx, run, stage, attempt); err != nil || !ok {
+				return err
+			}
+			return nil
+		},
+		Report: func(ctx context.Context, run int64) error {
+			mu.Lock()
+			reports++
+			first := reports == 1
+			mu.Unlock()
+			if first {
+				panic("the report is broken")
+			}
+			defer func() { reported <- true }()
+			return conclude(ctx, s, run)
+		},
+	})
+	defer stop()
+	wait(t, reported)
+	stop()
+	rec := wantState(t, s, run, runner.StateDone)
+	for stage, want := range map[string]string{runner.StageProofs: "without storing a result", runner.StageBench: "no such thing"} {
+		res := rec.Run.Stage(stage)
+		if tries[stage] != 3 || res == nil || res.Verdict != runner.Error || !strings.Contains(res.Reason, want) {
+			t.Errorf("%s after %d attempts: %+v", stage, tries[stage], res)
+		}
+	}
+	if rec.Run.Verdict != runner.Error || reports != 2 {
+		t.Errorf("verdict %s after %d reports", rec.Run.Verdict, reports)
+	}
+}
+
+// Ten thousand queued builds hold up neither another queue nor a report.
+func manyQueued(t *testing.T, o store.Options) {
+	s, _ := Open(t, o, "one")
+	for i := range 20 {
+		n := store.NewRun{Repo: "pool", Branch: fmt.Sprint("b", i), Commit: runner.Commit{SHA: "aaa"}, Trigger: store.TriggerPush}
+		for j := range 500 {
+			n.Stages = append(n.Stages, store.NewJob{Stage: fmt.Sprint("s", j), Queue: build, Limit: time.Minute})
+		}
+		create(t, s, n)
+	}
+	quick := push("quick", "aaa")
+	quick.Stages = quick.Stages[1:]
+	run := create(t, s, quick)
+	reported := make(chan int64, 1)
+	stop := start(t, s, store.Handlers{
+		Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+			if stage != runner.StageBench {
+				<-ctx.Done() // both workers of the queue are busy for good
+				return ctx.Err()
+			}
+			job, _, ok, err := s.Claim(ctx, run, stage, attempt)
+			if err != nil || !ok {
+				return err
+			}
+			_, err = s.Finish(ctx, job, runner.Result{Verdict: runner.Success})
+			return err
+		},
+		Report: func(ctx context.Context, run int64) error {
+			defer func() { reported <- run }()
+			return conclude(ctx, s, run)
+		},
+	})
+	defer stop()
+	if got := wait(t, reported); got != run {
+		t.Errorf("run %d was reported, want %d", got, run)
+	}
+}
+
+func outbox(t *testing.T, o store.Options) {
+	s, _ := Open(t, o, "one")
+	ctx := t.Context()
+	now := time.Now()
+	put := func(key string, seq int64, body string) {
+		t.Helper()
+		if err := s.PutMessages(ctx, 0, publish.Message{Key: key, Seq: seq, Body: body, RemoteID: "not stored"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pending := func(at time.Time) (bodies []string, items []publish.Item) {
+		t.Helper()
+		items, err := s.Pending(ctx, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, it := range items {
+			bodies = append(bodies, it.Key+it.Body)
+		}
+		return bodies, items
+	}
+	want := func(got []string, want ...string) {
+		t.Helper()
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("pending %q, want %q", got, want)
+		}
+	}
+	put("a", 5, "old")
+	put("b", 1, "x")
+	put("a", 7, "new")
+	put("a", 6, "late")
+	got, items := pending(now)
+	want(got, "anew", "bx")
+	if got, _ := pending(now); got != nil {
+		t.Errorf("handed out twice: %q", got)
+	}
+	// While "new" is being posted, a newer one comes.
+	put("a", 8, "newer")
+	if err := s.MarkPosted(ctx, items[0], "17", now); err != nil {
+		t.Fatal(err)
+	}
+	got, items2 := pending(now)
+	want(got, "anewer")
+	if items2[0].RemoteID != "17" || items[0].RemoteID != "" {
+		t.Errorf("remote ids %q, %q", items[0].RemoteID, items2[0].RemoteID)
+	}
+	if err := s.MarkPosted(ctx, items2[0], "", now); err != nil {
+		t.Fatal(err)
+	}
+	put("a", 8, "newer") // nothing new
+	if got, _ := pending(now); got != nil {
+		t.Errorf("posted again: %q", got)
+	}
+	if id, err := s.RemoteID(ctx, "a"); id != "17" || err != nil {
+		t.Errorf("remote id %q, %v", id, err)
+	}
+	// Failing, waiting, giving up.
+	if err := s.MarkFailed(ctx, items[1], "no answer", now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := pending(now.Add(time.Second)); got != nil {
+		t.Errorf("tried again too early: %q", got)
+	}
+	got, items = pending(now.Add(2 * time.Minute))
+	want(got, "bx")
+	if items[0].Tries != 1 {
+		t.Errorf("%d tries", items[0].Tries)
+	}
+	if err := s.MarkFailed(ctx, items[0], "gone", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := pending(now.Add(24 * time.Hour)); got != nil {
+		t.Errorf("given up, but handed out: %q", got)
+	}
+	n, failed, err := s.Unposted(ctx)
+	if err != nil || n != 0 || len(failed) != 1 || failed[0].Reason != "gone" || failed[0].Tries != 2 {
+		t.Errorf("unposted %d, %+v, %v", n, failed, err)
+	}
+	// A poster that dies gives back what it was handed.
+	put("c", 1, "x")
+	dead, shut := Open(t, o, "dead")
+	run := create(t, dead, push("main", "aaa"))
+	claim(t, dead, run, runner.StageProofs, 1)
+	if items, err := dead.Pending(ctx, now.Add(time.Hour)); len(items) != 1 || err != nil {
+		t.Fatal(items, err)
+	}
+	shut()
+	if _, err := s.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got, _ = pending(now.Add(time.Hour))
+	want(got, "cx")
+}
