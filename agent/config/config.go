@@ -22,6 +22,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/agent/schedule"
 	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/checks"
 )
 
 // Config is one agent.toml with every default filled in and every path absolute.
@@ -108,7 +109,7 @@ type Proofs struct {
 type Checks struct {
 	Enabled  bool           `toml:"enabled"`                 // default true
 	Rules    []string       `toml:"rules" is:"inside,glob"`  // rule files in the checkout; default ["holdfast.rules.toml"]
-	Rule     []Rule         `toml:"rule"`                    // rules written here
+	Rule     []checks.Rule  `toml:"rule"`                    // rules written here
 	Programs []CheckProgram `toml:"programs"`                // foreign checkers
 	Limit    time.Duration  `toml:"limit" is:"duration>=1s"` // default 10m
 }

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/holdfast-ci/holdfast/baseline"
 )
@@ -25,68 +24,8 @@ type decoder struct {
 	pos      positions
 	problems []*Problem
 	set      map[path]bool // settings that the file gives
-}
-
-// report adds a problem at a stretch of the text.
-func (d *decoder) report(where span, hint, format string, args ...any) {
-	where.start = max(0, min(where.start, len(d.text)))
-	where.end = max(where.start, min(where.end, len(d.text)))
-	line, column, source := locate(d.text, where.start)
-	marked, _, _ := strings.Cut(d.text[where.start:where.end], "\n") // underline on the first line only
-	p := &Problem{
-		File: d.file, Line: line, Column: column, Width: max(1, utf8.RuneCountInString(strings.TrimRight(marked, "\r"))),
-		Msg: redact(fmt.Sprintf(format, args...)), Source: printable(redact(source)), Hint: hint,
-	}
-	if masked := utf8.RuneCountInString(p.Source); p.Column-1+p.Width > masked {
-		p.Width = max(1, masked-p.Column+1)
-	}
-	d.problems = append(d.problems, p)
-}
-
-// printable replaces control characters: the text may be anything, and it goes to a
-// terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
-// value reports a problem with the value at p, key one with its key.
-func (d *decoder) value(p path, hint, format string, args ...any) {
-	d.report(d.where(d.pos.values, p), hint, format, args...)
-}
-
-func (d *decoder) key(p path, hint, format string, args ...any) {
-	d.report(d.where(d.pos.keys, p), hint, format, args...)
-}
-
-// clean reports whether nothing is wrong with the value at p so far.
-func (d *decoder) clean(p path) bool {
-	line, column, _ := locate(d.text, d.where(d.pos.values, p).start)
-	return !slices.ContainsFunc(d.problems, func(x *Problem) bool { return x.Line == line && x.Column == column })
-}
-
-// where finds p or the nearest of its parents that has a position.
-func (d *decoder) where(in map[path]span, p path) span {
-	for {
-		if s, ok := in[p]; ok {
-			return s
-		}
-		if s, ok := d.pos.values[p]; ok {
-			return s
-		}
-		if s, ok := d.pos.keys[p]; ok {
-			return s
-		}
-		cut := strings.LastIndexByte(string(p), 0)
-		if cut < 0 {
-			return span{}
-		}
-		p = p[:cut]
-	}
+	failed   []path        // settings whose value was refused
+	code     map[int]bool  // lines that hold tokens of a rule, which are code and no secret
 }
 
 // table fills the struct dst from a TOML table. skip names keys that are left to the
@@ -167,7 +106,7 @@ func homes(t reflect.Type, table, key string) []string {
 		if tag == key && table != "" {
 			found = append(found, table)
 		}
-		if ft.Kind() != reflect.Struct || ft == secretType || reflect.PointerTo(ft).Implements(textUnmarshaler) || strings.HasPrefix(table, "[[repositories") {
+		if ft.Kind() != reflect.Struct || ft == secretType || unmarshals(ft) || strings.HasPrefix(table, "[[repositories") {
 			continue
 		}
 		name := strings.Trim(strings.Trim(table, "[]")+"."+tag, ".")
@@ -184,7 +123,15 @@ var (
 	secretType   = reflect.TypeFor[Secret]()
 
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+	tomlUnmarshaler = reflect.TypeFor[interface{ UnmarshalTOML(any) error }]()
 )
+
+// unmarshals reports whether a type reads its own value, so that it is one setting and
+// not a table of several.
+func unmarshals(t reflect.Type) bool {
+	t = reflect.PointerTo(t)
+	return t.Implements(textUnmarshaler) || t.Implements(tomlUnmarshaler)
+}
 
 // field sets one setting, or reports why it cannot.
 func (d *decoder) field(p path, v any, dst reflect.Value, is string) {
@@ -211,6 +158,12 @@ func (d *decoder) field(p path, v any, dst reflect.Value, is string) {
 			return
 		}
 		d.secret(p, text, dst.Addr().Interface().(*Secret))
+		return
+	}
+	if u, ok := dst.Addr().Interface().(interface{ UnmarshalTOML(any) error }); ok {
+		if err := u.UnmarshalTOML(v); err != nil {
+			d.value(p, hintOf(err), "%s: %v", p, err)
+		}
 		return
 	}
 	if u, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/schedule"
+	"github.com/holdfast-ci/holdfast/checks"
 )
 
 // finish fills in the defaults that depend on other settings, makes paths absolute and
@@ -142,8 +144,8 @@ func (d *decoder) url(p path, s string) {
 
 // programs checks what a foreign program needs beyond its single settings. For a
 // repository only what its own tables say is looked at.
-func (d *decoder) programs(p path, checks Checks, bench Bench) {
-	for i, g := range checks.Programs {
+func (d *decoder) programs(p path, check Checks, bench Bench) {
+	for i, g := range check.Programs {
 		d.program(p.key("checks").key("programs").index(i), g.Command)
 	}
 	at := p.key("bench").key("programs")
@@ -168,7 +170,48 @@ func (d *decoder) programs(p path, checks Checks, bench Bench) {
 		d.key(p.key("bench"), "add [[bench.programs]], or enabled = false", "bench has neither a backend nor a program")
 	}
 	d.names(at, len(bench.Programs), func(i int) string { return bench.Programs[i].Name })
-	d.names(p.key("checks").key("programs"), len(checks.Programs), func(i int) string { return checks.Programs[i].Name })
+	d.rules(p.key("checks").key("rule"), check.Rule)
+	d.names(p.key("checks").key("programs"), len(check.Programs), func(i int) string { return check.Programs[i].Name })
+}
+
+// rules has package checks judge the rules that the file gives at p.
+func (d *decoder) rules(p path, list []checks.Rule) {
+	if !d.set[p] {
+		return
+	}
+	for i := range list {
+		at := p.index(i)
+		line, _, _ := locate(d.text, d.where(d.pos.keys, at).start)
+		list[i].Source = fmt.Sprintf("%s:%d", filepath.Base(d.file), line)
+		told := slices.Clone(d.failed)
+		err := list[i].Validate()
+		var bad []error
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			bad = joined.Unwrap()
+		} else if err != nil {
+			bad = []error{err}
+		}
+		for _, err := range bad {
+			var m *checks.Mistake
+			if !errors.As(err, &m) {
+				d.key(at, hintOf(err), "%s: %v", at, err)
+				continue
+			}
+			// What could not be read was told already, and then things may seem to be missing.
+			if where := at.key(m.Key); d.set[where] && !under(told, where) {
+				d.value(where, m.Advice, "%s: %s", where, m.Text)
+			} else if !d.set[where] && !under(told, at) {
+				d.key(at, m.Advice, "%s: %s", at, m.Text)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i, r := range list {
+		if seen[r.ID] && r.ID != "" {
+			d.value(p.index(i).key("id"), "", "rule %s comes twice", quote(r.ID))
+		}
+		seen[r.ID] = true
+	}
 }
 
 func (d *decoder) program(p path, command []string) {

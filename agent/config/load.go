@@ -75,6 +75,7 @@ func parse(name string, text []byte, at place) (*Config, error) {
 		return nil, d.errors()
 	}
 	d.pos = scan(d.text)
+	d.tokenLines()
 	c := defaults()
 	c.File, c.Dir = name, at.dir
 	d.table("", tree, reflect.ValueOf(c).Elem(), "repositories")

@@ -80,6 +80,11 @@ func redact(s string) string {
 		}
 		return g[1] + mask
 	})
+	return redactShapes(s)
+}
+
+// redactShapes masks what looks like a secret by itself, whatever it is assigned to.
+func redactShapes(s string) string {
 	s = tokenShape.ReplaceAllString(s, mask)
 	s = userShape.ReplaceAllString(s, "${1}"+mask+"@")
 	return queryShape.ReplaceAllString(s, "${1}"+mask)
