@@ -117,9 +117,16 @@ func (e *examination) lake(ctx context.Context, name string, parser *logParser, 
 	seen := map[string]bool{}
 	if !quiet {
 		e.ws.Report(runner.StageProofs, "building %s", plural(len(e.project.modules), "module"))
-		parser.progress = func(done, total int, caption string) {
-			if n, ok := names[caption]; ok && !seen[caption] {
-				seen[caption] = true
+		parser.progress = func(u *unit) {
+			n, ok := names[u.caption]
+			if !ok || seen[u.caption] {
+				return
+			}
+			seen[u.caption] = true
+			switch {
+			case u.failed:
+				e.ws.Report(runner.StageProofs, "%s does not build (%d of %d)", n, len(seen), len(e.project.modules))
+			case !u.replayed:
 				e.ws.Report(runner.StageProofs, "built %d of %d modules, now %s", len(seen), len(e.project.modules), n)
 			}
 		}
@@ -193,7 +200,7 @@ func (e *examination) judgeBuild(b *built, exit proc.Exit) {
 	if len(failed) == 0 {
 		b.unsure = "lake build: " + exit.String()
 		for _, d := range b.log.loose {
-			if d.level == "error" && d.text != "build failed" {
+			if d.level == "error" && strings.TrimSpace(d.text) != "build failed" {
 				b.unsure = "lake build: " + firstLine(d.text)
 				if d.file != "" {
 					b.unsure = fmt.Sprintf("lake build: %s:%d:%d: %s", d.file, d.line, d.column+1, firstLine(d.text))
@@ -330,8 +337,9 @@ const maxFindings = 200
 // left out. That a declaration uses sorry is kept apart: the inventory knows its name.
 func (e *examination) findings(b *built) (list, sorries []runner.Finding, more int) {
 	positions := map[string][]string{}
-	take := func(ds []diagnostic, level string, v runner.Verdict) {
+	take := func(ds []diagnostic, level string, v runner.Verdict, good bool) {
 		for _, d := range ds {
+			d.text = strings.TrimSpace(d.text)
 			if d.level != level || d.text == "build failed" {
 				continue
 			}
@@ -349,8 +357,11 @@ func (e *examination) findings(b *built) (list, sorries []runner.Finding, more i
 				f.File = ""
 			}
 			if strings.HasPrefix(d.text, "declaration uses") && strings.Contains(d.text, "sorry") {
-				f.Rule = "sorry"
-				sorries = append(sorries, f)
+				// Of a module that does not build it says nothing: Lean goes on with sorry.
+				if v == runner.Neutral && good {
+					f.Rule = "sorry"
+					sorries = append(sorries, f)
+				}
 				continue
 			}
 			list = append(list, f)
@@ -365,7 +376,7 @@ func (e *examination) findings(b *built) (list, sorries []runner.Finding, more i
 		if level == "error" {
 			loose = runner.Error
 		}
-		take(b.log.loose, level, loose)
+		take(b.log.loose, level, loose, false)
 		for _, m := range b.modules {
 			u := b.log.units[key(m.Name)]
 			if u == nil {
@@ -374,7 +385,7 @@ func (e *examination) findings(b *built) (list, sorries []runner.Finding, more i
 			if level == "error" {
 				v = m.Verdict
 			}
-			take(u.diagnostics, level, v)
+			take(u.diagnostics, level, v, m.Verdict == runner.Success)
 			if level == "error" {
 				more += u.dropped
 			}

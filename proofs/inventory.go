@@ -96,7 +96,7 @@ func (e *scriptError) Error() string { return "the inventory program does not ru
 func (e *examination) walk(ctx context.Context, groups string) (out []byte, prefix string, err error) {
 	source := inventorySource
 	if e.breakInventory {
-		source = append(slices.Clone(source), "\nexample : False := this does not elaborate\n"...)
+		source = []byte("#eval this_does_not_elaborate\n")
 	}
 	base := e.cache
 	if e.ws.Trusted && e.ws.Cache != "" { // several projects share it

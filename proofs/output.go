@@ -53,8 +53,8 @@ type logParser struct {
 	log      buildLog
 	unit     *unit
 	message  *diagnostic
-	listing  bool // inside "Some required targets logged failures:"
-	progress func(done, total int, caption string)
+	listing  bool          // inside "Some required targets logged failures:"
+	progress func(u *unit) // called at the first line of each unit
 }
 
 var (
@@ -149,11 +149,10 @@ func (p *logParser) head(s string) bool {
 	if d, err := time.ParseDuration(m[6]); err == nil && d >= 0 {
 		u.seconds += d.Seconds()
 	}
-	done, _ := strconv.Atoi(m[2])
 	total, _ := strconv.Atoi(m[3])
 	p.log.jobs = max(p.log.jobs, total)
 	if p.progress != nil {
-		p.progress(done, total, name)
+		p.progress(u)
 	}
 	return true
 }
