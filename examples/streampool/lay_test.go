@@ -207,6 +207,9 @@ func TestExample(t *testing.T) {
 	t.Run("root module", func(t *testing.T) { testRootModule(t, dir) })
 	t.Run("reference", func(t *testing.T) { testReference(t, tree(t, dir)) })
 	t.Run("headers", func(t *testing.T) { testHeaderScript(t, tree(t, dir)) })
+	t.Run("rules", func(t *testing.T) { testRules(t, tree(t, dir)) })
+	t.Run("rules broken", func(t *testing.T) { testRulesBroken(t, tree(t, dir)) })
+	t.Run("rules and theorems", func(t *testing.T) { testRulesNameTheorems(t, tree(t, dir)) })
 }
 
 func testTable(t *testing.T, dir string) {
