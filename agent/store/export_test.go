@@ -27,3 +27,10 @@ func (s *Store) Due(ctx context.Context, now time.Time) (bool, error) { return s
 
 // Statements splits the schema.
 var Statements = statements
+
+// Requeue loses one running attempt, as a crash does.
+func (s *Store) Requeue(ctx context.Context, run int64, stage string, attempt int) error {
+	return s.db.inTx(ctx, func(t tx) error {
+		return s.requeue(ctx, t, jobKey{run, stage, attempt}, "running", true, errDied)
+	})
+}
