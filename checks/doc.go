@@ -1,0 +1,91 @@
+// Package checks judges structural rules over the sources of a checkout and runs the
+// repository's own check programs.
+//
+// It takes rules (from holdfast.rules.toml in the checkout and from agent.toml), reads
+// files inside the checkout and nothing else, and answers with a runner.Result that
+// shows the evidence for every outcome. Sources of the C family (C, C++, Objective-C,
+// Objective-C++, Metal) are read as tokens by package checks/scan, so that a comment or
+// a string can neither satisfy nor break a rule; other files are read as text. It leaves
+// types and data flow to compilers, and history to package baseline.
+//
+// # Rules
+//
+// A rule file is TOML: [[rule]] and [[ack]] tables and nothing else. An unknown key, a
+// bad pattern or glob, a duplicate id and an empty file are mistakes; a file with a
+// mistake is not judged by, and the verdict is error.
+//
+//	[[rule]]
+//	id = "ST.001"                       # unique; no spaces or colons
+//	title = "the destructor of a thread's slot looks at the pool's flag"
+//	kind = "within"                     # exists, match, absent, count or within
+//	files = ["src/**/*.mm"]             # globs; exclude = […] takes some out again
+//	in = { function = "ThreadSlot::~ThreadSlot" }
+//	pattern = 'g_poolAlive\.load\('
+//
+// The kinds:
+//
+//   - exists: every glob of files matches at least one file (at least min, at most max in
+//     all).
+//   - match: all patterns match somewhere in the files; with any = true one of them is
+//     enough; with each = true in every single file.
+//   - absent: no pattern matches anywhere.
+//   - count: the number of matches of all patterns lies between min and max, both
+//     inclusive; one of them may be left out. With each = true in every file.
+//   - within: like match, in the body of every function that in names.
+//
+// match, absent and count may have in, too. Every body of that name (overloads, several
+// files) is judged by itself, and all must satisfy the rule; with
+// in = { function = "…", any = true } one is enough. A function is named by as much of
+// its qualified name as is needed ("~ThreadSlot", "streampool::Stream::commit"), a method
+// by its selector ("submit:after:") or in full ("-[Queue submit:after:]"). The
+// initialisers of a constructor belong to its body. Lambdas, blocks and functions of
+// local classes belong to the function around them.
+//
+// The patterns: pattern (one) or patterns (several) are Go regular expressions. ^ and $
+// match at line ends. A match may cross lines where the expression says so: \s and [^x]
+// do, the dot does only after (?s). tokens (one or several) are written as code: white
+// space and comments between tokens do not count, $NAME stands for any one token (the
+// same one where it is repeated), $_ for any one token, $... for as few tokens as
+// possible, up to a semicolon or the end of the brackets around:
+//
+//	tokens = 'std::lock_guard<$...> $GUARD(mutex_)'
+//
+// view says what regular expressions see: "code" (without comments, contents of strings
+// and characters, and what #if 0 takes out; the default for the C family),
+// "code+strings", "comments", or "raw" (the default for all other files). What a view
+// leaves out is blank, so that places stay what they are in the source.
+//
+// severity = "warn" makes a violation a warning. on_missing says what it means that no
+// file matches, or that no function has the name: "error" (the default), "fail", or
+// "skip".
+//
+// A rule is an error, never a pass, if one of its files cannot be read with certainty: a
+// symbolic link out of the checkout, more than 16 MiB, UTF-16, a comment or string without
+// end; for rules with in also brackets that do not match, or match in one branch of an
+// #if and not in the other. A violation that was found stays one in any case.
+//
+// Globs are relative to the checkout: * and ? stay inside a name, ** as a whole name
+// stands for any folders, and [a-z] and {a,b} are as in shells. Wildcards do not match
+// names that begin with a dot.
+//
+// # Acknowledgements
+//
+//	[[ack]]
+//	id = "ST.004"                       # a rule, also one of a program
+//	file = "src/pool.mm"                # optional: only what is found there
+//	reason = "the wait goes when the pool is rewritten, #118"
+//	owner = "ada@example.org"
+//	until = 2026-12-31                  # last day, UTC
+//
+// A failure that is acknowledged is a warning that shows the reason. After the last day it
+// is a failure again. An acknowledgement that nothing needs is an error, so that none
+// outlives its cause.
+//
+// # Programs
+//
+// A check program prints one result a line, "[PASS] id: message" with PASS, WARN, FAIL,
+// ERROR or SKIP, colours allowed; or JSON, an array of {id, status, message, file, line}
+// or an object with it under "results". Each id becomes a rule; of several results with
+// one id the worst counts. Its exit code must agree: 0 if and only if nothing failed. No
+// result at all, and being killed, are errors.
+package checks

@@ -1,0 +1,266 @@
+package checks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"runtime"
+	"slices"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/holdfast-ci/holdfast/checks/scan"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+const (
+	// maxMatches bounds what one pattern may find in one file; a rule that wants more
+	// is not about structure.
+	maxMatches = 100_000
+	// maxHits bounds the evidence kept for one rule and one file while judging.
+	maxHits = 1000
+)
+
+// tally is what one rule found in one file.
+type tally struct {
+	file  string
+	err   error  // the file could not be judged
+	units []unit // the file as a whole, or the bodies of the function asked for
+	torn  string // a function whose extent depends on #if, as "NAME (line 12)"
+}
+
+// unit is a stretch of a file that is judged as one.
+type unit struct {
+	head   runner.Evidence // where the function begins; Line 1 of the file without one
+	counts []int           // matches of each pattern
+	hits   []runner.Evidence
+	cut    int // hits beyond maxHits
+}
+
+// examine runs all rules over the files they ask for. Each file is read and scanned
+// once. The result has one list of tallies a rule, in the order of files.
+func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done, all int)) ([][]tally, error) {
+	out := make([][]tally, len(rules))
+	type ask struct{ rule, slot int }
+	asks := map[string][]ask{}
+	for i, r := range rules {
+		for _, f := range r.selects(t.files) {
+			if r.Kind == KindExists {
+				continue
+			}
+			asks[f] = append(asks[f], ask{i, len(out[i])})
+			out[i] = append(out[i], tally{file: f})
+		}
+	}
+	names := make([]string, 0, len(asks))
+	for f := range asks {
+		names = append(names, f)
+	}
+	slices.Sort(names)
+
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		next int
+	)
+	for range min(runtime.GOMAXPROCS(0), max(1, len(names))) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				if progress != nil && i > 0 && i%200 == 0 && i < len(names) {
+					progress(i, len(names))
+				}
+				mu.Unlock()
+				if i >= len(names) || ctx.Err() != nil {
+					return
+				}
+				name := names[i]
+				text, err := t.read(name, maxFile)
+				var src *source
+				if err == nil {
+					src, err = newSource(name, text)
+				}
+				for _, a := range asks[name] {
+					tl := &out[a.rule][a.slot]
+					if err != nil {
+						tl.err = err
+						continue
+					}
+					if ctx.Err() != nil {
+						return
+					}
+					tl.err = rules[a.rule].examine(src, tl)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for i := range out { // links to folders are no files
+		out[i] = slices.DeleteFunc(out[i], func(t tally) bool { return errors.Is(t.err, errIsFolder) })
+	}
+	return out, nil
+}
+
+// selects returns the files that a rule asks for, in their order.
+func (c *compiled) selects(files []string) []string {
+	var out []string
+	for _, f := range files {
+		if matchAny(c.files, f) && !matchAny(c.exclude, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (c *compiled) examine(src *source, t *tally) error {
+	if c.In.Function == "" {
+		u, err := c.search(src, 0, len(src.file.Src))
+		u.head = runner.Evidence{File: src.name, Line: 1, Column: 1, Text: lineText(src.file, 1)}
+		t.units = []unit{u}
+		return err
+	}
+	st, err := src.functions()
+	if err != nil {
+		return err
+	}
+	if len(st.Problems) > 0 {
+		return problemError(st.Problems)
+	}
+	for _, fn := range st.Functions {
+		if fn.Torn && t.torn == "" {
+			t.torn = fmt.Sprintf("%s (%s:%d)", fn.Name, src.name, fn.Line)
+		}
+		if !fn.Is(c.In.Function) {
+			continue
+		}
+		if fn.Torn {
+			return &placeError{fn.Line, fn.Column, fmt.Sprintf("the body of %s begins and ends in different branches of an #if", fn.Name)}
+		}
+		u, err := c.search(src, fn.Offset, fn.End)
+		if err != nil {
+			return err
+		}
+		u.head = runner.Evidence{File: src.name, Line: fn.Line, Column: fn.Column, Text: lineText(src.file, fn.Line)}
+		t.units = append(t.units, u)
+	}
+	return nil
+}
+
+// search counts the matches of all patterns between two offsets.
+func (c *compiled) search(src *source, from, to int) (unit, error) {
+	u := unit{counts: make([]int, len(c.patterns))}
+	var offsets []int
+	for i, p := range c.patterns {
+		found, err := p.find(src, c.view, from, to)
+		if err != nil {
+			return u, err
+		}
+		if len(found) >= maxMatches {
+			return u, fmt.Errorf("%d or more matches of %s: too many to mean anything", maxMatches, short(p.text))
+		}
+		u.counts[i] = len(found)
+		offsets = append(offsets, found...)
+	}
+	if len(offsets) == 0 {
+		return u, nil
+	}
+	slices.Sort(offsets)
+	offsets = slices.Compact(offsets)
+	if u.cut = max(0, len(offsets)-maxHits); u.cut > 0 {
+		offsets = offsets[:maxHits]
+	}
+	for _, o := range offsets {
+		line, col := src.file.Position(o)
+		u.hits = append(u.hits, runner.Evidence{File: src.name, Line: line, Column: col, Text: lineText(src.file, line)})
+	}
+	return u, nil
+}
+
+// find returns the offsets at which matches begin.
+func (m matcher) find(src *source, view scan.View, from, to int) ([]int, error) {
+	var out []int
+	if m.tokens != nil {
+		code, err := src.tokens()
+		if err != nil {
+			return nil, err
+		}
+		lo, _ := slices.BinarySearchFunc(code, from, func(i int32, o int) int { return int(src.file.Tokens[i].Offset) - o })
+		hi, _ := slices.BinarySearchFunc(code, to, func(i int32, o int) int { return int(src.file.Tokens[i].Offset) - o })
+		found, complete := m.tokens.Find(src.file, code[lo:hi])
+		if !complete {
+			return nil, fmt.Errorf("the search for %s was given up as too long", short(m.text))
+		}
+		for _, f := range found {
+			out = append(out, f[0])
+		}
+		return out, nil
+	}
+	text, err := src.view(view)
+	if err != nil {
+		return nil, err
+	}
+	text = text[from:to]
+	if m.needs != nil && !slices.ContainsFunc(m.needs, func(lit []byte) bool { return bytes.Contains(text, lit) }) {
+		return nil, nil
+	}
+	for _, f := range m.re.FindAllIndex(text, maxMatches) {
+		out = append(out, from+f[0])
+	}
+	return out, nil
+}
+
+// needed returns literals of which one must occur in every text that the expression
+// matches, or nil if there are none. Looking for them first is a hundred times faster
+// than matching.
+func needed(re *syntax.Regexp) [][]byte {
+	switch re.Op {
+	case syntax.OpLiteral:
+		// U+FFFD also matches a byte that is not UTF-8.
+		if re.Flags&syntax.FoldCase == 0 && !slices.Contains(re.Rune, utf8.RuneError) {
+			return [][]byte{[]byte(string(re.Rune))}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return needed(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return needed(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		var best [][]byte
+		for _, s := range re.Sub {
+			if n := needed(s); shortest(n) > shortest(best) {
+				best = n
+			}
+		}
+		return best
+	case syntax.OpAlternate:
+		var all [][]byte
+		for _, s := range re.Sub {
+			n := needed(s)
+			if n == nil || len(all)+len(n) > 8 {
+				return nil
+			}
+			all = append(all, n...)
+		}
+		return all
+	}
+	return nil
+}
+
+func shortest(lits [][]byte) int {
+	if len(lits) == 0 {
+		return 0
+	}
+	n := len(lits[0])
+	for _, l := range lits {
+		n = min(n, len(l))
+	}
+	return n
+}

@@ -1,0 +1,328 @@
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+const (
+	// maxEvidence is how many places a rule shows, maxPassing how many a passing one.
+	maxEvidence = 50
+	maxPassing  = 10
+)
+
+// row is a judged rule before its evidence is cut.
+type row struct {
+	runner.Rule
+	cut int // places that are not even in Evidence
+}
+
+// missing judges a rule that found nothing to look at.
+func (c *compiled) missing(r row, reason string) row {
+	r.Reason = reason
+	switch c.OnMissing {
+	case "skip":
+		r.Outcome = runner.Skip
+	case "fail":
+		r.Outcome = c.violated()
+	default:
+		r.Outcome = runner.RuleError
+		r.Reason += " (on_missing says what that means)"
+	}
+	return r
+}
+
+func (c *compiled) violated() string {
+	if c.Severity == "warn" {
+		return runner.Warn
+	}
+	return runner.Fail
+}
+
+func (c *compiled) newRow(files int) row {
+	return row{Rule: runner.Rule{ID: c.ID, Title: c.Title, Source: c.Source, Files: files}}
+}
+
+// exists judges a rule of that kind by names alone.
+func (c *compiled) exists(t *tree) row {
+	r := c.newRow(0)
+	least := 1
+	if c.Min != nil {
+		least = *c.Min
+	}
+	seen := map[string]bool{}
+	var short []string
+	for _, g := range c.files {
+		n := 0
+		for _, f := range t.files {
+			if !g.match(f) || matchAny(c.exclude, f) {
+				continue
+			}
+			fi, err := t.root.Stat(f)
+			switch {
+			case errors.Is(err, fs.ErrNotExist), err == nil && !fi.Mode().IsRegular():
+				continue
+			case err != nil:
+				r.Outcome, r.Reason = runner.RuleError, fmt.Sprintf("%s: %v", f, plain(err))
+				return r
+			}
+			n++
+			if !seen[f] {
+				seen[f] = true
+				r.Evidence = append(r.Evidence, runner.Evidence{File: f, Line: 1, Column: 1})
+			}
+		}
+		if n < least {
+			if n == 0 {
+				short = append(short, "no file "+g.text)
+			} else {
+				short = append(short, fmt.Sprintf("%s for %s, at least %d expected", plural(n, "file"), g.text, least))
+			}
+		}
+	}
+	r.Files = len(seen)
+	switch {
+	case len(short) > 0:
+		r.Outcome, r.Reason, r.Evidence = c.violated(), strings.Join(short, "; "), nil
+	case c.Max != nil && len(seen) > *c.Max:
+		r.Outcome, r.Reason = c.violated(), fmt.Sprintf("%s, at most %d expected", plural(len(seen), "file"), *c.Max)
+	default:
+		r.Outcome, r.Reason = runner.Pass, plural(len(seen), "file")
+	}
+	return r
+}
+
+// judge turns the tallies of a rule into its outcome.
+func (c *compiled) judge(ts []tally) row {
+	r := c.newRow(len(ts))
+	if len(ts) == 0 {
+		return c.missing(r, "no file matches "+strings.Join(c.Files, ", "))
+	}
+	var units []unit
+	var bad []tally
+	torn := ""
+	for _, t := range ts {
+		if t.err != nil {
+			bad = append(bad, t)
+			continue
+		}
+		units = append(units, t.units...)
+		if torn == "" {
+			torn = t.torn
+		}
+	}
+	if len(bad) == 0 && len(units) == 0 {
+		reason := fmt.Sprintf("no function %s in %s", c.In.Function, plural(len(ts), "file"))
+		if torn != "" {
+			r.Outcome, r.Reason = runner.RuleError, reason+", but the extent of "+torn+" depends on #if"
+			return r
+		}
+		return c.missing(r, reason)
+	}
+	if c.In.Function == "" && !c.Each {
+		units = []unit{merge(units, len(c.patterns))}
+	}
+	c.outcome(&r, units)
+	if len(bad) > 0 && (r.Outcome == runner.Pass || !c.certain(units)) {
+		r.Outcome, r.Evidence, r.cut = runner.RuleError, nil, 0
+		r.Reason = ""
+	}
+	if len(bad) > 0 {
+		r.addUnread(bad)
+	}
+	return r
+}
+
+// certain reports whether a violation stays one whatever the unread files hold: too much
+// was found, not too little.
+func (c *compiled) certain(units []unit) bool {
+	if c.In.Any {
+		return false
+	}
+	for _, u := range units {
+		n := u.total()
+		if c.Kind == KindAbsent && n > 0 || c.Kind == KindCount && c.Max != nil && n > *c.Max {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *row) addUnread(bad []tally) {
+	if r.Reason != "" {
+		r.Reason += "; "
+	}
+	r.Reason += fmt.Sprintf("%s: %v", bad[0].file, bad[0].err)
+	if len(bad) > 1 {
+		r.Reason += fmt.Sprintf(" (and %s more could not be judged)", plural(len(bad)-1, "file"))
+	}
+	for _, t := range bad {
+		e := runner.Evidence{File: t.file, Line: 1, Column: 1, Text: t.err.Error()}
+		var pe *placeError
+		if errors.As(t.err, &pe) {
+			e.Line, e.Column, e.Text = pe.line, max(1, pe.column), pe.text
+		}
+		r.Evidence = append(r.Evidence, e)
+	}
+}
+
+func (u unit) total() (n int) {
+	for _, k := range u.counts {
+		n += k
+	}
+	return n
+}
+
+func merge(units []unit, patterns int) unit {
+	all := unit{counts: make([]int, patterns)}
+	for _, u := range units {
+		for i, n := range u.counts {
+			all.counts[i] += n
+		}
+		all.hits = append(all.hits, u.hits...)
+		all.cut += u.cut
+	}
+	return all
+}
+
+// unmet returns the patterns that a unit lacks, nil if it satisfies a match.
+func (c *compiled) unmet(u unit) []string {
+	var out []string
+	for i, n := range u.counts {
+		switch {
+		case n == 0:
+			out = append(out, c.patterns[i].text)
+		case c.Any:
+			return nil
+		}
+	}
+	return out
+}
+
+func (c *compiled) satisfied(u unit) bool {
+	switch c.Kind {
+	case KindAbsent:
+		return u.total() == 0
+	case KindCount:
+		n := u.total()
+		return (c.Min == nil || n >= *c.Min) && (c.Max == nil || n <= *c.Max)
+	}
+	return len(c.unmet(u)) == 0
+}
+
+// outcome judges units that were all read.
+func (c *compiled) outcome(r *row, units []unit) {
+	var good, wrong []unit
+	for _, u := range units {
+		if c.satisfied(u) {
+			good = append(good, u)
+		} else {
+			wrong = append(wrong, u)
+		}
+	}
+	if len(wrong) == 0 || c.In.Any && len(good) > 0 {
+		r.Outcome = runner.Pass
+		all := merge(good, len(c.patterns))
+		r.Reason = plural(all.total(), "match") + " in " + c.place(r.Files, len(units))
+		if c.Kind != KindAbsent {
+			r.Evidence, r.cut = all.hits, all.cut
+		}
+		return
+	}
+	r.Outcome = c.violated()
+	all := merge(wrong, len(c.patterns))
+	place := c.place(r.Files, len(units))
+	switch c.Kind {
+	case KindAbsent:
+		r.Reason = plural(all.total(), "match") + " in " + place + ", none expected"
+		r.Evidence, r.cut = all.hits, all.cut
+	case KindCount:
+		r.Reason = fmt.Sprintf("%s in %s, %s expected", plural(wrong[0].total(), "match"), place, c.bounds())
+		r.Evidence, r.cut = all.hits, all.cut
+	default:
+		unmet := c.unmet(wrong[0])
+		r.Reason = "no match for " + short(unmet[0])
+		if len(unmet) > 1 {
+			r.Reason += fmt.Sprintf(" and %s more", plural(len(unmet)-1, "pattern"))
+		}
+		r.Reason += " in " + place
+		if len(units) > 1 {
+			r.Reason += fmt.Sprintf(" (%d of them lack it)", len(wrong))
+		}
+		r.Evidence, r.cut = all.hits, all.cut // the patterns that did match
+	}
+	if c.In.Function != "" || c.Each {
+		// Where something is missing, show the place that should have it.
+		heads := make([]runner.Evidence, 0, len(wrong)+len(r.Evidence))
+		for _, u := range wrong {
+			if c.Kind != KindAbsent && len(u.hits) == 0 || c.Kind == KindMatch || c.Kind == KindWithin {
+				heads = append(heads, u.head)
+			}
+		}
+		r.Evidence = append(heads, r.Evidence...)
+	}
+}
+
+// place says where was looked: "11 files", "2 bodies of Pool::~Pool in 11 files".
+func (c *compiled) place(files, units int) string {
+	if c.In.Function == "" {
+		return plural(files, "file")
+	}
+	if units == 1 {
+		return fmt.Sprintf("the body of %s in %s", c.In.Function, plural(files, "file"))
+	}
+	return fmt.Sprintf("%d bodies of %s in %s", units, c.In.Function, plural(files, "file"))
+}
+
+func (c *compiled) bounds() string {
+	switch {
+	case c.Min == nil:
+		return fmt.Sprintf("at most %d", *c.Max)
+	case c.Max == nil:
+		return fmt.Sprintf("at least %d", *c.Min)
+	case *c.Min == *c.Max:
+		return fmt.Sprintf("exactly %d", *c.Min)
+	}
+	return fmt.Sprintf("%d to %d", *c.Min, *c.Max)
+}
+
+// finish cuts the evidence to what is shown and says how much is not.
+func (r row) finish() runner.Rule {
+	limit := maxEvidence
+	if r.Outcome == runner.Pass {
+		limit = maxPassing
+	}
+	if more := len(r.Evidence) - limit; more > 0 {
+		r.Evidence = r.Evidence[:limit:limit]
+		r.cut += more
+	}
+	if r.cut > 0 {
+		r.Reason += fmt.Sprintf(" (%s more not listed)", plural(r.cut, "place"))
+	}
+	if r.Title == "" {
+		r.Title = r.ID
+	}
+	return r.Rule
+}
+
+func plural(n int, word string) string {
+	switch {
+	case n == 1:
+		return "1 " + word
+	case strings.HasSuffix(word, "ch"):
+		return fmt.Sprintf("%d %ses", n, word)
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// short quotes a pattern for a message.
+func short(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		s = string(r[:79]) + "…"
+	}
+	return "'" + s + "'"
+}

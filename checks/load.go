@@ -1,0 +1,248 @@
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// RuleSet is the content of one rule file.
+type RuleSet struct {
+	Rules []Rule
+	Acks  []Ack
+}
+
+// Load reads a rule file. name is its path as it should appear in messages. Whatever is
+// wrong with it is in the error, an errors.Join of *[Mistake] in the order of lines; the
+// rule set then holds what could be read, and is not to be judged by.
+func Load(name string, src []byte) (*RuleSet, error) {
+	l := loader{name: name, src: string(src)}
+	set := l.load()
+	for _, m := range l.bad {
+		m.File = name
+	}
+	slices.SortStableFunc(l.bad, func(a, b *Mistake) int { return a.Line - b.Line })
+	return set, joinMistakes(l.bad)
+}
+
+type loader struct {
+	name   string
+	src    string
+	places []place
+	bad    []*Mistake
+}
+
+func (l *loader) wrong(p place, advice, format string, args ...any) *Mistake {
+	m := &Mistake{Line: p.line, Col: p.col, Key: p.key, Text: fmt.Sprintf(format, args...), Advice: advice}
+	l.bad = append(l.bad, m)
+	return m
+}
+
+func (l *loader) load() *RuleSet {
+	set := &RuleSet{}
+	var doc struct {
+		Rule []toml.Primitive `toml:"rule"`
+		Ack  []toml.Primitive `toml:"ack"`
+	}
+	md, err := toml.Decode(l.src, &doc)
+	if err != nil {
+		l.syntax(err)
+		return set
+	}
+	l.places = places(l.src)
+	for i, p := range doc.Rule {
+		var r Rule
+		if err := md.PrimitiveDecode(p, &r); err != nil {
+			l.value("rule", i, err)
+			continue
+		}
+		r.Source = l.source("rule", i)
+		set.Rules = append(set.Rules, r)
+		_, bad := r.compile()
+		for _, m := range bad {
+			at := find(l.places, "rule", i, m.Key)
+			m.Line, m.Col = at.line, at.col
+			l.bad = append(l.bad, m)
+		}
+	}
+	for i, p := range doc.Ack {
+		var a Ack
+		if err := md.PrimitiveDecode(p, &a); err != nil {
+			l.value("ack", i, err)
+			continue
+		}
+		a.Source = l.source("ack", i)
+		set.Acks = append(set.Acks, a)
+		for _, m := range a.check() {
+			at := find(l.places, "ack", i, m.Key)
+			m.Line, m.Col = at.line, at.col
+			l.bad = append(l.bad, m)
+		}
+	}
+	l.unknown(md.Undecoded())
+	l.duplicates(set.Rules)
+	if len(doc.Rule) == 0 && len(doc.Ack) == 0 && len(l.bad) == 0 {
+		l.wrong(place{line: 1}, hintRule, "the rule set is empty")
+	}
+	return set
+}
+
+func (l *loader) source(table string, index int) string {
+	return l.name + ":" + strconv.Itoa(max(1, find(l.places, table, index, "").line))
+}
+
+// hintRule shows how a rule is written, on one line.
+const hintRule = `write one: [[rule]] id = "ST.001", title = "no waiting under a lock", kind = "absent", files = ["src/**/*.mm"], pattern = '\bwaitUntilCompleted\b', each key on its own line`
+
+var (
+	typeError = regexp.MustCompile(`(?s)^toml: (?:line (\d+) )?(?:\(last key "(.*?)"\): )?(.*)$`)
+	typeWords = strings.NewReplacer("incompatible types: ", "", "TOML value has type ", "it is a ", "destination has type ", "it should be a ",
+		"map[string]interface {}", "table", "[]interface {}", "array", "slice", "array", "int64", "integer", "boolean", "bool", "; ", ", ")
+)
+
+// syntax reports an error of the whole document.
+func (l *loader) syntax(err error) {
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		l.wrong(place{line: pe.Position.Line, col: pe.Position.Col}, strings.TrimSpace(firstLine(pe.Usage)), "%s", pe.Message)
+		return
+	}
+	m := typeError.FindStringSubmatch(err.Error())
+	if m == nil {
+		l.wrong(place{line: 1}, "", "%v", err)
+		return
+	}
+	line, _ := strconv.Atoi(m[1])
+	advice := ""
+	if m[2] == "rule" || m[2] == "ack" {
+		advice = "tables of rules have two brackets: [[" + m[2] + "]]"
+	}
+	l.wrong(place{line: line, key: m[2]}, advice, "%s: %s", m[2], typeWords.Replace(m[3]))
+}
+
+// value reports an error of one table. The TOML module knows the key, but not which of
+// several tables it is in.
+func (l *loader) value(table string, index int, err error) {
+	key, text := "", err.Error()
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		key, text = pe.LastKey, pe.Message
+	} else if m := typeError.FindStringSubmatch(text); m != nil {
+		key, text = m[2], typeWords.Replace(m[3])
+	}
+	key = strings.TrimPrefix(key, table+".")
+	key, _, _ = strings.Cut(key, ".")
+	if !strings.HasPrefix(text, key) {
+		text = key + ": " + text
+	}
+	l.wrong(find(l.places, table, index, key), "", "%s", text)
+}
+
+// unknown reports keys that nothing reads, each at all its places.
+func (l *loader) unknown(keys []toml.Key) {
+	seen := map[string]bool{}
+	for _, k := range keys {
+		table, key := "", k[0]
+		allowed := []string{"rule", "ack"}
+		if len(k) > 1 && (k[0] == "rule" || k[0] == "ack") {
+			table, key = k[0], k[1]
+			if table == "rule" {
+				allowed = tomlKeys(reflect.TypeFor[Rule]())
+			} else {
+				allowed = tomlKeys(reflect.TypeFor[Ack]())
+			}
+		}
+		if seen[table+"."+key] || key == "" || slices.Contains(allowed, key) { // a table that did not decode
+			continue
+		}
+		seen[table+"."+key] = true
+		found := false
+		for _, p := range l.places {
+			if p.table == table && p.key == key || table == "" && p.table == key && p.key == "" {
+				l.wrong(p, suggest(key, allowed), "unknown key %q", key)
+				found = true
+			}
+		}
+		if !found {
+			l.wrong(find(l.places, table, 0, ""), suggest(key, allowed), "unknown key %q", k.String())
+		}
+	}
+}
+
+func tomlKeys(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		if k := t.Field(i).Tag.Get("toml"); k != "-" {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func (l *loader) duplicates(rules []Rule) {
+	first := map[string]string{}
+	for _, r := range rules {
+		if r.ID == "" {
+			continue
+		}
+		if src, ok := first[r.ID]; ok {
+			line, _ := strconv.Atoi(r.Source[strings.LastIndexByte(r.Source, ':')+1:])
+			l.wrong(place{line: line}, "ids are unique: results are compared by them", "the id %s is already used at %s", r.ID, src)
+			continue
+		}
+		first[r.ID] = r.Source
+	}
+}
+
+// check reports what is missing in an acknowledgement.
+func (a Ack) check() []*Mistake {
+	var bad []*Mistake
+	missing := func(ok bool, key, why string) {
+		if !ok {
+			bad = append(bad, &Mistake{Key: key, Text: fmt.Sprintf("an acknowledgement without %s", key), Advice: why})
+		}
+	}
+	missing(a.ID != "", "id", "the id of the rule that it tolerates")
+	missing(strings.TrimSpace(a.Reason) != "", "reason", "say why the rule may be broken")
+	missing(strings.TrimSpace(a.Owner) != "", "owner", "say who removes the cause")
+	missing(!a.Until.IsZero(), "until", "the last day on which it holds: until = 2026-12-31")
+	return bad
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return s
+}
+
+func joinMistakes(bad []*Mistake) error {
+	errs := make([]error, len(bad))
+	for i, m := range bad {
+		errs[i] = m
+	}
+	return errors.Join(errs...)
+}
+
+// mistakes takes apart what Load returned.
+func mistakes(err error) []*Mistake {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*Mistake
+		for _, e := range j.Unwrap() {
+			out = append(out, mistakes(e)...)
+		}
+		return out
+	}
+	var m *Mistake
+	if errors.As(err, &m) {
+		return []*Mistake{m}
+	}
+	return []*Mistake{{Text: err.Error()}}
+}

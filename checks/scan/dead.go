@@ -1,0 +1,192 @@
+package scan
+
+import "strings"
+
+// truth is what is known of a condition of #if without preprocessing.
+type truth int8
+
+const (
+	unknown truth = iota
+	never
+	always
+	// cplusplus is taken for true where structure is looked at, plainC for false; but
+	// neither branch is dead, since a header may be read by both compilers.
+	cplusplus
+	plainC
+)
+
+// directive is one conditional line.
+type directive struct {
+	token int // index of its #
+	end   int // index behind its last token
+	name  string
+	cond  truth
+}
+
+// conditionals calls fn for each #if, #ifdef, #ifndef, #elif…, #else and #endif. Lines
+// other than these are skipped.
+func (f *File) conditionals(fn func(directive)) {
+	for i := 0; i < len(f.Tokens); i++ {
+		t := f.Tokens[i]
+		if !t.Directive || t.Kind != Punct || f.Src[t.Offset] != '#' {
+			continue
+		}
+		end := i + 1
+		var line []string
+		for end < len(f.Tokens) && f.Tokens[end].Directive {
+			if k := f.Tokens[end].Kind; k > Comment {
+				line = append(line, string(f.Text(f.Tokens[end])))
+			}
+			end++
+		}
+		d := directive{token: i, end: end}
+		i = end - 1
+		if len(line) == 0 {
+			continue
+		}
+		switch d.name = line[0]; d.name {
+		case "if", "elif":
+			d.cond = condition(line[1:])
+		case "ifdef", "elifdef":
+			d.cond = condition(append([]string{"defined"}, line[1:]...))
+		case "ifndef", "elifndef":
+			d.cond = not(condition(append([]string{"defined"}, line[1:]...)))
+		case "else", "endif":
+		default:
+			continue
+		}
+		fn(d)
+	}
+}
+
+func not(t truth) truth {
+	switch t {
+	case never:
+		return always
+	case always:
+		return never
+	case cplusplus:
+		return plainC
+	case plainC:
+		return cplusplus
+	}
+	return unknown
+}
+
+// condition decides 0, 1, false, true, their negations, __cplusplus, and a conjunction
+// with one of the false ones. All else is unknown.
+func condition(tok []string) truth {
+	if len(tok) > 200 {
+		return unknown
+	}
+	for len(tok) >= 3 && tok[0] == "(" && tok[len(tok)-1] == ")" && closes(tok) {
+		tok = tok[1 : len(tok)-1]
+	}
+	switch s := strings.Join(tok, " "); s {
+	case "0", "false":
+		return never
+	case "1", "true":
+		return always
+	case "defined __cplusplus", "defined ( __cplusplus )", "__cplusplus":
+		return cplusplus
+	}
+	if len(tok) == 2 && tok[0] == "!" {
+		return not(condition(tok[1:]))
+	}
+	depth, from := 0, 0
+	var parts [][]string
+	for i, s := range tok {
+		switch s {
+		case "(":
+			depth++
+		case ")":
+			depth--
+		case "||", "?", ":", ",":
+			if depth == 0 {
+				return unknown
+			}
+		case "&&":
+			if depth == 0 {
+				parts = append(parts, tok[from:i])
+				from = i + 1
+			}
+		}
+	}
+	if parts != nil {
+		for _, p := range append(parts, tok[from:]) {
+			if condition(p) == never {
+				return never
+			}
+		}
+	}
+	return unknown
+}
+
+// closes reports whether the first parenthesis is closed by the last token.
+func closes(tok []string) bool {
+	depth := 0
+	for i, s := range tok {
+		switch s {
+		case "(":
+			depth++
+		case ")":
+			depth--
+		}
+		if depth == 0 {
+			return i == len(tok)-1
+		}
+	}
+	return false
+}
+
+// markDead sets Dead on the tokens of branches that never compile.
+func (f *File) markDead() {
+	type level struct {
+		outer bool // the whole group is dead
+		taken bool // a branch that always compiles was seen
+		dead  bool // this branch is dead
+	}
+	var stack []level
+	dead, from := false, 0
+	mark := func(to int) {
+		if dead {
+			for i := from; i < to; i++ {
+				f.Tokens[i].Dead = true
+			}
+		}
+		from = to
+	}
+	f.conditionals(func(d directive) {
+		mark(d.token)
+		switch d.name {
+		case "if", "ifdef", "ifndef":
+			stack = append(stack, level{outer: dead, taken: d.cond == always, dead: d.cond == never})
+		case "endif":
+			if len(stack) > 0 {
+				dead = stack[len(stack)-1].outer
+				stack = stack[:len(stack)-1]
+			}
+			if dead {
+				return // the line belongs to a dead region: the next mark covers it
+			}
+			from = d.end
+			return
+		default:
+			if len(stack) == 0 {
+				return
+			}
+			l := &stack[len(stack)-1]
+			l.dead = l.taken || d.cond == never
+			l.taken = l.taken || d.cond == always
+		}
+		if len(stack) == 0 {
+			return
+		}
+		l := stack[len(stack)-1]
+		dead = l.outer || l.dead
+		if !l.outer {
+			from = d.end // the directive itself is read by the preprocessor
+		}
+	})
+	mark(len(f.Tokens))
+}

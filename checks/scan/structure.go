@@ -1,0 +1,253 @@
+package scan
+
+import "fmt"
+
+// Structure is what the brackets of a file say.
+type Structure struct {
+	// Functions in order of their place. Lambdas, blocks and functions inside of
+	// functions are part of the body around them.
+	Functions []Function
+	// Problems make the structure incomplete: brackets that do not match, or that match
+	// in one branch of an #if and not in another. No extent can be trusted then.
+	Problems []Problem
+
+	// partner holds, for the index of each opening bracket in File.Tokens, the index of
+	// its closing one, and the other way round; -1 for all other tokens.
+	partner []int32
+	// torn marks opening brackets whose partner stands in another branch of an #if.
+	torn map[int32]bool
+}
+
+// Partner returns the index of the bracket that matches the one at index i of
+// File.Tokens, or -1.
+func (s *Structure) Partner(i int) int { return int(s.partner[i]) }
+
+// bracket is an open bracket.
+type bracket struct {
+	token  int32
+	kind   byte
+	branch int32
+}
+
+// Structure matches the brackets of all code that may compile and finds the functions.
+// A branch of an #if must leave as many brackets open as its other branches do; the
+// first branch then stands for all.
+func (f *File) Structure() *Structure {
+	m := matcher{f: f, s: &Structure{partner: make([]int32, len(f.Tokens)), torn: map[int32]bool{}}}
+	for i := range m.s.partner {
+		m.s.partner[i] = -1
+	}
+	for _, p := range f.Problems {
+		m.s.Problems = append(m.s.Problems, p)
+	}
+	from := 0
+	f.conditionals(func(d directive) {
+		if f.Tokens[d.token].Dead {
+			return
+		}
+		m.brackets(from, d.token)
+		from = d.end
+		m.conditional(d)
+	})
+	m.brackets(from, len(f.Tokens))
+	if len(m.groups) > 0 {
+		m.problem(m.groups[len(m.groups)-1].token, "an #if without #endif")
+	}
+	for _, b := range m.stack {
+		m.problem(int(b.token), fmt.Sprintf("%q is not closed", b.kind))
+		break // the first says it; the others follow from it
+	}
+	m.s.Functions = (&finder{f: f, s: m.s}).all()
+	return m.s
+}
+
+type matcher struct {
+	f      *File
+	s      *Structure
+	stack  []bracket
+	branch int32 // the branch that is being read
+	next   int32 // number of the last branch that was begun
+	groups []group
+	lost   bool
+}
+
+// group is an #if with its branches.
+type group struct {
+	token  int
+	outer  int32 // branch around the group
+	saved  []bracket
+	result []bracket // brackets open behind the first branch that counts
+	done   bool      // result is set
+	other  bool      // an #else was seen
+	decide bool      // one branch is the one to read: the others must balance by themselves
+	cond   truth     // of the branch that is being read
+}
+
+const (
+	// maxProblems bounds what a hopeless file reports.
+	maxProblems = 20
+	// maxDepth is twice what clang accepts by default (-fbracket-depth).
+	maxDepth = 512
+)
+
+func (m *matcher) problem(token int, text string) {
+	if len(m.s.Problems) >= maxProblems {
+		return
+	}
+	t := m.f.Tokens[token]
+	m.s.Problems = append(m.s.Problems, Problem{Line: int(t.Line), Column: int(t.Column), Text: text})
+}
+
+// giveUp ends the matching: nesting costs memory for each #if.
+func (m *matcher) giveUp(token int) {
+	m.problem(token, fmt.Sprintf("brackets or #if nested deeper than %d", maxDepth))
+	m.lost, m.stack, m.groups = true, nil, nil
+}
+
+func (m *matcher) brackets(from, to int) {
+	if m.lost {
+		return
+	}
+	for i := from; i < to; i++ {
+		t := m.f.Tokens[i]
+		if t.Kind != Punct || t.Dead || t.Directive {
+			continue
+		}
+		c := m.f.Src[t.Offset]
+		switch c {
+		case '{', '(', '[':
+			if len(m.stack) == maxDepth {
+				m.giveUp(i)
+				return
+			}
+			m.stack = append(m.stack, bracket{token: int32(i), kind: c, branch: m.branch})
+		case '}', ')', ']':
+			m.close(i, c)
+		}
+	}
+}
+
+func (m *matcher) close(i int, c byte) {
+	opens := map[byte]byte{'}': '{', ')': '(', ']': '['}[c]
+	if len(m.stack) == 0 {
+		m.problem(i, fmt.Sprintf("%q closes nothing", c))
+		return
+	}
+	top := m.stack[len(m.stack)-1]
+	if top.kind != opens {
+		m.problem(i, fmt.Sprintf("%q where the %q of line %d is open", c, top.kind, m.f.Tokens[top.token].Line))
+		if c != '}' {
+			return
+		}
+		// A lost parenthesis must not cost the rest of the file.
+		for len(m.stack) > 0 && m.stack[len(m.stack)-1].kind != opens {
+			m.stack = m.stack[:len(m.stack)-1]
+		}
+		if len(m.stack) == 0 {
+			return
+		}
+		top = m.stack[len(m.stack)-1]
+	}
+	m.stack = m.stack[:len(m.stack)-1]
+	if m.s.partner[top.token] >= 0 { // closed by an earlier branch already
+		m.s.torn[top.token] = true
+		return
+	}
+	m.s.partner[top.token], m.s.partner[i] = int32(i), top.token
+	if top.branch != m.branch {
+		m.s.torn[top.token] = true
+	}
+}
+
+func (m *matcher) conditional(d directive) {
+	if m.lost {
+		return
+	}
+	switch d.name {
+	case "if", "ifdef", "ifndef":
+		if len(m.groups) == maxDepth {
+			m.giveUp(d.token)
+			return
+		}
+		m.groups = append(m.groups, group{
+			token: d.token, outer: m.branch, saved: append([]bracket(nil), m.stack...), cond: d.cond,
+		})
+		m.begin()
+		return
+	}
+	if len(m.groups) == 0 {
+		m.problem(d.token, "#"+d.name+" without #if")
+		return
+	}
+	g := &m.groups[len(m.groups)-1]
+	m.endBranch(g, d)
+	if d.name != "endif" {
+		if g.other {
+			m.problem(d.token, "#"+d.name+" behind #else")
+		}
+		g.other = g.other || d.name == "else"
+		switch {
+		case d.name == "else" && !g.done && (g.cond == never || g.cond == plainC):
+			g.cond = not(g.cond)
+		default:
+			g.cond = d.cond
+		}
+		m.stack = append(m.stack[:0], g.saved...)
+		m.begin()
+		return
+	}
+	if !g.other && !g.decide {
+		// Nothing may be compiled at all.
+		g.cond = unknown
+		m.stack = append(m.stack[:0], g.saved...)
+		m.endBranch(g, d)
+	}
+	m.branch = g.outer
+	if g.done {
+		m.stack = append(m.stack[:0], g.result...)
+	} else {
+		m.stack = append(m.stack[:0], g.saved...)
+	}
+	m.groups = m.groups[:len(m.groups)-1]
+}
+
+func (m *matcher) begin() {
+	m.next++
+	m.branch = m.next
+}
+
+// endBranch compares the brackets left open by a branch with those of the branches
+// before it.
+func (m *matcher) endBranch(g *group, d directive) {
+	switch {
+	case g.cond == never || g.cond == plainC:
+	case g.cond == always || g.cond == cplusplus:
+		if !g.done || !g.decide {
+			g.result, g.done, g.decide = append([]bracket(nil), m.stack...), true, true
+		}
+	case g.decide:
+		if !sameShape(m.stack, g.saved) {
+			m.disagree(g, d)
+		}
+	case !g.done:
+		g.result, g.done = append([]bracket(nil), m.stack...), true
+	case !sameShape(m.stack, g.result):
+		m.disagree(g, d)
+	}
+}
+
+func (m *matcher) disagree(g *group, d directive) {
+	m.problem(d.token, fmt.Sprintf("the branches of the #if of line %d leave different brackets open", m.f.Tokens[g.token].Line))
+}
+
+func sameShape(a, b []bracket) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].kind != b[i].kind {
+			return false
+		}
+	}
+	return true
+}

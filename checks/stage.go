@@ -1,0 +1,334 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// DefaultRuleFile is the rule file that is read if none is configured.
+const DefaultRuleFile = "holdfast.rules.toml"
+
+// maxRuleFile is the largest rule file that is read.
+const maxRuleFile = 4 << 20
+
+// Config says what the stage judges. The zero value means the rules of
+// holdfast.rules.toml.
+type Config struct {
+	RuleFiles []string // globs relative to the checkout; none means holdfast.rules.toml
+	Rules     []Rule   // rules from agent.toml
+	Acks      []Ack    // acknowledgements from agent.toml
+	Programs  []Program
+	// Now tells the day on which acknowledgements expire; nil means time.Now.
+	Now func() time.Time
+}
+
+// Stage judges structural rules and runs check programs.
+type Stage struct{ cfg Config }
+
+// New returns the stage. Mistakes in the configuration are results of Run; agent.toml is
+// checked beforehand with [Rule.Validate].
+func New(cfg Config) *Stage {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Stage{cfg: cfg}
+}
+
+// Name implements runner.Stage.
+func (s *Stage) Name() string { return runner.StageChecks }
+
+// Run implements runner.Stage. The error is for a checkout that cannot be listed and for
+// a context that ends; everything else is in the result.
+func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, error) {
+	all, err := openTree(ctx, ws.Dir)
+	if err != nil {
+		return runner.Result{}, err
+	}
+	defer all.root.Close()
+	if slices.ContainsFunc(s.cfg.RuleFiles, hiddenGlob) {
+		if err := all.list(ctx, true); err != nil {
+			return runner.Result{}, err
+		}
+	}
+	set := s.collect(all)
+	rows := set.rows
+	if slices.ContainsFunc(set.rules, func(c *compiled) bool {
+		return slices.ContainsFunc(c.files, func(g *glob) bool { return g.hidden })
+	}) {
+		if err := all.list(ctx, true); err != nil {
+			return runner.Result{}, err
+		}
+	}
+	if len(set.rules) > 0 {
+		ws.Report(s.Name(), "judging %s", plural(len(set.rules), "rule"))
+		judged, err := judgeAll(ctx, all, set.rules, func(done, of int) { ws.Report(s.Name(), "read %d of %d files", done, of) })
+		if err != nil {
+			return runner.Result{}, err
+		}
+		rows = append(judged, rows...)
+	}
+	// Programs come last: what they write cannot change what the rules see.
+	partial := len(set.mistakes) > 0
+	for _, p := range s.cfg.Programs {
+		ws.Report(s.Name(), "running program %s", p.Name)
+		got := p.run(ctx, ws, all)
+		if ctx.Err() != nil {
+			return runner.Result{}, context.Cause(ctx)
+		}
+		partial = partial || slices.ContainsFunc(got, func(r row) bool { return r.ID == p.Name && r.Outcome == runner.RuleError })
+		rows = append(rows, got...)
+	}
+	unique(rows)
+	rows = append(rows, acknowledge(rows, set.acks, s.cfg.Now(), partial)...)
+	unique(rows)
+	return s.result(rows, set), nil
+}
+
+func hiddenGlob(text string) bool {
+	g, err := parseGlob(text)
+	return err == nil && g.hidden
+}
+
+// ruleSet is what was collected from all sources.
+type ruleSet struct {
+	rules    []*compiled
+	acks     []Ack
+	mistakes []*Mistake
+	rows     []row // one for each mistake
+	warnings []string
+}
+
+// collect reads the rule files of the checkout and adds the rules of agent.toml. A file
+// with a mistake is not judged by at all: what its author meant is not known.
+func (s *Stage) collect(t *tree) *ruleSet {
+	set := &ruleSet{}
+	wanted := s.cfg.RuleFiles
+	// agent.toml fills in the default name. Its absence is fine if there are other rules.
+	optional := len(wanted) == 0 || len(wanted) == 1 && wanted[0] == DefaultRuleFile
+	if len(wanted) == 0 {
+		wanted = []string{DefaultRuleFile}
+	}
+	seen := map[string]bool{}
+	for _, text := range wanted {
+		g, err := parseGlob(text)
+		if err != nil {
+			set.mistake(&Mistake{Key: "rules", Text: fmt.Sprintf("rule file glob %q: %v", text, err)})
+			continue
+		}
+		found := false
+		for _, name := range t.files {
+			if !g.match(name) {
+				continue
+			}
+			found = true
+			if !seen[name] {
+				seen[name] = true
+				set.file(t, name)
+			}
+		}
+		if !found && optional && len(s.cfg.Rules)+len(s.cfg.Programs) > 0 {
+			set.warnings = append(set.warnings, "there is no rule file "+text+": only what agent.toml names was judged")
+		}
+		if !found && !optional {
+			set.mistake(&Mistake{File: text, Text: "no such rule file", Advice: "rule files are named by checks.rules in agent.toml"})
+		}
+	}
+	inline := make([]Rule, len(s.cfg.Rules))
+	for i, r := range s.cfg.Rules {
+		if r.Source == "" {
+			r.Source = "agent.toml"
+		}
+		inline[i] = r
+	}
+	set.add(inline)
+	set.acks = append(set.acks, s.cfg.Acks...)
+	return set
+}
+
+func (set *ruleSet) file(t *tree, name string) {
+	text, err := t.read(name, maxRuleFile)
+	if err != nil {
+		set.mistake(&Mistake{File: name, Text: err.Error()})
+		return
+	}
+	rs, err := Load(name, text)
+	if err != nil {
+		for _, m := range mistakes(err) {
+			set.mistake(m)
+		}
+		return
+	}
+	set.add(rs.Rules)
+	set.acks = append(set.acks, rs.Acks...)
+}
+
+func (set *ruleSet) add(rules []Rule) {
+	for _, r := range rules {
+		c, bad := r.compile()
+		if i := slices.IndexFunc(set.rules, func(o *compiled) bool { return o.ID == r.ID }); i >= 0 {
+			bad = append(bad, &Mistake{Rule: r.ID, Key: "id", Text: "the id is already used at " + set.rules[i].Source})
+		}
+		for _, m := range bad {
+			if m.File == "" {
+				m.File = r.Source
+			}
+			set.mistake(m)
+		}
+		if len(bad) == 0 {
+			set.rules = append(set.rules, c)
+		}
+	}
+}
+
+func (set *ruleSet) mistake(m *Mistake) {
+	set.mistakes = append(set.mistakes, m)
+	source := m.File
+	if m.Line > 0 {
+		source = fmt.Sprintf("%s:%d", m.File, m.Line)
+	}
+	r := runner.Rule{ID: "rules/" + source, Title: "rule set " + m.File, Outcome: runner.RuleError, Reason: m.Text, Source: source}
+	if m.Rule != "" {
+		r.Reason = "rule " + m.Rule + ": " + m.Text
+	}
+	if m.Line > 0 {
+		r.Evidence = []runner.Evidence{{File: m.File, Line: m.Line, Column: max(1, m.Col)}}
+	}
+	set.rows = append(set.rows, row{Rule: r})
+}
+
+// judgeAll judges all rules over the files of the checkout.
+func judgeAll(ctx context.Context, t *tree, rules []*compiled, progress func(done, all int)) ([]row, error) {
+	tallies, err := examine(ctx, t, rules, progress)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]row, len(rules))
+	for i, c := range rules {
+		if c.Kind == KindExists {
+			rows[i] = c.exists(t)
+		} else {
+			rows[i] = c.judge(tallies[i])
+		}
+	}
+	return rows, nil
+}
+
+// maxFindings is how many places of one rule become findings; the rule has more.
+const maxFindings = 10
+
+func (s *Stage) result(rows []row, set *ruleSet) runner.Result {
+	c := &runner.Checks{Rules: make([]runner.Rule, 0, len(rows))}
+	res := runner.Result{Stage: s.Name(), Checks: c, Warnings: set.warnings}
+	for _, row := range rows {
+		r := row.finish()
+		c.Rules = append(c.Rules, r)
+		verdict := runner.Neutral
+		switch r.Outcome {
+		case runner.Pass:
+			c.Pass++
+			continue
+		case runner.Skip:
+			c.Skip++
+			continue
+		case runner.Warn:
+			c.Warn++
+		case runner.Fail:
+			c.Fail++
+			verdict = runner.Failure
+		default:
+			c.Error++
+			verdict = runner.Error
+		}
+		res.Findings = append(res.Findings, findings(r, verdict)...)
+	}
+	switch {
+	case c.Total() == 0:
+		res.Verdict, res.Reason, res.Hint = runner.Error, "there are no rules and no check programs", hintRule+"; in "+DefaultRuleFile
+		return res
+	case c.Fail > 0:
+		res.Verdict = runner.Failure
+	case c.Error > 0:
+		res.Verdict = runner.Error
+	case c.Pass+c.Warn == 0:
+		res.Verdict = runner.Neutral
+	default:
+		res.Verdict = runner.Success
+	}
+	if len(set.mistakes) > 0 {
+		res.Hint = set.mistakes[0].Hint()
+	}
+	res.Reason = summary(c)
+	return res
+}
+
+func findings(r runner.Rule, verdict runner.Verdict) []runner.Finding {
+	text := r.Title
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	if r.Ack != nil {
+		text += fmt.Sprintf(" (acknowledged by %s until %s: %s)", r.Ack.Owner, r.Ack.Until, r.Ack.Reason)
+	}
+	if len(r.Evidence) == 0 {
+		return []runner.Finding{{Verdict: verdict, Rule: r.ID, Text: text}}
+	}
+	var out []runner.Finding
+	for _, e := range r.Evidence[:min(len(r.Evidence), maxFindings)] {
+		out = append(out, runner.Finding{Verdict: verdict, Rule: r.ID, File: e.File, Line: e.Line, Column: e.Column, Text: text})
+	}
+	return out
+}
+
+// summary is the sentence of the stage: "31 of 34 checks pass, 2 warn, 1 fails: ST.004
+// waits under a lock (src/pool.mm:118)".
+func summary(c *runner.Checks) string {
+	var b strings.Builder
+	verb := "pass"
+	if c.Total() == 1 {
+		verb = "passes"
+	}
+	fmt.Fprintf(&b, "%d of %s %s", c.Pass, plural(c.Total(), "check"), verb)
+	count := func(n int, one, many string) {
+		if n == 1 {
+			b.WriteString(", 1 " + one)
+		} else if n > 1 {
+			fmt.Fprintf(&b, ", %d %s", n, many)
+		}
+	}
+	count(c.Warn, "warns", "warn")
+	count(c.Skip, "is skipped", "are skipped")
+	count(c.Error, "could not be told", "could not be told")
+	count(c.Fail, "fails", "fail")
+	worst := runner.Fail
+	if c.Fail == 0 {
+		worst = runner.RuleError
+	}
+	i := slices.IndexFunc(c.Rules, func(r runner.Rule) bool { return r.Outcome == worst })
+	if i < 0 {
+		return b.String()
+	}
+	r := c.Rules[i]
+	b.WriteString(": " + r.ID)
+	if r.Title != r.ID {
+		b.WriteString(" " + r.Title)
+	}
+	switch {
+	case worst == runner.Fail && len(r.Evidence) > 0:
+		fmt.Fprintf(&b, " (%s:%d)", r.Evidence[0].File, r.Evidence[0].Line)
+	case r.Reason != "":
+		b.WriteString(" (" + cut(r.Reason, 200) + ")")
+	}
+	if worst == runner.Fail && c.Fail > 1 {
+		fmt.Fprintf(&b, " and %d more", c.Fail-1)
+	} else if worst == runner.RuleError && c.Error > 1 {
+		fmt.Fprintf(&b, " and %d more", c.Error-1)
+	}
+	return b.String()
+}
+
+var _ runner.Stage = (*Stage)(nil)
