@@ -33,11 +33,9 @@ type Final struct {
 	// the state stays what it is in the store.
 	Run       runner.Run
 	Judgement json.RawMessage // kept as given; may be nil
-	// Bench is the verdict on the benchmarks after judging; "" takes the stage's own. Only
-	// a success serves as a baseline for later runs.
-	Bench runner.Verdict
-	// Settings is the configuration under which samples may be compared, see
-	// [SettingsHash]; "" takes it from the result.
+	// Serves: the samples of the bench stage may be the baseline of later runs that have
+	// the same Settings, a key of the configuration under which they were taken.
+	Serves   bool
 	Settings string
 	Messages []publish.Message // put into the outbox in the same transaction
 }

@@ -70,7 +70,6 @@ create table bench (
     settings text   not null,
     pull     bigint not null,
     sha      text   not null,
-    verdict  text   not null,
     ended_at bigint not null,
     samples  text   not null    -- []runner.Sample
 );

@@ -550,32 +550,32 @@ func marks(t *testing.T, o store.Options) {
 func history(t *testing.T, o store.Options) {
 	s, _ := Open(t, o, "one")
 	ctx := t.Context()
-	measure := func(class, settings string, pull int, stage, judged runner.Verdict, value float64) int64 {
+	measure := func(class, settings string, pull int, serves bool, value float64) int64 {
 		t.Helper()
 		n := push("main", fmt.Sprint("sha", value))
 		n.Trigger, n.PullRequest, n.Stages = store.TriggerCommand, pull, n.Stages[1:]
 		run := create(t, s, n)
-		res := runner.Result{Verdict: stage, Bench: &runner.Bench{Backend: "cpu", Settings: map[string]string{"rounds": settings, "async-best-depth mode=single": fmt.Sprint(value)},
-			Samples: []runner.Sample{{Name: "multi-queue", Unit: "ops/s", Values: []float64{value}}}}}
+		res := runner.Result{Verdict: runner.Success, Bench: &runner.Bench{
+			Backend: "cpu",
+			Samples: []runner.Sample{{Name: "multi-queue", Unit: "ops/s", Values: []float64{value}}},
+		}}
 		if _, err := s.Finish(ctx, claim(t, s, run, runner.StageBench, 1), res); err != nil {
 			t.Fatal(err)
 		}
 		final := state(t, s, run).Run
 		final.Verdict, final.Machine.Class = runner.Success, class
-		if ok, err := s.FinishRun(ctx, store.Final{Run: final, Bench: judged}); !ok || err != nil {
+		if ok, err := s.FinishRun(ctx, store.Final{Run: final, Serves: serves, Settings: settings}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		return run
 	}
-	first := measure("m4", "5", 0, runner.Success, "", 1)
-	measure("m1", "5", 0, runner.Success, "", 2)                       // another class
-	measure("m4", "9", 0, runner.Success, "", 3)                       // another configuration
-	measure("m4", "5", 0, runner.Error, "", 4)                         // could not tell
-	measure("m4", "5", 0, runner.Success, runner.Failure, 5)           // regressed
-	measure("m4", "5", 7, runner.Success, "", 6)                       // a pull request
-	measure("m4", "5", 0, runner.Error, runner.Success, 7)             // a judgement cannot mend a stage
-	second := measure("m4", "5", 0, runner.Success, runner.Success, 8) //
-	hash := store.SettingsHash(&runner.Bench{Backend: "cpu", Settings: map[string]string{"rounds": "5"}})
+	first := measure("m4", "5", 0, true, 1)
+	measure("m1", "5", 0, true, 2)  // another class
+	measure("m4", "9", 0, true, 3)  // another configuration
+	measure("m4", "5", 0, false, 4) // regressed, or could not tell
+	measure("m4", "5", 7, true, 5)  // a pull request
+	second := measure("m4", "5", 0, true, 6)
+	const hash = "5"
 	past, err := s.History(ctx, "pool", "m4", hash, 10)
 	if err != nil {
 		t.Fatal(err)

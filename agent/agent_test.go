@@ -1,0 +1,218 @@
+package agent
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"holdfast": func() {
+			os.Exit(Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// The scripts in testdata/script run the whole command, with real git and SQLite, and a
+// GitHub that keeps state behind real HTTP.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			for _, who := range []string{"AUTHOR", "COMMITTER"} {
+				env.Setenv("GIT_"+who+"_NAME", "A U Thor")
+				env.Setenv("GIT_"+who+"_EMAIL", "author@example.org")
+				env.Setenv("GIT_"+who+"_DATE", "2026-01-02T03:04:05Z")
+			}
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("TMPDIR", filepath.Join(env.WorkDir, "tmp"))
+			for _, dir := range []string{"home", "tmp"} {
+				if err := os.Mkdir(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
+					return err
+				}
+			}
+			env.Values["hub"] = &hubPlace{}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"commit":  scriptCommit,
+			"hub":     scriptHub,
+			"await":   scriptAwait,
+			"matches": scriptMatches,
+			"expand":  scriptExpand,
+
+			"await-file":    scriptAwaitFile,
+			"await-request": scriptAwaitRequest,
+			"gone":          scriptGone,
+		},
+	})
+}
+
+// hubPlace holds the fake GitHub of one script.
+type hubPlace struct{ fake *hubtest.Fake }
+
+func place(ts *testscript.TestScript) *hubPlace { return ts.Value("hub").(*hubPlace) }
+
+// commit DIR MESSAGE VAR makes a repository of DIR, if it is none, commits all that is in
+// it and puts the hash into the variable.
+func scriptCommit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: commit DIR MESSAGE VAR")
+	}
+	dir := ts.MkAbs(args[0])
+	git := func(a ...string) {
+		ts.Check(ts.Exec("git", append([]string{"-C", dir}, a...)...))
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err != nil {
+		git("init", "--quiet", "--initial-branch=main")
+	}
+	git("add", "--all")
+	git("commit", "--quiet", "--allow-empty", "--message", args[1])
+	out, err := gitOutput(dir, "rev-parse", "HEAD")
+	ts.Check(err)
+	ts.Setenv(args[2], out)
+}
+
+// hub start TOKEN LOGIN starts the fake GitHub and sets HUB to its URL; any other words
+// are for hubtest.Fake.Script, whose output is printed.
+func scriptHub(ts *testscript.TestScript, neg bool, args []string) {
+	p := place(ts)
+	if len(args) == 3 && args[0] == "start" {
+		p.fake = hubtest.New()
+		ts.Defer(p.fake.Close)
+		p.fake.Grant(args[1], args[2])
+		ts.Setenv("HUB", p.fake.URL())
+		return
+	}
+	f := p.fake
+	if f == nil {
+		ts.Fatalf("hub start TOKEN LOGIN comes first")
+	}
+	out, err := f.Script(args...)
+	if (err != nil) != neg {
+		ts.Fatalf("hub %v: %v", args, err)
+	}
+	fmt.Fprint(ts.Stdout(), out)
+}
+
+// until polls a condition for at most a minute.
+func until(ok func() bool) bool {
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ok() {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return false
+		}
+	}
+}
+
+// await-file FILE waits until a file has something in it.
+func scriptAwaitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await-file FILE")
+	}
+	if !until(func() bool { fi, err := os.Stat(ts.MkAbs(args[0])); return err == nil && fi.Size() > 0 }) {
+		ts.Fatalf("%s never came", args[0])
+	}
+}
+
+// gone FILE checks that the processes whose numbers are in a file have ended. One that
+// nobody has reaped yet counts as ended.
+func scriptGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gone FILE")
+	}
+	for pid := range strings.FieldsSeq(ts.ReadFile(args[0])) {
+		n, err := strconv.Atoi(pid)
+		ts.Check(err)
+		if !until(func() bool {
+			stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+			_, rest, _ := strings.Cut(string(stat), ") ")
+			return syscall.Kill(n, 0) != nil || strings.HasPrefix(rest, "Z")
+		}) {
+			ts.Fatalf("process %s lives on", pid)
+		}
+	}
+}
+
+// await-request REGEXP waits until the fake GitHub was asked something.
+func scriptAwaitRequest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || place(ts).fake == nil {
+		ts.Fatalf("usage: await-request REGEXP, after hub start")
+	}
+	re, err := regexp.Compile(args[0])
+	ts.Check(err)
+	fake := place(ts).fake
+	if !until(func() bool { return slices.ContainsFunc(fake.Requests(), re.MatchString) }) {
+		ts.Fatalf("GitHub was never asked for %s but for:\n%s", args[0], strings.Join(fake.Requests(), "\n"))
+	}
+}
+
+// await REGEXP waits until the state of the fake GitHub matches.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || place(ts).fake == nil {
+		ts.Fatalf("usage: await REGEXP, after hub start")
+	}
+	re, err := regexp.Compile("(?ms)" + args[0])
+	ts.Check(err)
+	fake := place(ts).fake
+	if !until(func() bool { return re.MatchString(fake.Dump()) }) {
+		ts.Fatalf("GitHub never came to match %s; it is:\n%s", args[0], fake.Dump())
+	}
+}
+
+// matches FILE REGEXP checks a file against an expression that may cross lines.
+func scriptMatches(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: matches FILE REGEXP")
+	}
+	re, err := regexp.Compile("(?ms)" + args[1])
+	ts.Check(err)
+	text := ts.ReadFile(args[0])
+	if re.MatchString(text) == neg {
+		ts.Fatalf("%s does not do what is expected of %s:\n%s", args[0], args[1], text)
+	}
+}
+
+// expand FILE replaces $VARIABLES in a file.
+func scriptExpand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+func gitOutput(dir string, args ...string) (string, error) {
+	out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).Output()
+	return strings.TrimSpace(string(out)), err
+}

@@ -1,0 +1,289 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/hub"
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/machine"
+)
+
+// app is what run and serve share: the store, the examiner and the way out.
+type app struct {
+	cfg     *config.Config
+	store   *store.Store
+	x       *examiner
+	hub     *hub.Client // nil when no repository is on GitHub
+	poster  publish.Poster
+	machine runner.Machine
+	log     *slog.Logger
+}
+
+type options struct {
+	post     bool
+	progress func(runner.Event)
+	log      *slog.Logger
+	owner    string
+}
+
+// open opens the store and resolves the secrets that the configuration refers to.
+func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, error) {
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(cfg.Agent.State, 0o755); err != nil {
+		return nil, runner.WithHint(fmt.Errorf("state folder: %w", err), "set agent.state in %s to a folder that can be written", cfg.File)
+	}
+	a := &app{cfg: cfg, log: o.log, machine: machine.Read(ctx, e.environ)}
+	a.x = &examiner{cfg: cfg, environ: e.environ, progress: o.progress}
+	if !cfg.GitHub.Token.IsZero() {
+		token, err := cfg.GitHub.Token.Resolve(ctx, e.environ)
+		if err != nil {
+			return nil, fmt.Errorf("github.token: %w", err)
+		}
+		a.x.token = token
+	}
+	if err := a.connect(o.post, e); err != nil {
+		return nil, err
+	}
+	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Grace: 5 * time.Second, Log: o.log}
+	if !cfg.Engine.Postgres.IsZero() {
+		url, err := cfg.Engine.Postgres.Resolve(ctx, e.environ)
+		if err != nil {
+			return nil, fmt.Errorf("engine.postgres: %w", err)
+		}
+		so.SQLite, so.Postgres = "", url
+	}
+	var err error
+	if a.store, err = store.Open(ctx, so); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// connect makes the client that reads GitHub and the way out: GitHub itself when told to
+// post, else a printer.
+func (a *app) connect(post bool, e *env) error {
+	onGitHub := false
+	for _, r := range a.cfg.Repositories {
+		onGitHub = onGitHub || r.GitHub != ""
+	}
+	if !onGitHub {
+		if post {
+			return &usageError{"told to post, but no repository names its place on GitHub", `set github = "owner/name" in [[repositories]]`}
+		}
+		return nil
+	}
+	if post && a.x.token == "" {
+		return &usageError{"told to post, but github.token is not set", `for example token = "env:GITHUB_TOKEN"`}
+	}
+	var err error
+	a.hub, err = hub.New(hub.Options{BaseURL: a.cfg.GitHub.API, Token: hub.StaticToken(a.x.token), UserAgent: "holdfast"})
+	if err != nil {
+		return fmt.Errorf("github.api: %w", err)
+	}
+	if post {
+		a.poster = publish.NewGitHub(a.hub, publish.Options{})
+	} else {
+		a.poster = publish.NewDryRun(e.stderr)
+	}
+	return nil
+}
+
+func (a *app) close() {
+	// A store that cannot be closed in time must not keep the process: what it claimed is
+	// recovered at the next start.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := a.store.Close(ctx); err != nil {
+		a.log.Error("close the store", "error", err)
+	}
+}
+
+// repository finds the settings under which a stored run is examined.
+func (a *app) repository(name string) (*config.Repository, error) {
+	if filepath.IsAbs(name) && a.cfg.Repository(name) == nil {
+		return pick(a.cfg, name)
+	}
+	if r := a.cfg.Repository(name); r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("repository %s is not configured any more", name)
+}
+
+// queueOf names the queue that serves a stage. Benchmarks have one of their own, which a
+// machine works one at a time.
+func queueOf(stage string) string {
+	if stage == runner.StageBench {
+		return "bench"
+	}
+	return "build"
+}
+
+// work claims one job and examines it. A job that is not there to be claimed (any more) is
+// no error. The result of a job that was cancelled or handed out anew is dropped.
+func (a *app) work(ctx context.Context, run int64, stage string, attempt int) error {
+	job0, doc, ok, err := a.store.Claim(ctx, run, stage, attempt)
+	if err != nil || !ok {
+		return err
+	}
+	log := a.log.With("run", run, "repo", doc.Repo, "sha", doc.Commit.SHA, "stage", stage)
+	log.Info("stage started", "attempt", attempt)
+	repo, err := a.repository(doc.Repo)
+	var res runner.Result
+	if err == nil {
+		res, err = a.examineLocked(ctx, job{
+			run: run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base,
+			trusted: doc.PullRequest == 0 || repo.PullRequests != config.PullRequestsAll,
+		})
+	}
+	if err != nil {
+		res = unable(stage, err)
+	}
+	if errors.Is(context.Cause(ctx), store.ErrStopping) {
+		return store.ErrStopping // the job goes back to the queue
+	}
+	if a.x.progress != nil {
+		a.x.progress(runner.Event{Stage: stage, Text: fmt.Sprintf("%s: %s (%.1f s)", res.Verdict, res.Reason, res.Seconds), Done: true})
+	}
+	log.Info("stage ended", "verdict", res.Verdict, "reason", res.Reason, "seconds", res.Seconds)
+	_, err = a.store.Finish(context.WithoutCancel(ctx), job0, res)
+	return err
+}
+
+// examineLocked examines a job; benchmarks wait until they have the machine to themselves.
+func (a *app) examineLocked(ctx context.Context, j job) (runner.Result, error) {
+	if j.stage != runner.StageBench {
+		return a.x.examine(ctx, j), nil
+	}
+	release, err := store.BenchLock(ctx, benchLockDir(), fmt.Sprintf("run %d of %s", j.run, j.repo.Name), func(holder string) {
+		if a.x.progress != nil {
+			a.x.progress(runner.Event{Stage: j.stage, Text: "waiting for the machine: " + holder + " is measuring"})
+		}
+	})
+	if err != nil {
+		return runner.Result{}, err
+	}
+	defer release()
+	return a.x.examine(ctx, j), nil
+}
+
+// benchLockDir is shared by all agents and commands of one user on a machine.
+func benchLockDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("holdfast-%d", os.Getuid()))
+}
+
+// finish judges a run whose stages are done, stores its report with the messages to post,
+// and returns what the report is rendered from. It may be called again after a crash.
+func (a *app) finish(ctx context.Context, number int64, warnings ...string) (report.Input, error) {
+	rec, err := a.store.Run(ctx, number)
+	if err != nil {
+		return report.Input{}, err
+	}
+	if rec.Reported {
+		return a.stored(ctx, rec)
+	}
+	run := rec.Run
+	run.Agent, run.Worker, run.Machine = agentName(), a.cfg.Agent.Name, a.machine
+	for _, w := range warnings {
+		if w != "" {
+			run.Warnings = append(run.Warnings, w)
+		}
+	}
+	repo, err := a.repository(run.Repo)
+	if err != nil {
+		return report.Input{}, err
+	}
+	final := store.Final{Settings: benchSettings(repo.Bench)}
+	var j *baseline.Judgement
+	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil {
+		past, err := a.store.History(ctx, run.Repo, run.Machine.Class, final.Settings, repo.Thresholds.BaselineRuns)
+		if err != nil {
+			return report.Input{}, err
+		}
+		history := make([]baseline.Past, len(past))
+		for i, p := range past {
+			history[i] = baseline.NewPast(p.Run, p.Commit.SHA, p.Samples)
+		}
+		j, final.Serves = judge(res, history, repo)
+		if final.Judgement, err = json.Marshal(j); err != nil {
+			return report.Input{}, err
+		}
+	}
+	if run.State == runner.StateRunning || run.State == runner.StateQueued {
+		run.State = runner.StateDone
+	}
+	run = conclude(run)
+	in := report.Input{Run: run, Judgement: j}
+	if err := a.previous(ctx, &in, repo); err != nil {
+		return report.Input{}, err
+	}
+	final.Run, final.Messages = run, a.concluded(repo, in, rec.Messages, rec.Stages)
+	if _, err := a.store.FinishRun(ctx, final); err != nil {
+		return report.Input{}, err
+	}
+	a.log.Info("run ended", "run", number, "repo", run.Repo, "sha", run.Commit.SHA, "verdict", run.Verdict, "reason", run.Reason)
+	return in, nil
+}
+
+// stored is the input of a report that was made before.
+func (a *app) stored(ctx context.Context, rec store.Record) (report.Input, error) {
+	in := report.Input{Run: rec.Run}
+	if len(rec.Judgement) > 0 {
+		in.Judgement = new(baseline.Judgement)
+		if err := json.Unmarshal(rec.Judgement, in.Judgement); err != nil {
+			return report.Input{}, fmt.Errorf("stored judgement of run %d: %w", rec.Run.Number, err)
+		}
+	}
+	repo, err := a.repository(rec.Run.Repo)
+	if err != nil {
+		return in, nil // a stored report can be read after its repository is gone
+	}
+	return in, a.previous(ctx, &in, repo)
+}
+
+// previous adds the last run before this one for "what changed": of the same branch, or,
+// for a pull request or a lone commit, of the branch that is watched.
+func (a *app) previous(ctx context.Context, in *report.Input, repo *config.Repository) error {
+	branch := in.Run.Branch
+	if branch == "" || in.Run.PullRequest != 0 {
+		branch = repo.DefaultBranch()
+	}
+	last, ok, err := a.store.LastRun(ctx, in.Run.Repo, branch, in.Run.Number)
+	if err != nil {
+		return err
+	}
+	if ok {
+		in.Previous = &last.Run
+	}
+	return nil
+}
+
+// deliver drains the outbox until nothing is due.
+func (a *app) deliver(ctx context.Context) error {
+	if a.poster == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	_, err := publish.Deliver(ctx, a.store, a.poster, time.Now, a.log)
+	return err
+}
+
+// posts reports whether what is said goes to GitHub.
+func (a *app) posts() bool {
+	_, ok := a.poster.(*publish.GitHub)
+	return ok
+}

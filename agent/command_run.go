@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+func cmdRun(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "run", "[flags]")
+	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
+	name := fs.String("repo", "", "repository `NAME` of the configuration, or a folder (default: the only one)")
+	rev := fs.String("commit", "", "`REV` to examine: hash, branch or tag (default: the head of the repository's branch)")
+	base := fs.String("base", "", "compare with the merge base with this `REV`")
+	only := fs.String("only", "", "comma-separated `STAGES`: proofs, checks, bench (default: all that are enabled)")
+	jsonOut := fs.String("json", "", "write the report as JSON to `FILE` (- for standard output)")
+	markdownOut := fs.String("markdown", "", "write the report as Markdown to `FILE` (- for standard output)")
+	post := fs.Bool("post", false, "post statuses and reports on GitHub (default: github.post)")
+	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	want, err := stageNames(*only)
+	if err != nil {
+		return err
+	}
+	cfg, err := loadConfig(e, *file, false)
+	if err != nil {
+		return err
+	}
+	repo, err := pick(cfg, *name)
+	if err != nil {
+		return err
+	}
+	if *rev == "" {
+		*rev = "HEAD"
+		if repo.Path == "" {
+			*rev = repo.DefaultBranch()
+		}
+	}
+	stages := enabled(repo, want)
+	if len(stages) == 0 {
+		return &usageError{fmt.Sprintf("no stage is enabled for %s", repo.Name), "set enabled = true in [proofs], [checks] or [bench], or change --only"}
+	}
+	p := newProgress(e.stderr)
+	defer p.close()
+	a, err := open(ctx, e, cfg, options{post: *post || cfg.GitHub.Post, progress: p.event})
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	// A run whose process was killed must not look as if it went on for ever.
+	if _, err := a.store.Recover(ctx); err != nil {
+		return err
+	}
+
+	p.line("run", "resolving %s in %s", *rev, repo.Name)
+	commit, against, warning, err := resolve(ctx, a.x.mirror(repo), *rev, *base)
+	if err != nil {
+		return err
+	}
+	in, err := a.direct(ctx, store.NewRun{
+		Repo: repo.Name, Branch: branchOf(repo, *rev), Commit: commit, Base: against, Trigger: store.TriggerCommand,
+		Stages: stages, Direct: true,
+	}, repo, warning, p)
+	if err != nil {
+		return err
+	}
+	if err := writeReports(e, in, *jsonOut, *markdownOut, true); err != nil {
+		return err
+	}
+	// Posting outlives Ctrl-C by a little: what was said to be pending is concluded.
+	if err := a.deliver(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	return asError(in.Run.Verdict)
+}
+
+// branchOf tells the branch that a run counts for: the one that rev names, else the one
+// that is watched.
+func branchOf(repo *config.Repository, rev string) string {
+	if rev != "HEAD" && repo.MatchBranch(rev) {
+		return rev
+	}
+	if rev == "HEAD" {
+		return repo.DefaultBranch()
+	}
+	return ""
+}
+
+// enabled lists the wanted stages that the repository has, ready for the store.
+func enabled(repo *config.Repository, want []string) []store.NewJob {
+	var jobs []store.NewJob
+	for _, name := range want {
+		var on bool
+		var limit time.Duration
+		switch name {
+		case runner.StageProofs:
+			on, limit = repo.Proofs.Enabled, repo.Proofs.Limit
+		case runner.StageChecks:
+			on, limit = repo.Checks.Enabled, repo.Checks.Limit
+		case runner.StageBench:
+			on, limit = repo.Bench.Enabled, repo.Bench.Limit
+		}
+		if on {
+			jobs = append(jobs, store.NewJob{Stage: name, Queue: queueOf(name), Limit: limit})
+		}
+	}
+	return jobs
+}
+
+// direct creates a run and executes its jobs in this process, one after the other.
+func (a *app) direct(ctx context.Context, n store.NewRun, repo *config.Repository, warning string, p *progress) (report.Input, error) {
+	n.Messages = a.pending(repo, n)
+	// From here on Ctrl-C is recorded, not obeyed by the store.
+	keep := context.WithoutCancel(ctx)
+	number, _, err := a.store.CreateRun(keep, n)
+	if err != nil {
+		return report.Input{}, err
+	}
+	p.line("run", "run %d: %s at %s %q", number, repo.Name, n.Commit.Short(), n.Commit.Subject)
+	if n.Messages != nil {
+		if err := a.deliver(ctx); err != nil {
+			p.line("run", "warning: %v", err)
+		}
+	}
+	for _, j := range n.Stages {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := a.work(ctx, number, j.Stage, 1); err != nil && !errors.Is(err, store.ErrStale) {
+			return report.Input{}, err
+		}
+	}
+	if ctx.Err() != nil {
+		if err := a.store.Cancel(keep, number, runner.StateCancelled, reasonOf(ctx)); err != nil {
+			return report.Input{}, err
+		}
+	}
+	return a.finish(keep, number, warning)
+}
+
+func reasonOf(ctx context.Context) string {
+	if err := context.Cause(ctx); err != nil {
+		return err.Error()
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/machine"
+)
+
+// stageCommand makes the verb that runs one stage on a working tree, as it is on disk,
+// without a store: for a pre-commit hook.
+func stageCommand(stage string) func(context.Context, *env, []string) error {
+	return func(ctx context.Context, e *env, args []string) error {
+		fs := flags(e, stage, "[flags] [DIR]")
+		file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
+		name := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+		jsonOut := fs.String("json", "", "write the report as JSON to `FILE` (- for standard output)")
+		quiet := fs.Bool("quiet", false, "print no progress")
+		if err := parse(fs, args, 1); err != nil {
+			return err
+		}
+		dir, err := realDir(fs.Arg(0))
+		if err != nil {
+			return err
+		}
+		cfg, err := loadConfig(e, *file, true)
+		if err != nil {
+			return err
+		}
+		if cfg == nil {
+			if cfg, err = config.Parse(filepath.Join(dir, defaultConfig), []byte(bare)); err != nil {
+				return err
+			}
+		}
+		if *name == "" {
+			*name = dir
+		}
+		repo, err := pick(cfg, *name)
+		if err != nil {
+			return err
+		}
+		return runStage(ctx, e, stageRun{cfg, repo, stage, dir, *jsonOut, *quiet})
+	}
+}
+
+type stageRun struct {
+	cfg     *config.Config
+	repo    *config.Repository
+	stage   string
+	dir     string
+	jsonOut string
+	quiet   bool
+}
+
+func runStage(ctx context.Context, e *env, r stageRun) error {
+	x := &examiner{cfg: r.cfg, environ: e.environ}
+	if !r.quiet {
+		p := newProgress(e.stderr)
+		defer p.close()
+		x.progress = p.event
+	}
+	st, limit, err := x.stage(r.repo, r.stage)
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		return &usageError{fmt.Sprintf("the %s stage is not enabled for %s", r.stage, r.repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", r.stage)}
+	}
+	tmp, err := os.MkdirTemp("", "holdfast-"+r.stage+"-")
+	if err != nil {
+		return err
+	}
+	// Worktree builds stay in the tree itself, where its owner's own builds are.
+	ws := &runner.Workspace{
+		Dir: r.dir, Scratch: filepath.Join(tmp, "scratch"), Logs: filepath.Join(tmp, "logs"),
+		Trusted: true, Progress: x.progress,
+	}
+	if err := prepare(ws, e.environ); err != nil {
+		return err
+	}
+	run := runner.Run{
+		Repo: r.repo.Name, Trigger: "command", State: runner.StateDone, Agent: agentName(), Worker: r.cfg.Agent.Name,
+		Machine: machine.Read(ctx, e.environ),
+	}
+	res := runner.Execute(ctx, st, ws, limit)
+	run.Started, run.Stages = res.Started, []runner.Result{res}
+	in := report.Input{Run: run}
+	if r.stage == runner.StageBench {
+		in.Judgement, _ = judge(&run.Stages[0], nil, r.repo)
+	}
+	in.Run = conclude(run)
+	if err := writeReports(e, in, r.jsonOut, "", true); err != nil {
+		return err
+	}
+	os.RemoveAll(ws.Scratch)
+	if in.Run.Verdict == runner.Success {
+		os.RemoveAll(tmp)
+	}
+	return asError(in.Run.Verdict)
+}
+
+// realDir is an existing folder as an absolute path without links, as tools report it.
+func realDir(dir string) (string, error) {
+	if dir == "" {
+		dir = "."
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	abs, err = filepath.EvalSymlinks(abs)
+	if err != nil {
+		return "", &usageError{fmt.Sprintf("no folder %s", dir), ""}
+	}
+	if fi, err := os.Stat(abs); err != nil || !fi.IsDir() {
+		return "", &usageError{fmt.Sprintf("%s is not a folder", dir), ""}
+	}
+	return abs, nil
+}

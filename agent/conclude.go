@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// judge compares the samples of a bench stage with thresholds and history, and folds
+// what comes of it into the stage's result. serves tells whether the samples may be part
+// of later baselines: asked before folding, since a run that only lacks a baseline is no
+// success, and would otherwise never become one.
+func judge(res *runner.Result, history []baseline.Past, repo *config.Repository) (j *baseline.Judgement, serves bool) {
+	if res == nil || res.Bench == nil {
+		return nil, false
+	}
+	judgement := baseline.Judge(res.Bench.Samples, history, repo.Thresholds.Require)
+	serves = res.Verdict == runner.Success && judgement.Serves()
+	judgement.Apply(res)
+	return &judgement, serves
+}
+
+// conclude gives a run its verdict from those of its stages.
+func conclude(run runner.Run) runner.Run {
+	verdicts := make([]runner.Verdict, len(run.Stages))
+	var reasons []string
+	for i, s := range run.Stages {
+		verdicts[i] = s.Verdict
+		if s.Verdict == runner.Failure || s.Verdict == runner.Error {
+			reasons = append(reasons, s.Stage+": "+s.Reason)
+		}
+	}
+	run.Verdict = runner.Worst(verdicts...)
+	switch run.State {
+	case runner.StateCancelled:
+		run.Verdict = runner.Worst(run.Verdict, runner.Error)
+		reasons = append([]string{"cancelled"}, reasons...)
+	case runner.StateSuperseded:
+		run.Verdict = runner.Worst(run.Verdict, runner.Error)
+		reasons = append([]string{runner.ErrSuperseded.Error()}, reasons...)
+	}
+	switch {
+	case len(run.Stages) == 0 && len(reasons) == 0:
+		run.Reason = "no stage ran"
+	default:
+		run.Reason = strings.Join(reasons, "; ")
+	}
+	if run.Finished.IsZero() {
+		run.Finished = time.Now().UTC().Round(0)
+	}
+	return run
+}
+
+// writeReports writes the report where it was asked for; text to standard output unless
+// JSON goes there.
+func writeReports(e *env, in report.Input, jsonOut, markdownOut string, text bool) error {
+	if jsonOut != "" {
+		doc, err := report.JSON(in)
+		if err != nil {
+			return fmt.Errorf("render the report: %w", err)
+		}
+		if err := writeOut(e, jsonOut, append(doc, '\n')); err != nil {
+			return err
+		}
+	}
+	if markdownOut != "" {
+		if err := writeOut(e, markdownOut, []byte(report.Markdown(in))); err != nil {
+			return err
+		}
+	}
+	if text && jsonOut != "-" && markdownOut != "-" {
+		if _, err := fmt.Fprint(e.stdout, report.Text(in)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeOut writes a file as a whole or not at all; "-" is standard output.
+func writeOut(e *env, name string, text []byte) error {
+	if name == "-" {
+		_, err := e.stdout.Write(text)
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(text)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("write report %s: %w", name, err)
+	}
+	return nil
+}

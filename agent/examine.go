@@ -1,0 +1,169 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/git"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+// examiner lays commits out and runs stages on them. Its folders under the state folder:
+//
+//	mirrors/REPO.git           bare mirror
+//	work/RUN-STAGE/            worktree and scratch of one running stage
+//	cache/REPO/CLASS/STAGE/    what outlives a run; CLASS is "trusted"
+//	logs/RUN/STAGE/            one file per child
+type examiner struct {
+	cfg      *config.Config
+	environ  []string
+	token    string // for git over https; "" for none
+	progress func(runner.Event)
+}
+
+// fileName makes a name of agent.toml safe for a folder, without collisions.
+func fileName(name string) string {
+	safe := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
+			return r
+		}
+		return '_'
+	}, name)
+	if safe == name && !strings.HasPrefix(name, ".") {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return strings.TrimLeft(safe, ".") + "-" + hex.EncodeToString(sum[:4])
+}
+
+func (x *examiner) state(parts ...string) string {
+	return filepath.Join(append([]string{x.cfg.Agent.State}, parts...)...)
+}
+
+// logs is the folder with the logs of one run.
+func (x *examiner) logs(run int64) string {
+	return x.state("logs", strconv.FormatInt(run, 10))
+}
+
+// mirror is the local copy of a repository.
+func (x *examiner) mirror(r *config.Repository) *git.Mirror {
+	remote := git.Remote{URL: r.URL, Environ: x.environ}
+	if r.Path != "" {
+		remote.URL = r.Path
+	}
+	if strings.HasPrefix(remote.URL, "https://") {
+		remote.Token = x.token
+	}
+	return &git.Mirror{Remote: remote, Dir: x.state("mirrors", fileName(r.Name)+".git")}
+}
+
+// job is one stage of one run.
+type job struct {
+	run     int64
+	repo    *config.Repository
+	stage   string
+	commit  runner.Commit
+	base    runner.Commit
+	trusted bool
+}
+
+// examine runs one stage on a fresh worktree of the commit. It always gives a complete
+// result: what keeps it from examining is verdict Error.
+func (x *examiner) examine(ctx context.Context, j job) runner.Result {
+	stage, limit, err := x.stage(j.repo, j.stage)
+	if err != nil {
+		return unable(j.stage, err)
+	}
+	if stage == nil {
+		return runner.Result{Stage: j.stage, Verdict: runner.Neutral, Reason: "not configured for this repository"}
+	}
+	place := x.state("work", fmt.Sprintf("%d-%s", j.run, j.stage))
+	// Left over if this very job was killed before.
+	if err := os.RemoveAll(place); err != nil {
+		return unable(j.stage, err)
+	}
+	ws := &runner.Workspace{
+		Dir:      filepath.Join(place, "tree"),
+		Scratch:  filepath.Join(place, "scratch"),
+		Logs:     filepath.Join(x.logs(j.run), j.stage),
+		Cache:    x.state("cache", fileName(j.repo.Name), "trusted", j.stage),
+		Commit:   j.commit,
+		Base:     j.base,
+		Trusted:  j.trusted,
+		Progress: x.progress,
+	}
+	if !j.trusted {
+		// What a stranger's code writes must not be there for the next run.
+		ws.Cache = filepath.Join(place, "cache")
+	}
+	defer os.RemoveAll(place)
+	if err := prepare(ws, x.environ); err != nil {
+		return unable(j.stage, err)
+	}
+	remove, err := x.mirror(j.repo).Checkout(ctx, j.commit.SHA, ws.Dir)
+	if err != nil {
+		return unable(j.stage, err)
+	}
+	res := runner.Execute(ctx, stage, ws, limit)
+	if err := remove(); err != nil {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("the worktree was not removed: %v", err))
+	}
+	return res
+}
+
+// prepare makes the folders of a workspace and its children's environment.
+func prepare(ws *runner.Workspace, environ []string) error {
+	home, tmp := filepath.Join(ws.Scratch, "home"), filepath.Join(ws.Scratch, "tmp")
+	for _, dir := range []string{home, tmp, ws.Logs, ws.Cache} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	extra := []string{"HOLDFAST=1"}
+	if ws.Cache != "" {
+		// A home made anew for each job would make every Go program of the repository
+		// compile the standard library again.
+		extra = append(extra, "GOCACHE="+filepath.Join(ws.Cache, "go-build"))
+	}
+	ws.Env = proc.BaseEnv(environ, home, tmp, extra...)
+	return nil
+}
+
+func unable(stage string, err error) runner.Result {
+	res := runner.Result{Stage: stage, Verdict: runner.Error, Reason: err.Error()}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		res.Hint = h.Hint()
+	}
+	return res
+}
+
+// benchSettings is the key of what was measured and how: samples compare only with
+// samples of the same key.
+func benchSettings(b config.Bench) string {
+	b.Limit, b.Seed = 0, 0 // neither changes what is measured
+	b.Programs = slices.Clone(b.Programs)
+	for i := range b.Programs {
+		b.Programs[i].Limit = 0
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		panic(err) // plain values only
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// commentLimit leaves room for the marker under GitHub's limit of 65,536 characters.
+const commentLimit = 65_000
+
+func target(repo *config.Repository) publish.Target {
+	return publish.Target{Repo: repo.GitHub, Report: repo.Report, Issue: repo.TrackingIssue}
+}
+
+// pending makes what is said about a new run: every stage and the whole are pending. It is
+// nil for a repository that is not on GitHub.
+func (a *app) pending(repo *config.Repository, n store.NewRun) func(int64) []publish.Message {
+	if repo.GitHub == "" || a.poster == nil {
+		return nil
+	}
+	stages := make([]string, len(n.Stages))
+	for i, j := range n.Stages {
+		stages[i] = j.Stage
+	}
+	return func(number int64) []publish.Message {
+		run := runner.Run{Number: number, Repo: n.Repo, Commit: n.Commit, Branch: n.Branch, PullRequest: n.PullRequest, State: runner.StateQueued}
+		return publish.Statuses(target(repo), &run, stages)
+	}
+}
+
+// concluded makes what is said when a run has ended: every status that was pending is
+// concluded, and the report goes where the repository wants it. said tells that something
+// was said about the run before.
+func (a *app) concluded(repo *config.Repository, in report.Input, said bool, stages []string) []publish.Message {
+	if repo.GitHub == "" || (a.poster == nil && !said) {
+		return nil
+	}
+	run := &in.Run
+	t := target(repo)
+	msgs := publish.Statuses(t, run, stages)
+	// A superseded run says nothing more: the newer head's report is the one to read.
+	if run.State == runner.StateSuperseded {
+		return msgs
+	}
+	body := report.Comment(in, commentLimit)
+	if m, ok := publish.Comment(t, run, body); ok {
+		msgs = append(msgs, m)
+	}
+	if strings.HasPrefix(run.Trigger, "schedule ") {
+		if m, ok := publish.Maintenance(t, run, body); ok {
+			msgs = append(msgs, m)
+		}
+	}
+	return msgs
+}

@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/checks"
+	"github.com/holdfast-ci/holdfast/metal"
+	"github.com/holdfast-ci/holdfast/proofs"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// stage makes a stage from the settings of a repository. It is nil if the repository does
+// not have that stage.
+func (x *examiner) stage(repo *config.Repository, name string) (runner.Stage, time.Duration, error) {
+	switch name {
+	case runner.StageProofs:
+		if !repo.Proofs.Enabled {
+			return nil, 0, nil
+		}
+		return proofs.New(proofsConfig(repo.Proofs)), repo.Proofs.Limit, nil
+	case runner.StageChecks:
+		if !repo.Checks.Enabled {
+			return nil, 0, nil
+		}
+		return checks.New(checksConfig(repo.Checks)), repo.Checks.Limit, nil
+	case runner.StageBench:
+		if !repo.Bench.Enabled {
+			return nil, 0, nil
+		}
+		return metal.New(benchConfig(repo.Bench)), repo.Bench.Limit, nil
+	}
+	return nil, 0, fmt.Errorf("no stage %q", name)
+}
+
+func proofsConfig(p config.Proofs) proofs.Config {
+	return proofs.Config{
+		Dirs: p.Dirs, ElanHome: p.ElanHome, Toolchains: p.Toolchains, AllowedAxioms: p.AllowedAxioms, Sorry: p.Sorry, Jobs: p.Jobs,
+	}
+}
+
+func checksConfig(c config.Checks) checks.Config {
+	out := checks.Config{RuleFiles: c.Rules, Rules: c.Rule, Now: time.Now}
+	for _, p := range c.Programs {
+		out.Programs = append(out.Programs, checks.Program{Name: p.Name, Command: p.Command, Dir: p.Dir, Limit: p.Limit, Format: p.Format})
+	}
+	return out
+}
+
+func benchConfig(b config.Bench) metal.Config {
+	out := metal.Config{
+		Backend: b.Backend, Threads: b.Threads, Depths: b.Depths, Rounds: b.Rounds, Window: b.Window, Warmup: b.Warmup,
+		Latency: b.Latency, Seed: uint64(b.Seed),
+	}
+	for _, p := range b.Programs {
+		rounds := p.Rounds
+		if rounds == 0 {
+			rounds = b.Rounds
+		}
+		out.Programs = append(out.Programs, metal.Program{
+			Name: p.Name, Build: p.Build, Command: p.Command, Dir: p.Dir, Limit: p.Limit, Rounds: rounds, Format: p.Format, Pattern: p.Pattern,
+		})
+	}
+	return out
+}
