@@ -79,7 +79,10 @@ func (e *examination) run(ctx context.Context) (o outcome, err error) {
 	}
 	o.jobs = b.log.jobs
 	o.modules = b.modules
-	o.unsure, o.hint = b.unsure, b.hint
+	o.unsure = b.unsure
+	if !e.tool.near && e.tool.requestedNumber && slices.ContainsFunc(b.modules, func(m runner.Module) bool { return m.Verdict != runner.Success }) {
+		o.hint = "elan toolchain install " + e.tool.requested
+	}
 	findings, sorries, more := e.findings(b)
 	o.findings, o.sorries = append(o.findings, findings...), sorries
 	if more > 0 {

@@ -27,9 +27,7 @@ func parsePrintAxioms(out string) (lists []axiomList, broken []string) {
 		if i < 0 {
 			return false
 		}
-		for _, a := range splitAxioms(s[:i]) {
-			open.axioms = append(open.axioms, a)
-		}
+		open.axioms = append(open.axioms, splitAxioms(s[:i])...)
 		lists = append(lists, *open)
 		open = nil
 		return true

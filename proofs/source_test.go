@@ -72,7 +72,15 @@ func TestNames(t *testing.T) {
 		{"A.«b.c».D", []string{"A", "b.c", "D"}, "A.«b.c».D"},
 		{"demo-exe", []string{"demo-exe"}, "«demo-exe»"},
 		{"«A».B'", []string{"A", "B'"}, "A.B'"},
-		{"", nil, ""}, {"A..B", nil, ""}, {"A.", nil, ""}, {".A", nil, ""}, {"../A", nil, ""}, {"A/B", nil, ""}, {"«A", nil, ""}, {"«A»B", nil, ""}, {"«..»", nil, ""},
+		{"", nil, ""},
+		{"A..B", nil, ""},
+		{"A.", nil, ""},
+		{".A", nil, ""},
+		{"../A", nil, ""},
+		{"A/B", nil, ""},
+		{"«A", nil, ""},
+		{"«A»B", nil, ""},
+		{"«..»", nil, ""},
 	} {
 		parts, ok := splitName(tt.in)
 		if ok != (tt.parts != nil) || ok && (!slices.Equal(parts, tt.parts) || joinName(parts) != tt.out) {

@@ -28,6 +28,8 @@ type toolchain struct {
 	near      bool   // the version asked for, but for the part after "-"
 	authority bool
 	warnings  []string
+
+	requestedNumber bool // lean-toolchain names a version, not a folder
 }
 
 func (t *toolchain) program(name string) string { return filepath.Join(t.dir, "bin", name) }
@@ -220,7 +222,7 @@ func (e *examination) probe(ctx context.Context, req request, dir string) (*tool
 // judge compares what the tool chain is with what was asked for.
 func (t *toolchain) judge(req request) {
 	t.standIn = strings.Contains(t.lake, "shim") || strings.Contains(t.version, "wasm")
-	if req.number != "" {
+	if t.requestedNumber = req.number != ""; t.requestedNumber {
 		t.exact = t.number == req.number || strings.HasPrefix(req.number, "nightly-") && strings.HasSuffix(t.number, req.number)
 		t.near = t.exact || release(t.number) == release(req.number)
 	}
