@@ -16,6 +16,9 @@ import (
 // has at most one result, from the last attempt handed out, and each run one final
 // document.
 func TestStateMachine(t *testing.T) {
+	if storetest.Race {
+		t.Skip("one goroutine, a hundred histories: nothing for the race detector, and slow under it")
+	}
 	o := storetest.SQLite().New(t)
 	s, _ := storetest.Open(t, o, "one")
 	ctx := t.Context()

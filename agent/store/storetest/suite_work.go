@@ -267,7 +267,11 @@ func badHandlers(t *testing.T, o store.Options) {
 // Ten thousand queued builds hold up neither another queue nor a report.
 func manyQueued(t *testing.T, o store.Options) {
 	s, _ := Open(t, o, "one")
-	for i := range 20 {
+	runs := 20
+	if Race {
+		runs = 2 // their number makes no difference to the race detector
+	}
+	for i := range runs {
 		n := store.NewRun{Repo: "pool", Branch: fmt.Sprint("b", i), Commit: runner.Commit{SHA: "aaa"}, Trigger: store.TriggerPush}
 		for j := range 500 {
 			n.Stages = append(n.Stages, store.NewJob{Stage: fmt.Sprint("s", j), Queue: build, Limit: time.Minute})
