@@ -275,7 +275,7 @@ func TestNewerSchema(t *testing.T) {
 // Many processes start at once on an empty database.
 func TestOpenTogether(t *testing.T) {
 	each(t, func(t *testing.T, e storetest.Engine) {
-		o := e.New(t)
+		o := e.Empty(t)
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
@@ -368,17 +368,17 @@ func TestLock(t *testing.T) {
 	release()
 }
 
-func TestBenchLock(t *testing.T) {
+func TestMachineLock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")
 	ctx := t.Context()
-	first, err := store.BenchLock(ctx, dir, "run 12", func(string) { t.Error("waited for nobody") })
+	first, err := store.MachineLock(ctx, dir, "run 12", func(string) { t.Error("waited for nobody") })
 	if err != nil {
 		t.Fatal(err)
 	}
 	told := make(chan string, 1)
 	got := make(chan func())
 	go func() {
-		second, err := store.BenchLock(ctx, dir, "run 13", func(h string) { told <- h })
+		second, err := store.MachineLock(ctx, dir, "run 13", func(h string) { told <- h })
 		if err != nil {
 			t.Error(err)
 		}
@@ -397,7 +397,7 @@ func TestBenchLock(t *testing.T) {
 	defer release()
 	stopped, cancel := context.WithCancelCause(ctx)
 	cancel(runner.ErrSuperseded)
-	if _, err := store.BenchLock(stopped, dir, "", nil); !errors.Is(err, runner.ErrSuperseded) {
+	if _, err := store.MachineLock(stopped, dir, "", nil); !errors.Is(err, runner.ErrSuperseded) {
 		t.Errorf("waiting was cancelled: %v", err)
 	}
 }

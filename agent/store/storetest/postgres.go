@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type Server struct {
 	dir string
 	url string
 	cmd *exec.Cmd
+
+	template sync.Once // makes the database that others are copied from
+	failed   error
 }
 
 // StartPostgres starts a server. As root it runs as the user postgres or nobody, since
@@ -108,13 +112,36 @@ func (s *Server) Stop() {
 
 // Engine makes a database of the server for each test.
 func (s *Server) Engine() Engine {
-	return Engine{"postgres", func(tb testing.TB) store.Options {
+	database := func(tb testing.TB, from string) store.Options {
 		name := "t" + strings.ToLower(rand.Text())
-		if err := s.exec(tb.Context(), "create database "+name); err != nil {
+		if err := s.exec(tb.Context(), "create database "+name+from); err != nil {
 			tb.Fatal(err)
 		}
 		return store.Options{Postgres: s.url + "/" + name + "?pool_max_conns=8", Dir: tb.TempDir()}
-	}}
+	}
+	return Engine{
+		Name:  "postgres",
+		Empty: func(tb testing.TB) store.Options { return database(tb, "") },
+		New: func(tb testing.TB) store.Options {
+			s.template.Do(func() { s.failed = s.makeTemplate() })
+			if s.failed != nil {
+				tb.Fatal(s.failed)
+			}
+			return database(tb, " template holdfast strategy file_copy")
+		},
+	}
+}
+
+func (s *Server) makeTemplate() error {
+	ctx := context.Background()
+	if err := s.exec(ctx, "create database holdfast"); err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, store.Options{Postgres: s.url + "/holdfast"})
+	if err != nil {
+		return err
+	}
+	return st.Close(ctx)
 }
 
 func (s *Server) exec(ctx context.Context, sql string) error {
