@@ -163,14 +163,12 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	return err
 }
 
-// examineLocked examines a job; benchmarks wait until they have the machine to themselves.
+// examineLocked examines a job when it has the machine to itself: a proof build next door
+// would be noise in a benchmark, so builds wait for benchmarks and benchmarks for builds.
 func (a *app) examineLocked(ctx context.Context, j job) (runner.Result, error) {
-	if j.stage != runner.StageBench {
-		return a.x.examine(ctx, j), nil
-	}
-	release, err := store.BenchLock(ctx, benchLockDir(), fmt.Sprintf("run %d of %s", j.run, j.repo.Name), func(holder string) {
+	release, err := store.MachineLock(ctx, lockDir(), fmt.Sprintf("%s of run %d of %s", j.stage, j.run, j.repo.Name), func(holder string) {
 		if a.x.progress != nil {
-			a.x.progress(runner.Event{Stage: j.stage, Text: "waiting for the machine: " + holder + " is measuring"})
+			a.x.progress(runner.Event{Stage: j.stage, Text: "waiting for the machine, which is in use: " + holder})
 		}
 	})
 	if err != nil {
@@ -180,8 +178,8 @@ func (a *app) examineLocked(ctx context.Context, j job) (runner.Result, error) {
 	return a.x.examine(ctx, j), nil
 }
 
-// benchLockDir is shared by all agents and commands of one user on a machine.
-func benchLockDir() string {
+// lockDir is shared by all agents and commands of one user on a machine.
+func lockDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("holdfast-%d", os.Getuid()))
 }
 

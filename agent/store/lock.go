@@ -39,15 +39,16 @@ func Lock(dir string) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// BenchLock waits until this process may measure: one benchmark at a time on a machine,
-// whatever agent, queue or command started it. dir must be the same for all of them.
+// MachineLock waits until this process has the machine to itself: one stage at a time,
+// whatever agent, queue or command started it, since a build next door is noise in a
+// benchmark. dir must be the same for all of them.
 // waiting, if not nil, is told who holds the lock: once before the wait and again whenever
 // the holder changes. what goes into the lock file for others to read ("run 12").
-func BenchLock(ctx context.Context, dir, what string, waiting func(holder string)) (release func(), err error) {
+func MachineLock(ctx context.Context, dir, what string, waiting func(holder string)) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return waitLock(ctx, filepath.Join(dir, "bench.lock"), what, waiting)
+	return waitLock(ctx, filepath.Join(dir, "machine.lock"), what, waiting)
 }
 
 func waitLock(ctx context.Context, path, what string, waiting func(holder string)) (func(), error) {

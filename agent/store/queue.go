@@ -17,9 +17,10 @@ const (
 	// MaxLimit is the longest time limit of a stage.
 	MaxLimit = 24 * time.Hour
 	// River cancels a worker after the stage's limit and this margin, which covers the
-	// checkout and the wait for the bench lock. The stage's own limit ends it long before;
-	// a worker without a finite timeout would never be rescued.
-	margin = 2 * time.Hour
+	// checkout and the wait for the machine: another stage may hold it for its whole limit.
+	// The stage's own limit ends it long before; a worker without a finite timeout would
+	// never be rescued.
+	margin = MaxLimit + 2*time.Hour
 	// River judges a running job by its age alone, so this exceeds the longest of them.
 	// Recover finds the jobs of a dead process at once; the rescue is for machines that
 	// never come back.
