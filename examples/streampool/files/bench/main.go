@@ -64,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 
-	fmt.Fprintf(stdout, "goos: %s\ngoarch: %s\npkg: example.org/streampool/bench\n", runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(stdout, "goos: %s\ngoarch: %s\n", runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintln(stdout, "Unit cpu-sec/op better=lower")
 	for _, n := range sizes { // warm up: clock frequency, caches
 		if _, err := measure(n, *iterations*sizes[len(sizes)-1]/n/4+1, c); err != nil {
