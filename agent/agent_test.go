@@ -56,6 +56,16 @@ func TestScripts(t *testing.T) {
 			env.Values["hub"] = &hubPlace{}
 			return nil
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "tmpfs" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			out, err := exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").CombinedOutput()
+			if err != nil && os.Getenv("CI") == "true" {
+				return false, fmt.Errorf("unshare -rm mount: %w: %s", err, out)
+			}
+			return err == nil, nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"commit":  scriptCommit,
 			"hub":     scriptHub,
