@@ -132,6 +132,7 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 		if err := os.Rename(part, compiled); err != nil {
 			return nil, "", err
 		}
+		e.ws.Report(runner.StageProofs, "listing theorems")
 	}
 	temp, err := os.MkdirTemp(e.ws.Scratch, "inventory-*")
 	if err != nil {
