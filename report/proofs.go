@@ -9,6 +9,23 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
+// reused says how many modules an earlier build had left up to date; "" for none.
+func reused(p *runner.Proofs) string {
+	n := 0
+	for i := range p.Modules {
+		if p.Modules[i].Reused {
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return ""
+	case n == len(p.Modules):
+		return " (all reused from an earlier build)"
+	}
+	return fmt.Sprintf(" (%s reused from an earlier build)", number(n))
+}
+
 // proofs shows status, job count and every named theorem with its file.
 func proofs(p *runner.Proofs) []section {
 	var b strings.Builder
@@ -22,6 +39,7 @@ func proofs(p *runner.Proofs) []section {
 	if built == len(p.Modules) {
 		modules = plural(built, "module") + " built"
 	}
+	modules += reused(p)
 	fmt.Fprintf(&b, "### Proofs\n\n%s, %s, %s.", upper(proved(p)), modules, plural(p.Jobs, "build job"))
 	if p.Toolchain != "" {
 		b.WriteString(" Tool chain: " + prose(clip(visible(p.Toolchain), 160)))

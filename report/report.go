@@ -103,7 +103,7 @@ func summary(s *runner.Result) string {
 	switch {
 	case s.Proofs != nil:
 		p := s.Proofs
-		text := fmt.Sprintf("%s built", plural(len(p.Modules), "module"))
+		text := fmt.Sprintf("%s built%s", plural(len(p.Modules), "module"), reused(p))
 		if p.Jobs > 0 {
 			text += fmt.Sprintf(" (%s)", plural(p.Jobs, "job"))
 		}

@@ -166,7 +166,8 @@ func (d *decoder) programs(p path, check Checks, bench Bench) {
 			d.key(at.index(i).key("pattern"), `add format = "regexp"`, "pattern has no effect with format %q", g.Format)
 		}
 	}
-	if d.set[p.key("bench")] && bench.Enabled && bench.Backend == "none" && len(bench.Programs) == 0 {
+	// The settings for all may leave the programs to the repositories.
+	if p != path("") && d.set[p.key("bench")] && bench.Enabled && bench.Backend == "none" && len(bench.Programs) == 0 {
 		d.key(p.key("bench"), "add [[bench.programs]], or enabled = false", "bench has neither a backend nor a program")
 	}
 	d.names(at, len(bench.Programs), func(i int) string { return bench.Programs[i].Name })

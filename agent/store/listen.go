@@ -24,11 +24,11 @@ import (
 const (
 	// How often to ask whether somebody committed: what a job waits at most.
 	listenInterval = 500 * time.Millisecond
-	// How long the listener then looks: several of its own rounds, for the first may be
+	// How long the listener then looks: two of its own rounds, for the first may be
 	// late on a machine that runs a benchmark.
-	listenWindow = 160 * time.Millisecond
+	listenWindow = 80 * time.Millisecond
 	// How often each queue is fetched from although no notification came.
-	sqlitePoll   = 20 * time.Second
+	sqlitePoll   = 30 * time.Second
 	postgresPoll = time.Second
 )
 

@@ -72,8 +72,11 @@ type sink struct {
 	lines  *lineWriter
 }
 
-func newSink(r *Redactor, log *logFile, lines *lineWriter) *sink {
-	s := &sink{log: log, lines: lines}
+func newSink(r *Redactor, log *logFile, emit func(string)) *sink {
+	s := &sink{log: log}
+	if emit != nil {
+		s.lines = &lineWriter{emit: emit}
+	}
 	s.redact = r.stream(s.pass)
 	return s
 }
@@ -91,19 +94,35 @@ func (s *sink) pass(p []byte) {
 	}
 }
 
-func (s *sink) flush()         { s.redact.flush() }
+func (s *sink) flush() {
+	s.redact.flush()
+	if s.lines != nil {
+		s.lines.flush()
+	}
+}
+
 func (s *sink) output() Output { return s.buf.output() }
 
-// lineWriter cuts a stream into lines. Both streams of a child share one.
+// serial makes f safe to be called for both streams of a child. It is nil for a nil f.
+func serial(f func(string)) func(string) {
+	if f == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		f(line)
+	}
+}
+
+// lineWriter cuts one stream into lines.
 type lineWriter struct {
-	mu   sync.Mutex
 	part []byte
 	emit func(string)
 }
 
 func (l *lineWriter) write(p []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
@@ -118,8 +137,6 @@ func (l *lineWriter) write(p []byte) {
 }
 
 func (l *lineWriter) flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if len(l.part) > 0 {
 		l.emit(string(l.part))
 		l.part = nil

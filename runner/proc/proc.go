@@ -103,11 +103,8 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	}
 	defer log.close()
 
-	var lines *lineWriter
-	if c.OnLine != nil {
-		lines = &lineWriter{emit: c.OnLine}
-	}
-	out, errw := newSink(c.Redact, log, lines), newSink(c.Redact, log, lines)
+	emit := serial(c.OnLine)
+	out, errw := newSink(c.Redact, log, emit), newSink(c.Redact, log, emit)
 
 	inner := ctx
 	if c.Limit > 0 {
@@ -165,9 +162,6 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	copyErr := pipes.wait()
 	out.flush()
 	errw.flush()
-	if lines != nil {
-		lines.flush()
-	}
 
 	e := Exit{Wall: wall, Stdout: out.output(), Stderr: errw.output()}
 	e.Logged, e.Dropped = log.counts()

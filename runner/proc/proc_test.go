@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -176,6 +177,20 @@ func TestRunRedacts(t *testing.T) {
 	all := string(log) + e.Stdout.String() + e.Stderr.String() + strings.Join(lines, "\n")
 	if strings.Contains(all, "s3cret-token") || strings.Count(all, mask) < 4 {
 		t.Errorf("secret kept: %q", all)
+	}
+}
+
+// Halves of lines of the two streams never become one line.
+func TestRunKeepsStreamsApart(t *testing.T) {
+	c := shell(`printf 'out '; printf 'err ' >&2; printf 'one\n'; printf 'two\n' >&2`)
+	var lines []string
+	c.OnLine = func(l string) { lines = append(lines, l) }
+	if _, err := Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(lines)
+	if got := strings.Join(lines, "|"); got != "err two|out one" {
+		t.Errorf("lines %q", got)
 	}
 }
 
