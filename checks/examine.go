@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"runtime"
 	"slices"
@@ -210,10 +211,45 @@ func (m matcher) find(src *source, view scan.View, from, to int) ([]int, error) 
 	if m.needs != nil && !slices.ContainsFunc(m.needs, func(lit []byte) bool { return bytes.Contains(text, lit) }) {
 		return nil, nil
 	}
+	if m.bare != nil {
+		for at := 0; len(out) < maxMatches; {
+			f := m.bare.FindIndex(text[at:])
+			if f == nil {
+				break
+			}
+			start := at + f[0]
+			if start > 0 && wordByte(text[start-1]) == wordByte(text[start]) || start == 0 && !wordByte(text[0]) {
+				at = start + 1
+				continue
+			}
+			out = append(out, from+start)
+			at += f[1]
+		}
+		return out, nil
+	}
 	for _, f := range m.re.FindAllIndex(text, maxMatches) {
 		out = append(out, from+f[0])
 	}
 	return out, nil
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// withoutBoundary returns the expression without a leading \b that stands before a
+// literal, or nil for any other expression.
+func withoutBoundary(re *syntax.Regexp) *regexp.Regexp {
+	if re.Op != syntax.OpConcat || len(re.Sub) < 2 || re.Sub[0].Op != syntax.OpWordBoundary ||
+		re.Sub[1].Op != syntax.OpLiteral || re.Sub[1].Flags&syntax.FoldCase != 0 || slices.Contains(re.Sub[1].Rune, utf8.RuneError) {
+		return nil
+	}
+	rest := &syntax.Regexp{Op: syntax.OpConcat, Sub: re.Sub[1:]}
+	bare, err := regexp.Compile(rest.String())
+	if err != nil {
+		return nil
+	}
+	return bare
 }
 
 // needed returns literals of which one must occur in every text that the expression

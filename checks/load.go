@@ -102,8 +102,9 @@ const hintRule = `write one: [[rule]] id = "ST.001", title = "no waiting under a
 
 var (
 	typeError = regexp.MustCompile(`(?s)^toml: (?:line (\d+) )?(?:\(last key "(.*?)"\): )?(.*)$`)
-	typeWords = strings.NewReplacer("incompatible types: ", "", "TOML value has type ", "it is a ", "destination has type ", "it should be a ",
-		"map[string]interface {}", "table", "[]interface {}", "array", "slice", "array", "int64", "integer", "boolean", "bool", "; ", ", ")
+	typeWords = strings.NewReplacer("incompatible types: ", "", "TOML value has type ", "it is ", "destination has type ", "it should be ",
+		"map[string]any", "a table", "[]any", "an array", "[]map[string]any", "tables", "slice", "an array", "string", "a string",
+		"int64", "an integer", "integer", "an integer", "float64", "a number", "boolean", "a boolean", "bool", "a boolean", "; ", ", ")
 )
 
 // syntax reports an error of the whole document.
@@ -218,31 +219,4 @@ func (a Ack) check() []*Mistake {
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
 	return s
-}
-
-func joinMistakes(bad []*Mistake) error {
-	errs := make([]error, len(bad))
-	for i, m := range bad {
-		errs[i] = m
-	}
-	return errors.Join(errs...)
-}
-
-// mistakes takes apart what Load returned.
-func mistakes(err error) []*Mistake {
-	if err == nil {
-		return nil
-	}
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		var out []*Mistake
-		for _, e := range j.Unwrap() {
-			out = append(out, mistakes(e)...)
-		}
-		return out
-	}
-	var m *Mistake
-	if errors.As(err, &m) {
-		return []*Mistake{m}
-	}
-	return []*Mistake{{Text: err.Error()}}
 }

@@ -30,7 +30,7 @@ const maxChecks = 20_000
 var (
 	ansi = regexp.MustCompile(`\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])`)
 	// A result line. The word may be coloured, and may be followed by a colon or a dash.
-	resultLine   = regexp.MustCompile(`^\s*\[\s*([A-Za-z]+)\s*\]\s*[:-]?\s*(.*?)\s*$`)
+	resultLine   = regexp.MustCompile(`^\s*\[\s*([A-Za-z]+)\s*\][\s:-]*(.*?)\s*$`)
 	locationLine = regexp.MustCompile(`^\s+(?i:location|at|in):\s*(.+?):(\d+)(?::(\d+))?\s*$`)
 )
 
@@ -61,7 +61,7 @@ func outcomeOf(word string) string {
 func parseLines(out string) ([]check, error) {
 	var cs []check
 	for line := range strings.Lines(out) {
-		line = ansi.ReplaceAllString(strings.TrimRight(line, "\r\n"), "")
+		line = uncoloured(line)
 		if m := locationLine.FindStringSubmatch(line); m != nil && len(cs) > 0 && cs[len(cs)-1].line == 0 {
 			c := &cs[len(cs)-1]
 			c.file = m[1]
@@ -87,6 +87,16 @@ func parseLines(out string) ([]check, error) {
 		cs = append(cs, check{id: id, outcome: o, message: message})
 	}
 	return cs, nil
+}
+
+// uncoloured takes terminal sequences and control characters out of a line.
+func uncoloured(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, ansi.ReplaceAllString(line, ""))
 }
 
 // cutID splits "id: message" at the first colon that ends a word.

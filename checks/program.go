@@ -49,7 +49,7 @@ func (c *capture) Write(p []byte) (int, error) {
 func (p Program) run(ctx context.Context, ws *runner.Workspace, t *tree) []row {
 	exit, out, err := p.exec(ctx, ws)
 	if err != nil {
-		return []row{p.errorRow(err.Error())}
+		return []row{p.errorRow(relative(err.Error(), ws.Dir))}
 	}
 	var cs []check
 	if p.Format == "json" {
@@ -66,7 +66,7 @@ func (p Program) run(ctx context.Context, ws *runner.Workspace, t *tree) []row {
 		wrong = append(wrong, fmt.Sprintf("it printed more than %d MiB", maxOutput>>20))
 	}
 	if why := disagreement(exit, rows); why != "" {
-		if last := cut(ansi.ReplaceAllString(exit.Stderr.LastLine(), ""), 200); last != "" && !exit.OK() {
+		if last := cut(uncoloured(exit.Stderr.LastLine()), 200); last != "" && !exit.OK() {
 			why += ": " + last
 		}
 		wrong = append(wrong, why)
@@ -171,6 +171,8 @@ func (p Program) rows(cs []check, dir string, t *tree) []row {
 	index := map[string]int{}
 	text := t.lines()
 	for _, c := range cs {
+		// The folder of this run would make two equal results look different.
+		c.id, c.message = relative(c.id, dir), relative(c.message, dir)
 		i, ok := index[c.id]
 		if !ok {
 			i = len(rows)
@@ -213,6 +215,11 @@ func (p Program) rows(cs []check, dir string, t *tree) []row {
 		}
 	}
 	return rows
+}
+
+// relative takes the checkout's folder out of paths in a text.
+func relative(s, dir string) string {
+	return strings.ReplaceAll(s, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator), "")
 }
 
 // inside turns a path that a program printed into one relative to the checkout, "" if it

@@ -112,7 +112,7 @@ func (x *finder) scope(from, to int, prefix string) {
 				head = i + 1
 				continue
 			}
-			if x.block(head, i, p, prefix, class) {
+			if !x.member(head, i, p, prefix, class) {
 				head = p + 1
 			}
 			i = p
@@ -128,16 +128,16 @@ func (x *finder) methodStarts(head, i int) bool {
 	return head == i || x.token(head).Kind == At
 }
 
-// block judges the brace at position open by the head before it. It reports whether the
-// declaration ends with the closing brace.
-func (x *finder) block(head, open, end int, prefix, class string) bool {
+// member judges the brace at position open by the head before it. It reports whether it
+// was the initialiser of a member in a constructor's head, which goes on behind it.
+func (x *finder) member(head, open, end int, prefix, class string) bool {
 	if head == open || x.token(head).Kind == At {
-		return true
+		return false
 	}
 	if class != "" && (x.is(head, "-") || x.is(head, "+")) {
 		name := x.text(head) + "[" + class + " " + x.selector(head+1, open) + "]"
 		x.add(name, head, open, open, end)
-		return true
+		return false
 	}
 	k := x.skipTemplate(head, open)
 	for k < open && (x.is(k, "inline") || x.is(k, "export")) {
@@ -145,37 +145,32 @@ func (x *finder) block(head, open, end int, prefix, class string) bool {
 	}
 	switch {
 	case k == open:
-		return true
+		return false
 	case x.is(k, "namespace"):
 		x.scope(open+1, end, prefix+x.namespace(k+1, open))
-		return true
+		return false
 	case x.is(k, "extern") && k+2 == open && x.token(k+1).Kind == String:
 		x.scope(open+1, end, prefix)
-		return true
+		return false
 	}
 	shape := x.shape(k, open)
 	switch {
 	case shape.initialiser || shape.typedef && shape.class < 0:
-		return false
 	case shape.function >= 0:
-		if shape.init >= 0 && x.bracedMember(open) {
-			return false
-		}
 		body := open
 		if shape.init >= 0 {
+			if x.bracedMember(open) {
+				return true
+			}
 			body = shape.init
 		}
 		x.add(prefix+shape.name, head, body, open, end)
-		return true
-	case shape.enum:
-		return true
-	case shape.class >= 0:
+	case shape.class >= 0 && !shape.enum:
 		inner := prefix
 		if name := x.className(shape.class+1, open); name != "" {
 			inner += name + "::"
 		}
 		x.scope(open+1, end, inner)
-		return true
 	}
 	return false
 }
@@ -233,10 +228,13 @@ func (x *finder) skipTemplate(i, to int) int {
 	return i
 }
 
+// maxAngle is how far the other end of template arguments is looked for, in tokens.
+const maxAngle = 2000
+
 // angleEnd is the position of the > that closes the < at i, or -1.
 func (x *finder) angleEnd(i, to int) int {
 	depth := 0
-	for ; i < to; i++ {
+	for to = min(to, i+maxAngle); i < to; i++ {
 		switch {
 		case x.is(i, "<"):
 			depth++
@@ -256,7 +254,7 @@ func (x *finder) angleEnd(i, to int) int {
 // angleStart is the position of the < that is closed by the > at i, or -1.
 func (x *finder) angleStart(i, from int) int {
 	depth := 0
-	for ; i >= from; i-- {
+	for from = max(from, i-maxAngle); i >= from; i-- {
 		switch {
 		case x.is(i, ">"):
 			depth++

@@ -116,7 +116,10 @@ func (x *finder) qualifiers(i, from int) string {
 // trailer reports whether all from i to the brace may stand behind the parameters of a
 // function, and where the initialisers of a constructor begin (-1 if they do not).
 func (x *finder) trailer(i, to int) (init int, ok bool) {
-	for ; i < to; i++ {
+	for from := i; i < to; i++ {
+		if i-from > maxTrailer {
+			return -1, false
+		}
 		t := x.token(i)
 		switch {
 		case t.Kind == Ident:
@@ -152,6 +155,10 @@ func (x *finder) trailer(i, to int) (init int, ok bool) {
 	}
 	return -1, true
 }
+
+// maxTrailer bounds what may stand behind parameters and before the initialisers of a
+// constructor, in tokens.
+const maxTrailer = 300
 
 // attributeLike names take parentheses without being a function.
 func attributeLike(s string) bool {

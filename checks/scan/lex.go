@@ -2,6 +2,13 @@ package scan
 
 import "bytes"
 
+const (
+	// maxTokens bounds the memory that a file can cost; the rest of it becomes one token.
+	maxTokens = 4 << 20
+	// maxOpen bounds the problems kept until it is known which of them count.
+	maxOpen = 10_000
+)
+
 // Scan splits src, which must be smaller than 2 GiB and must not change afterwards, into
 // tokens.
 func Scan(src []byte) *File {
@@ -14,6 +21,12 @@ func Scan(src []byte) *File {
 	}
 	x.pos, x.fresh = x.start, true
 	for x.pos < len(src) {
+		if len(x.f.Tokens) == maxTokens {
+			x.directive = false
+			x.problem("more tokens than any source written by hand has", false)
+			x.emit(Comment, len(src))
+			break
+		}
 		x.next()
 	}
 	if n := len(x.f.lines); n > 1 && int(x.f.lines[n-1]) == len(src) {
@@ -93,6 +106,11 @@ func (x *lexer) emit(kind Kind, end int) {
 }
 
 func (x *lexer) problem(text string, tolerable bool) {
+	if len(x.problems) == maxOpen {
+		text, tolerable = "many places that cannot be read", false
+	} else if len(x.problems) > maxOpen {
+		return
+	}
 	x.problems = append(x.problems, lexProblem{token: len(x.f.Tokens), text: text, tolerable: tolerable})
 }
 
@@ -165,7 +183,16 @@ func (x *lexer) next() {
 	case c == '@' && x.at(x.pos+1) == '"':
 		x.quoted(String, x.pos+1, '"')
 	case c == '@' && class[x.at(x.pos+1)] == cIdent:
-		x.emit(At, x.identEnd(x.pos+1))
+		end := x.identEnd(x.pos + 1)
+		if raw, ok := stringPrefix(x.src[x.pos+1 : end]); ok && x.at(end) == '"' { // @R"(…)"
+			if raw {
+				x.rawString(end)
+			} else {
+				x.quoted(String, end, '"')
+			}
+			return
+		}
+		x.emit(At, end)
 	default:
 		n := punct(x.src[x.pos:])
 		if n == 2 && (c == '<' && x.at(x.pos+1) == '%' || c == '%' && x.at(x.pos+1) != '=') {

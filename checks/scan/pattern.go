@@ -116,7 +116,8 @@ func (f *File) Code() []int32 {
 func (p *Pattern) Find(f *File, code []int32) (out [][2]int, complete bool) {
 	complete = true
 	m := match{p: p, f: f, code: code, bound: make([]int32, p.names)}
-	for i := 0; i+len(p.items)-p.runs() <= len(code); {
+	least := len(p.items) - p.runs()
+	for i := 0; i+least <= len(code); {
 		for n := range m.bound {
 			m.bound[n] = -1
 		}

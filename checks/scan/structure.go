@@ -37,9 +37,7 @@ func (f *File) Structure() *Structure {
 	for i := range m.s.partner {
 		m.s.partner[i] = -1
 	}
-	for _, p := range f.Problems {
-		m.s.Problems = append(m.s.Problems, p)
-	}
+	m.s.Problems = append(m.s.Problems, f.Problems...)
 	from := 0
 	f.conditionals(func(d directive) {
 		if f.Tokens[d.token].Dead {

@@ -1,0 +1,219 @@
+package checks
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/checks/scan"
+)
+
+// compiled is a rule that can be judged.
+type compiled struct {
+	Rule
+	files, exclude []*glob
+	patterns       []matcher
+	view           scan.View // "" until the language is known
+}
+
+// matcher is one pattern of a rule: a regular expression or a token pattern.
+type matcher struct {
+	text  string
+	re    *regexp.Regexp
+	needs [][]byte // a match contains one of these; nil if that is not known
+	// bare is re without its leading \b, if a literal follows: the regexp package looks
+	// for a literal at the start much faster than for anything else.
+	bare   *regexp.Regexp
+	tokens *scan.Pattern
+}
+
+// Validate reports everything that is wrong with a rule, as errors.Join of *[Mistake]. It
+// is nil for a good rule.
+func (r Rule) Validate() error {
+	_, bad := r.compile()
+	return joinMistakes(bad)
+}
+
+func (r Rule) compile() (*compiled, []*Mistake) {
+	c := &compiled{Rule: r}
+	var bad []*Mistake
+	wrong := func(key, advice, format string, args ...any) {
+		bad = append(bad, &Mistake{Rule: r.ID, Key: key, Text: fmt.Sprintf(format, args...), Advice: advice})
+	}
+	if r.ID == "" {
+		wrong("id", `give it one: id = "ST.001"`, "a rule without id")
+	} else if strings.ContainsFunc(r.ID, func(c rune) bool { return c <= ' ' || c == 0x7f || c == ':' }) {
+		wrong("id", "letters, digits, dots and dashes are good ids", "id %q contains a space, a colon or a control character", r.ID)
+	}
+	switch r.Kind {
+	case KindExists, KindMatch, KindAbsent, KindCount, KindWithin:
+	case "":
+		wrong("kind", "kinds: exists, match, absent, count, within", "a rule without kind")
+	default:
+		wrong("kind", suggest(r.Kind, []string{KindExists, KindMatch, KindAbsent, KindCount, KindWithin}), "unknown kind %q", r.Kind)
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		if value == "" {
+			return
+		}
+		for _, a := range allowed {
+			if a == value {
+				return
+			}
+		}
+		wrong(key, suggest(value, allowed), "unknown %s %q", key, value)
+	}
+	oneOf("severity", r.Severity, "fail", "warn")
+	oneOf("on_missing", r.OnMissing, "error", "fail", "skip")
+	oneOf("view", r.View, string(scan.Code), string(scan.CodeStrings), string(scan.Comments), string(scan.Raw))
+	c.view = scan.View(r.View)
+
+	if len(r.Files) == 0 {
+		wrong("files", `say which files: files = ["src/**/*.mm"]`, "no files")
+	}
+	c.files = globs("files", r.Files, wrong)
+	c.exclude = globs("exclude", r.Exclude, wrong)
+	c.compilePatterns(wrong)
+	c.checkKind(wrong)
+	return c, bad
+}
+
+type wrongFunc func(key, advice, format string, args ...any)
+
+func globs(key string, texts []string, wrong wrongFunc) []*glob {
+	var out []*glob
+	for _, t := range texts {
+		g, err := parseGlob(t)
+		if err != nil {
+			wrong(key, "globs are relative to the checkout, with / between folders; ** stands for any folders", "glob %q: %v", t, err)
+			continue
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+func (c *compiled) compilePatterns(wrong wrongFunc) {
+	regexps := c.Patterns
+	if c.Pattern != "" {
+		if len(c.Patterns) > 0 {
+			wrong("pattern", "put all of them into patterns", "both pattern and patterns")
+		}
+		regexps = append([]string{c.Pattern}, regexps...)
+	}
+	key := "patterns"
+	if c.Pattern != "" {
+		key = "pattern"
+	}
+	for _, text := range regexps {
+		_, err := regexp.Compile(text) // alone, for a message with the author's own text
+		var re *regexp.Regexp
+		if err == nil {
+			re, err = regexp.Compile("(?m)" + text)
+		}
+		switch {
+		case err != nil:
+			wrong(key, "patterns are Go regular expressions (RE2): no look-around, no back-references", "pattern %q: %v", text,
+				strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		case re.MatchString(""):
+			wrong(key, "a pattern that needs no text can tell nothing", "pattern %q matches the empty text", text)
+		default:
+			m := matcher{text: text, re: re}
+			if tree, err := syntax.Parse("(?m)"+text, syntax.Perl); err == nil {
+				tree = tree.Simplify()
+				m.needs = needed(tree)
+				m.bare = withoutBoundary(tree)
+			}
+			c.patterns = append(c.patterns, m)
+		}
+	}
+	for _, text := range c.Tokens {
+		p, err := scan.ParsePattern(text)
+		if err != nil {
+			wrong("tokens", "write it as code: tokens = 'std::atomic<bool> $NAME'", "tokens %q: %v", text, err)
+			continue
+		}
+		c.patterns = append(c.patterns, matcher{text: text, tokens: p})
+	}
+	if len(c.Tokens) > 0 && (c.view == scan.Comments || c.view == scan.Raw) {
+		wrong("view", "leave view out, or use pattern", "tokens are matched on code, not on view %q", c.View)
+	}
+}
+
+// checkKind checks what belongs to which kind.
+func (c *compiled) checkKind(wrong wrongFunc) {
+	asked := c.Pattern != "" || len(c.Patterns) > 0 || len(c.Tokens) > 0
+	switch c.Kind {
+	case KindExists:
+		if asked {
+			wrong("pattern", `use kind = "match"`, "kind exists takes no pattern")
+		}
+		if c.In != (In{}) {
+			wrong("in", `use kind = "within"`, "kind exists looks at file names only")
+		}
+		if c.Each {
+			wrong("each", "leave it out", "kind exists has no each")
+		}
+		if c.OnMissing != "" {
+			wrong("on_missing", "leave it out", "kind exists has no on_missing: a missing file is what it looks for")
+		}
+	case KindMatch, KindAbsent, KindCount, KindWithin:
+		if !asked {
+			wrong("pattern", "give a pattern, patterns or tokens", "kind %s without a pattern", c.Kind)
+		}
+	}
+	if c.Kind == KindWithin && c.In.Function == "" {
+		wrong("in", `name it: in = { function = "Pool::~Pool" }`, "kind within without a function")
+	}
+	if c.In.Any && c.In.Function == "" {
+		wrong("in", `name it: in = { function = "Pool::~Pool" }`, "in without a function")
+	}
+	if c.In.Function != "" {
+		c.In.Function = normalName(c.In.Function)
+		if c.Each {
+			wrong("each", "leave it out: every body is judged by itself", "each together with in")
+		}
+	}
+	if c.Any && c.Kind != KindMatch && c.Kind != KindWithin {
+		wrong("any", "only match and within ask for all or any of several patterns", "kind %s has no any", c.Kind)
+	}
+	switch {
+	case c.Kind == KindCount && c.Min == nil && c.Max == nil:
+		wrong("min", "set min, max or both", "kind count without min and max")
+	case c.Kind != KindCount && c.Kind != KindExists && c.Min != nil:
+		wrong("min", `use kind = "count"`, "kind %s has no min", c.Kind)
+	case c.Kind != KindCount && c.Kind != KindExists && c.Max != nil:
+		wrong("max", `use kind = "count"`, "kind %s has no max", c.Kind)
+	case c.Min != nil && *c.Min < 0:
+		wrong("min", "", "min is negative")
+	case c.Max != nil && *c.Max < 0:
+		wrong("max", "", "max is negative")
+	case c.Min != nil && c.Max != nil && *c.Min > *c.Max:
+		wrong("min", "", "min %d is greater than max %d: no file can satisfy that", *c.Min, *c.Max)
+	case c.Min != nil && *c.Min == 0 && c.Max == nil:
+		wrong("min", "set max, or a min of at least 1", "min = 0 without max always passes")
+	}
+}
+
+// normalName brings a function name into the form of scan.Function: no template
+// arguments, no leading "::".
+func normalName(s string) string {
+	s = strings.TrimPrefix(strings.TrimSpace(s), "::")
+	if strings.Contains(s, "operator") || strings.ContainsAny(s, "[]") {
+		return s
+	}
+	var b strings.Builder
+	depth := 0
+	for _, c := range s {
+		switch {
+		case c == '<':
+			depth++
+		case c == '>' && depth > 0:
+			depth--
+		case depth == 0 && c != ' ':
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
