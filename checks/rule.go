@@ -38,8 +38,8 @@ type Rule struct {
 // In limits a rule to the bodies of the functions of one name. The zero value means the
 // whole file.
 type In struct {
-	Function string // qualified as far as needed: "Pool::~Pool", "submit:after:", "main"
-	Any      bool   // one of several bodies of that name is enough
+	Function string `toml:"function"` // qualified as far as needed: "Pool::~Pool", "submit:after:", "main"
+	Any      bool   `toml:"any"`      // one of several bodies of that name is enough
 }
 
 // UnmarshalTOML accepts a string, the function, or a table {function, any}.
