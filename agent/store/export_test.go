@@ -34,3 +34,6 @@ func (s *Store) Requeue(ctx context.Context, run int64, stage string, attempt in
 		return s.requeue(ctx, t, jobKey{run, stage, attempt}, "running", true, errDied)
 	})
 }
+
+// SetRest sets how long the queue is without work before its client rests.
+func (s *Store) SetRest(d time.Duration) { s.rest = d }

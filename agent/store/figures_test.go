@@ -28,7 +28,7 @@ func BenchmarkStart(b *testing.B) {
 	each(b, func(b *testing.B, e storetest.Engine) {
 		s, _ := storetest.Open(b, e.New(b), "one")
 		ctx, cancel := context.WithCancel(b.Context())
-		for i := range 5000 {
+		for i := range 10000 {
 			create(b, s, fmt.Sprintf("wait%d", i), "build", "build")
 		}
 		type claim struct {

@@ -45,6 +45,8 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgresE
 
 func (e *postgresEngine) close() { e.pool.Close() }
 
+func (e *postgresEngine) alone() bool { return false }
+
 func (e *postgresEngine) reader() querier { return pgQuerier{e.pool} }
 
 // A transaction that lost a deadlock or a serialization conflict is repeated this often.

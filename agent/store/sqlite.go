@@ -74,6 +74,8 @@ func (e *sqliteEngine) close() {
 	_ = e.db.Close()
 }
 
+func (e *sqliteEngine) alone() bool { return true }
+
 func (e *sqliteEngine) reader() querier { return sqlQuerier{e.ro} }
 
 func (e *sqliteEngine) inTx(ctx context.Context, f func(tx) error) error {

@@ -63,6 +63,7 @@ type Store struct {
 	owner string
 	dir   string
 	grace time.Duration
+	rest  time.Duration // restAfter, but in tests
 	log   *slog.Logger
 
 	mu      sync.Mutex
@@ -86,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{owner: o.Owner, dir: o.Dir, grace: o.Grace, log: log, running: map[jobKey]context.CancelCauseFunc{}, posts: make(chan struct{}, 1)}
+	s := &Store{owner: o.Owner, dir: o.Dir, grace: o.Grace, rest: restAfter, log: log, running: map[jobKey]context.CancelCauseFunc{}, posts: make(chan struct{}, 1)}
 	if s.owner == "" {
 		host, _ := os.Hostname()
 		s.owner = fmt.Sprintf("%s/%d/%x", host, os.Getpid(), time.Now().UnixNano())

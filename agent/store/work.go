@@ -73,46 +73,16 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 		}
 		cfg.Queues[name] = river.QueueConfig{MaxWorkers: n}
 	}
-	c, err := s.db.worker(cfg)
-	if err != nil {
-		return fmt.Errorf("work: %w", err)
-	}
-	// Ending ctx must not cancel the jobs at once: stop does, in order.
-	if err := c.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("work: %w", err)
-	}
 	// Both loops end with ctx, also when the queue stops by itself.
-	ctx, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var loops sync.WaitGroup
-	loops.Go(func() { s.watchClock(ctx) })
+	loops.Go(func() { s.watchClock(inner) })
 	if h.Post != nil {
-		loops.Go(func() { s.post(ctx, h.Post) })
+		loops.Go(func() { s.post(inner, h.Post) })
 	}
-	select {
-	case <-ctx.Done():
-	case <-c.Stopped():
-		err = errors.New("the queue stopped by itself")
-	}
+	err := s.sessions(inner, cfg)
 	cancel()
-	return errors.Join(err, s.stop(ctx, c, &loops))
-}
-
-func (s *Store) stop(ctx context.Context, c client, loops *sync.WaitGroup) error {
-	ctx = context.WithoutCancel(ctx)
-	if s.grace > 0 {
-		soft, cancel := context.WithTimeout(ctx, s.grace)
-		err := c.Stop(soft)
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			s.log.Warn("stopping the queue", "err", err)
-		}
-	}
-	hard, cancel := context.WithTimeout(ctx, stopLimit)
-	defer cancel()
-	if err := c.StopAndCancel(hard); err != nil {
-		return fmt.Errorf("stop working: some jobs did not end within %s: %w", stopLimit, err)
-	}
 	ended := make(chan struct{})
 	go func() {
 		loops.Wait()
@@ -120,10 +90,10 @@ func (s *Store) stop(ctx context.Context, c client, loops *sync.WaitGroup) error
 	}()
 	select {
 	case <-ended:
-		return nil
-	case <-hard.Done():
-		return fmt.Errorf("stop working: posting did not end within %s", stopLimit)
+	case <-time.After(stopLimit):
+		err = errors.Join(err, fmt.Errorf("stop working: posting did not end within %s", stopLimit))
 	}
+	return err
 }
 
 // post calls the poster when something is due. It is a loop and no queue: what is to be
