@@ -35,7 +35,6 @@ type options struct {
 	post     bool
 	progress func(runner.Event)
 	log      *slog.Logger
-	owner    string
 }
 
 // open opens the store and resolves the secrets that the configuration refers to.

@@ -138,8 +138,10 @@ func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	var commit, base, verdict, doc, judgement string
 	var direct, jobs, reported, created, started, finished, pull, messages int64
 	r := runner.Run{Number: number}
-	found, err := one(ctx, q, []any{&r.Repo, &r.Branch, &pull, &commit, &base, &r.Trigger, &direct, &r.State, &r.Reason, &verdict, &jobs, &reported,
-		&doc, &judgement, &created, &started, &finished, &messages},
+	found, err := one(ctx, q, []any{
+		&r.Repo, &r.Branch, &pull, &commit, &base, &r.Trigger, &direct, &r.State, &r.Reason, &verdict, &jobs, &reported,
+		&doc, &judgement, &created, &started, &finished, &messages,
+	},
 		`select repo, branch, pull, commit_doc, base_doc, trigger_by, direct, state, reason, verdict, open_jobs, reported,
 			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end
 		from run where id = $1`, number)

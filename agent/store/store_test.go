@@ -70,15 +70,19 @@ func TestConformance(t *testing.T) {
 }
 
 func newRun(branch, sha string) store.NewRun {
-	return store.NewRun{Repo: "pool", Branch: branch, Commit: runner.Commit{SHA: sha}, Trigger: store.TriggerPush,
-		Stages: []store.NewJob{{Stage: runner.StageProofs, Queue: "build", Limit: time.Minute}}}
+	return store.NewRun{
+		Repo: "pool", Branch: branch, Commit: runner.Commit{SHA: sha}, Trigger: store.TriggerPush,
+		Stages: []store.NewJob{{Stage: runner.StageProofs, Queue: "build", Limit: time.Minute}},
+	}
 }
 
 // worker is the child of TestKill: it works on one job and never ends.
 func worker() {
 	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{SQLite: os.Getenv("HOLDFAST_STORE_SQLITE"), Postgres: os.Getenv("HOLDFAST_STORE_POSTGRES"),
-		Dir: os.Getenv("HOLDFAST_STORE_DIR"), Owner: "child"})
+	s, err := store.Open(ctx, store.Options{
+		SQLite: os.Getenv("HOLDFAST_STORE_SQLITE"), Postgres: os.Getenv("HOLDFAST_STORE_POSTGRES"),
+		Dir: os.Getenv("HOLDFAST_STORE_DIR"), Owner: "child",
+	})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)

@@ -54,8 +54,10 @@ const (
 )
 
 func push(branch, sha string) store.NewRun {
-	return store.NewRun{Repo: "pool", Branch: branch, Commit: runner.Commit{SHA: sha}, Trigger: store.TriggerPush,
-		Stages: []store.NewJob{{Stage: runner.StageProofs, Queue: build, Limit: time.Minute}, {Stage: runner.StageBench, Queue: bench, Limit: time.Minute}}}
+	return store.NewRun{
+		Repo: "pool", Branch: branch, Commit: runner.Commit{SHA: sha}, Trigger: store.TriggerPush,
+		Stages: []store.NewJob{{Stage: runner.StageProofs, Queue: build, Limit: time.Minute}, {Stage: runner.StageBench, Queue: bench, Limit: time.Minute}},
+	}
 }
 
 func create(t *testing.T, s *store.Store, n store.NewRun) int64 {
