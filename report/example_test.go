@@ -97,7 +97,7 @@ func proofsResult() runner.Result {
 		})
 	}
 	return runner.Result{
-		Stage: runner.StageProofs, Verdict: runner.Success, Started: began, Seconds: 12.34, Proofs: p,
+		Stage: runner.StageProofs, Verdict: runner.Success, Started: began, Seconds: 12.34, Busy: 12.3, Proofs: p,
 		Logs: []runner.Log{{Name: "build", Path: "/state/logs/42/proofs/build.log", Bytes: 18210}},
 	}
 }
@@ -117,7 +117,7 @@ func checksResult() runner.Result {
 
 func benchResult(slow float64) runner.Result {
 	return runner.Result{
-		Stage: runner.StageBench, Verdict: runner.Success, Started: began.Add(14 * time.Second), Seconds: 71.6,
+		Stage: runner.StageBench, Verdict: runner.Success, Started: began.Add(14 * time.Second), Seconds: 71.6, Busy: 71.5,
 		Bench: &runner.Bench{
 			Backend: "cpu", Device: "AMD EPYC 7B13, modelled submit latency",
 			Settings: map[string]string{"rounds": "8", "window": "200ms", "threads": "1, 2, 4, 8", "depths": "1, 4, 32", "kernel": "fma 64k", "async-best-depth mode=single": "32", "async-best-depth mode=multi": "32"},

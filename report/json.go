@@ -48,6 +48,7 @@ type jsonStage struct {
 	Reason   string           `json:"reason"`
 	Hint     string           `json:"hint,omitempty"`
 	Seconds  float64          `json:"seconds"`
+	Busy     float64          `json:"busy"`
 	Started  *time.Time       `json:"started"`
 	Findings []runner.Finding `json:"findings"`
 	Warnings []string         `json:"warnings"`
@@ -161,6 +162,9 @@ func stageJSON(s *runner.Result, folder string) jsonStage {
 	}
 	if v := finite(s.Seconds); v != nil {
 		out.Seconds = *v
+	}
+	if v := finite(s.Busy); v != nil {
+		out.Busy = *v
 	}
 	for _, f := range s.Findings {
 		f.Verdict = valid(f.Verdict)
