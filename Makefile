@@ -14,11 +14,12 @@ EXAMPLE := examples/streampool/.work/streampool
 
 .PHONY: run demo test lint build lean example cross clean
 
-run: build lean example
+run: build example
+	@$(MAKE) --no-print-directory lean || echo "going on without Lean: the proofs stage will say error"
 	@bin/holdfast run --config agent.toml --repo streampool --markdown .holdfast/report.md --json .holdfast/report.json
 	@echo "report: .holdfast/report.md (and .json)"
 
-demo: build lean example
+demo: build example lean
 	@$(GO) run ./tools/demo -holdfast bin/holdfast -config agent.toml -repo streampool examples/streampool/demo.tsv
 
 test: lean

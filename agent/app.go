@@ -132,9 +132,9 @@ func queueOf(stage string) string {
 }
 
 // work claims one job and examines it. A job that is not there to be claimed (any more) is
-// no error. The result of a job that was cancelled or handed out anew is dropped.
+// no error, and the result of one that was cancelled or handed out anew is dropped.
 func (a *app) work(ctx context.Context, run int64, stage string, attempt int) error {
-	job0, doc, ok, err := a.store.Claim(ctx, run, stage, attempt)
+	claimed, doc, ok, err := a.store.Claim(ctx, run, stage, attempt)
 	if err != nil || !ok {
 		return err
 	}
@@ -158,7 +158,11 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 		a.x.progress(runner.Event{Stage: stage, Text: fmt.Sprintf("%s: %s (%.1f s)", res.Verdict, res.Reason, res.Seconds), Done: true})
 	}
 	log.Info("stage ended", "verdict", res.Verdict, "reason", res.Reason, "seconds", res.Seconds)
-	_, err = a.store.Finish(context.WithoutCancel(ctx), job0, res)
+	_, err = a.store.Finish(context.WithoutCancel(ctx), claimed, res)
+	if errors.Is(err, store.ErrStale) {
+		log.Info("result dropped", "why", err)
+		return nil
+	}
 	return err
 }
 

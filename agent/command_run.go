@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -133,7 +132,7 @@ func (a *app) direct(ctx context.Context, n store.NewRun, repo *config.Repositor
 		if ctx.Err() != nil {
 			break
 		}
-		if err := a.work(ctx, number, j.Stage, 1); err != nil && !errors.Is(err, store.ErrStale) {
+		if err := a.work(ctx, number, j.Stage, 1); err != nil {
 			return report.Input{}, err
 		}
 	}
