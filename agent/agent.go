@@ -167,9 +167,8 @@ func exitCode(stderr io.Writer, err error) int {
 		return ExitUsage
 	}
 	fmt.Fprintf(stderr, "error: %v\n", err)
-	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
-		for line := range strings.SplitSeq(h.Hint(), "\n") {
+	if hint := hintOf(err); hint != "" {
+		for line := range strings.SplitSeq(hint, "\n") {
 			fmt.Fprintf(stderr, "hint: %s\n", line)
 		}
 	}

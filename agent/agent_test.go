@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -70,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"commit":  scriptCommit,
 			"hub":     scriptHub,
 			"await":   scriptAwait,
+			"exits":   scriptExits,
 			"matches": scriptMatches,
 			"expand":  scriptExpand,
 
@@ -152,6 +154,24 @@ func scriptAwaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if !until(func() bool { fi, err := os.Stat(ts.MkAbs(args[0])); return err == nil && fi.Size() > 0 }) {
 		ts.Fatalf("%s never came", args[0])
+	}
+}
+
+// exits CODE ARGS… runs holdfast and checks its exit code.
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE ARGS…")
+	}
+	err := ts.Exec("holdfast", args[1:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
 }
 

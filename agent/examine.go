@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -144,12 +143,7 @@ func prepare(ws *runner.Workspace, environ []string) error {
 }
 
 func unable(stage string, err error) runner.Result {
-	res := runner.Result{Stage: stage, Verdict: runner.Error, Reason: err.Error()}
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		res.Hint = h.Hint()
-	}
-	return res
+	return runner.Result{Stage: stage, Verdict: runner.Error, Reason: err.Error(), Hint: hintOf(err)}
 }
 
 // benchSettings is the key of what was measured and how: samples compare only with

@@ -28,7 +28,22 @@ func loadConfig(e *env, name string, optional bool) (*config.Config, error) {
 			return nil, nil
 		}
 	}
-	return config.Load(name, e.environ)
+	cfg, err := config.Load(name, e.environ)
+	var problems *config.Errors
+	if err != nil && !errors.As(err, &problems) {
+		// A file that cannot be read is as much a configuration error as one that is wrong.
+		return nil, &usageError{err.Error(), hintOf(err)}
+	}
+	return cfg, err
+}
+
+// hintOf is the advice that an error carries, "" if none.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
 }
 
 // pick finds the repository that --repo names: a name of the configuration, the path of
