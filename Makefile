@@ -1,5 +1,5 @@
 # make run    examine the embedded example, as the agent would: no GitHub, no database to install
-# make demo   walk the example's bad commits; each must get its own verdict
+# make demo   walk the example's history; every commit must get its own verdict (DEMO='-only failure': the bad ones)
 # make test   all tests, with real git, SQLite and Lean (Postgres and a browser where installed)
 # make lint   gofumpt, vet, staticcheck
 # make build  bin/holdfast
@@ -20,7 +20,7 @@ run: build example
 	@echo "report: .holdfast/report.md (and .json)"
 
 demo: build example lean
-	@$(GO) run ./tools/demo -holdfast bin/holdfast -config agent.toml -repo streampool examples/streampool/demo.tsv
+	@$(GO) run ./tools/demo -holdfast bin/holdfast -config agent.toml -repo streampool $(DEMO) examples/streampool/demo.tsv
 
 test: lean
 	HOLDFAST_LEAN='$(LEAN_HOME)' $(GO) test -timeout 15m ./...

@@ -41,12 +41,13 @@ func main() {
 	holdfast := flag.String("holdfast", "bin/holdfast", "the command under demonstration")
 	config := flag.String("config", "agent.toml", "its configuration")
 	repo := flag.String("repo", "streampool", "the repository to walk")
+	only := flag.String("only", "", "walk only the commits of this expected `VERDICT`")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: demo [flags] TABLE")
 		os.Exit(2)
 	}
-	wrong, err := walk(os.Stdout, *holdfast, *config, *repo, flag.Arg(0))
+	wrong, err := walk(os.Stdout, *holdfast, *config, *repo, flag.Arg(0), *only)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
@@ -58,7 +59,7 @@ func main() {
 	fmt.Println("every commit got the verdict it should have")
 }
 
-func walk(w io.Writer, holdfast, config, repo, table string) (wrong int, err error) {
+func walk(w io.Writer, holdfast, config, repo, table, only string) (wrong int, err error) {
 	f, err := os.Open(table)
 	if err != nil {
 		return 0, err
@@ -71,7 +72,12 @@ func walk(w io.Writer, holdfast, config, repo, table string) (wrong int, err err
 	var summary strings.Builder
 	tab := tabwriter.NewWriter(&summary, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "commit\texpected\tgot\tby\tshows")
+	walked := 0
 	for _, x := range list {
+		if only != "" && x.verdict != only {
+			continue
+		}
+		walked++
 		fmt.Fprintf(w, "\n== %s: %s\n", x.rev, x.shows)
 		got, err := examine(w, holdfast, config, repo, x.rev)
 		if err != nil {
@@ -83,6 +89,9 @@ func walk(w io.Writer, holdfast, config, repo, table string) (wrong int, err err
 			mark = "  <- " + problem
 		}
 		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s%s\n", x.rev, x.verdict, got.Verdict, x.stage, x.shows, mark)
+	}
+	if walked == 0 {
+		return 0, fmt.Errorf("%s: no commit is expected to be %s", table, only)
 	}
 	tab.Flush()
 	fmt.Fprintf(w, "\n%s\n", summary.String())
