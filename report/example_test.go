@@ -90,6 +90,7 @@ func proofsResult() runner.Result {
 	for _, m := range []string{"StreamPool", "StreamPool.Encoder", "StreamPool.Mutex", "StreamPool.Race"} {
 		p.Modules = append(p.Modules, runner.Module{Name: m, File: strings.ReplaceAll(m, ".", "/") + ".lean", Verdict: runner.Success, Seconds: 1.5})
 	}
+	p.Modules[0].Seconds, p.Modules[0].Reused = 0, true
 	for i, n := range []string{"race_without_lock", "one_mutex_prevents_race", "per_stream_mutex_races", "per_encoder_mutex_is_maximal"} {
 		p.Theorems = append(p.Theorems, runner.Theorem{
 			Name: "StreamPool." + n, Kind: "theorem", Module: "StreamPool.Race", File: "StreamPool/Race.lean", Line: 12 + 20*i,

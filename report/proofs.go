@@ -21,9 +21,9 @@ func reused(p *runner.Proofs) string {
 	case n == 0:
 		return ""
 	case n == len(p.Modules):
-		return " (all reused from an earlier build)"
+		return ", all reused from an earlier build"
 	}
-	return fmt.Sprintf(" (%s reused from an earlier build)", number(n))
+	return fmt.Sprintf(", %s of them reused from an earlier build", number(n))
 }
 
 // proofs shows status, job count and every named theorem with its file.
