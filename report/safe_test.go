@@ -299,7 +299,7 @@ func TestStatusDescription(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if got := StatusDescription(proofsResult()); got != "4 modules built (14 jobs), 4 theorems proved" {
+	if got := StatusDescription(proofsResult()); got != "4 modules built, 1 of them reused from an earlier build (14 jobs), 4 theorems proved" {
 		t.Errorf("%q", got)
 	}
 	if got := StatusDescription(runner.Result{}); got != "error (could not tell)" {
