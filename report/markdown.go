@@ -239,21 +239,13 @@ func machine(r *runner.Run) section {
 	if m.Memory > 0 {
 		memory = fmt.Sprintf("%.0f GiB", float64(m.Memory)/(1<<30))
 	}
-	gpuCores := count(m.GPUCores)
-	if m.GPU == "" && m.GPUCores == 0 && m.GPUAPI != "" {
-		gpuCores = "none"
-	}
-	gpu := opt(m.GPU)
-	if gpu == "" && m.GPUAPI != "" {
-		gpu = "none"
-	}
 	var b strings.Builder
 	b.WriteString("### Machine\n\n| | |\n|---|---|\n")
 	b.WriteString(row("Device", paren(opt(m.Chip), opt(m.Model))))
 	b.WriteString(row("CPU cores", cores))
 	b.WriteString(row("Memory", memory))
-	b.WriteString(row("GPU", gpu))
-	b.WriteString(row("GPU cores", gpuCores))
+	b.WriteString(row("GPU", opt(m.GPU)))
+	b.WriteString(row("GPU cores", count(m.GPUCores)))
 	b.WriteString(row("GPU API", opt(m.GPUAPI)))
 	b.WriteString(row("OS and build", paren(opt(m.OS), opt(m.Build))))
 	b.WriteString(row("Baseline class", opt(m.Class)))
