@@ -175,20 +175,23 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// gone FILE checks that the processes whose numbers are in a file have ended. One that
-// nobody has reaped yet counts as ended.
+// ended waits until a process has ended. One that nobody has reaped yet counts as ended.
+func ended(pid string) bool {
+	n, err := strconv.Atoi(pid)
+	return err == nil && until(func() bool {
+		stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		return syscall.Kill(n, 0) != nil || strings.HasPrefix(rest, "Z")
+	})
+}
+
+// gone FILE checks that the processes whose numbers are in a file have ended.
 func scriptGone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: gone FILE")
 	}
 	for pid := range strings.FieldsSeq(ts.ReadFile(args[0])) {
-		n, err := strconv.Atoi(pid)
-		ts.Check(err)
-		if !until(func() bool {
-			stat, _ := os.ReadFile("/proc/" + pid + "/stat")
-			_, rest, _ := strings.Cut(string(stat), ") ")
-			return syscall.Kill(n, 0) != nil || strings.HasPrefix(rest, "Z")
-		}) {
+		if !ended(pid) {
 			ts.Fatalf("process %s lives on", pid)
 		}
 	}

@@ -79,17 +79,7 @@ func (a *app) serve(ctx context.Context) error {
 	for i := range a.cfg.Repositories {
 		wg.Go(func() { a.poll(inner, &a.cfg.Repositories[i]) })
 	}
-	handlers := store.Handlers{
-		Job: a.work,
-		Report: func(ctx context.Context, run int64) error {
-			_, err := a.finish(ctx, run)
-			return err
-		},
-	}
-	if a.poster != nil {
-		handlers.Post = a.deliver
-	}
-	err = a.store.Work(ctx, handlers, map[string]int{queueOf(runner.StageProofs): 1, queueOf(runner.StageBench): 1})
+	err = a.store.Work(ctx, a.handlers(), map[string]int{queueOf(runner.StageProofs): 1, queueOf(runner.StageBench): 1})
 	stop()
 	wg.Wait()
 	if err != nil && ctx.Err() == nil {
@@ -97,6 +87,21 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	a.log.Info("agent stopped")
 	return nil
+}
+
+// handlers do what the queue hands out.
+func (a *app) handlers() store.Handlers {
+	h := store.Handlers{
+		Job: a.work,
+		Report: func(ctx context.Context, run int64) error {
+			_, err := a.finish(ctx, run)
+			return err
+		},
+	}
+	if a.poster != nil {
+		h.Post = a.deliver
+	}
+	return h
 }
 
 // schedules enqueues runs when their ticks are due.
