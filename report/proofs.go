@@ -52,7 +52,7 @@ func proofs(p *runner.Proofs) []section {
 		fmt.Fprintf(&b, " Inventory: %s.", strings.TrimRight(prose(p.Inventory), "."))
 	}
 	b.WriteString("\n\n")
-	if !p.Authority {
+	if p.Toolchain != "" && !p.Authority {
 		b.WriteString("**Stand-in tool chain:** “proved” here is a convenience, not the authority of the installed Lean.\n\n")
 	}
 	out := []section{{keep: mustKeep, head: b.String()}}

@@ -124,7 +124,7 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 			ruleText(b, &c.Rules[i])
 		}
 	}
-	if p := s.Proofs; p != nil && !p.Authority {
+	if p := s.Proofs; p != nil && p.Toolchain != "" && !p.Authority {
 		b.WriteString(indent + "stand-in tool chain: “proved” is a convenience here\n")
 	}
 	if s.Stage == runner.StageBench && s.Bench != nil {
