@@ -22,7 +22,8 @@ run: build example
 demo: build example lean
 	@$(GO) run ./tools/demo -holdfast bin/holdfast -config agent.toml -repo streampool $(DEMO) examples/streampool/demo.tsv
 
-test: lean
+test:
+	@$(MAKE) --no-print-directory lean || echo "going on without Lean: its tests are skipped, in CI they fail"
 	HOLDFAST_LEAN='$(LEAN_HOME)' $(GO) test -timeout 15m ./...
 
 lint:
