@@ -94,6 +94,9 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 		in.Judgement, _ = judge(&run.Stages[0], nil, r.repo)
 	}
 	in.Run = conclude(run)
+	if in.Run.Verdict == runner.Success {
+		in.Run.Stages[0].Logs = nil // they go with the temporary folder below
+	}
 	if err := writeReports(e, in, r.jsonOut, "", true); err != nil {
 		return err
 	}

@@ -199,9 +199,9 @@ func (e *examination) judgeBuild(b *built, exit proc.Exit) {
 		b.unsure = "lake build: " + exit.String()
 		for _, d := range b.log.loose {
 			if d.level == "error" && strings.TrimSpace(d.text) != "build failed" {
-				b.unsure = "lake build: " + firstLine(d.text)
+				b.unsure = "lake build: " + oneLine(d.text)
 				if d.file != "" {
-					b.unsure = fmt.Sprintf("lake build: %s:%d:%d: %s", d.file, d.line, d.column+1, firstLine(d.text))
+					b.unsure = fmt.Sprintf("lake build: %s:%d:%d: %s", d.file, d.line, d.column+1, oneLine(d.text))
 				}
 				break
 			}
@@ -269,7 +269,7 @@ func (e *examination) judgeFailed(m *module, u *unit) (runner.Verdict, string) {
 		}
 		if code := u.exitCode(); code == 0 || code == 1 || !crash(d) {
 			v := runner.Failure
-			reason := fmt.Sprintf("%s:%d:%d: %s", e.relative(d.file), d.line, d.column+1, firstLine(d.text))
+			reason := fmt.Sprintf("%s:%d:%d: %s", e.relative(d.file), d.line, d.column+1, oneLine(d.text))
 			if !e.tool.near && !e.tool.exact {
 				// Another version of Lean may refuse what the right one takes.
 				v = runner.Error
@@ -322,7 +322,7 @@ func (u *unit) reason() string {
 	}
 	for _, d := range u.diagnostics {
 		if d.level == "error" {
-			return firstLine(d.text)
+			return oneLine(d.text)
 		}
 	}
 	return "it failed without a message"

@@ -102,6 +102,10 @@ func firstLine(s string) string {
 	return ""
 }
 
+// oneLine is all of a message on one line, shortened: the first line of what Lean says is
+// often half a sentence.
+func oneLine(s string) string { return cut(strings.Join(strings.Fields(s), " "), 300) }
+
 // plural is "1 module", "2 modules".
 func plural(n int, noun string) string {
 	if n == 1 {

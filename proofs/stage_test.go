@@ -49,6 +49,7 @@ func TestCannotTell(t *testing.T) {
 		{name: "no listing", build: good, reason: "list the theorems: "},
 		{name: "another Lean, with an error", lean: strings.ReplaceAll(stock426, "4.26.0", "4.27.0"), build: "echo '✖ [2/4] Building A.One'; echo 'error: A/One.lean:1:2: type mismatch'; [ \"$2\" = --no-build ] && exit 0; exit 1", reason: "does not build with Lean 4.27.0, which is not the version asked for"},
 		{name: "an error at a place", build: "echo '✖ [2/4] Building A.One'; echo 'error: A/One.lean:1:2: type mismatch'; [ \"$2\" = --no-build ] && exit 0; exit 1", verdict: runner.Failure, reason: "module A.One does not build: A/One.lean:1:3: type mismatch", modules: map[string]string{"A": "not built: imports A.One"}},
+		{name: "an error over two lines", build: "echo '✖ [2/4] Building A.One'; printf 'error: A/One.lean:1:2: proved that the proposition\\n  1 = 2\\nis false\\n'; [ \"$2\" = --no-build ] && exit 0; exit 1", verdict: runner.Failure, reason: "module A.One does not build: A/One.lean:1:3: proved that the proposition 1 = 2 is false", modules: map[string]string{"A": "not built: imports A.One"}},
 		{name: "no module", files: map[string]string{"A.lean": "", "A/One.lean": "", "A/Two.lean": ""}, reason: "names no module that has a file"},
 		{name: "no lakefile", files: map[string]string{"lakefile.toml": ""}, reason: "no lakefile.toml or lakefile.lean"},
 		{name: "broken lakefile", files: map[string]string{"lakefile.toml": "name = \"a\"\n[[lean_lib\n"}, reason: "lakefile.toml:"},
