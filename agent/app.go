@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
@@ -158,6 +159,7 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 		a.x.progress(runner.Event{Stage: stage, Text: fmt.Sprintf("%s: %s (%.1f s)", res.Verdict, res.Reason, res.Seconds), Done: true})
 	}
 	log.Info("stage ended", "verdict", res.Verdict, "reason", res.Reason, "seconds", res.Seconds)
+	res.Machine = a.machine
 	_, err = a.store.Finish(context.WithoutCancel(ctx), claimed, res)
 	if errors.Is(err, store.ErrStale) {
 		log.Info("result dropped", "why", err)
@@ -197,7 +199,7 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 		return a.stored(ctx, rec)
 	}
 	run := rec.Run
-	run.Agent, run.Worker, run.Machine = agentName(), a.cfg.Agent.Name, a.machine
+	run.Agent, run.Worker, run.Machine = agentName(), a.cfg.Agent.Name, measuredOn(&run, a.machine)
 	for _, w := range warnings {
 		if w != "" {
 			run.Warnings = append(run.Warnings, w)
@@ -237,6 +239,21 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	}
 	a.log.Info("run ended", "run", number, "repo", run.Repo, "sha", run.Commit.SHA, "verdict", run.Verdict, "reason", run.Reason)
 	return in, nil
+}
+
+// measuredOn is the machine that a run's figures belong to: the one that ran the
+// benchmarks, else the one that ran the last stage. In a fleet the report may be made
+// elsewhere.
+func measuredOn(run *runner.Run, here runner.Machine) runner.Machine {
+	if res := run.Stage(runner.StageBench); res != nil && res.Machine.Class != "" {
+		return res.Machine
+	}
+	for _, res := range slices.Backward(run.Stages) {
+		if res.Machine.Class != "" {
+			return res.Machine
+		}
+	}
+	return here
 }
 
 // stored is the input of a report that was made before.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // Only what changes the measurement may separate baselines, and all of it must.
@@ -50,5 +51,23 @@ func TestFileName(t *testing.T) {
 			t.Errorf("%q and %q both became %q", name, other, got)
 		}
 		seen[got] = name
+	}
+}
+
+// A baseline belongs to the machine that measured, wherever the report is made.
+func TestMeasuredOn(t *testing.T) {
+	here, bench, build := runner.Machine{Class: "here"}, runner.Machine{Class: "bench"}, runner.Machine{Class: "build"}
+	for _, tt := range []struct {
+		stages []runner.Result
+		want   string
+	}{
+		{nil, "here"},
+		{[]runner.Result{{Stage: runner.StageProofs}}, "here"},
+		{[]runner.Result{{Stage: runner.StageProofs, Machine: build}}, "build"},
+		{[]runner.Result{{Stage: runner.StageBench, Machine: bench}, {Stage: runner.StageChecks, Machine: build}}, "bench"},
+	} {
+		if got := measuredOn(&runner.Run{Stages: tt.stages}, here); got.Class != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.stages, got.Class, tt.want)
+		}
 	}
 }

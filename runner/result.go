@@ -19,6 +19,7 @@ type Result struct {
 	Findings []Finding `json:"findings,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"` // what weakens the result without stopping it
 	Logs     []Log     `json:"logs,omitempty"`
+	Machine  Machine   `json:"machine,omitzero"` // that ran the stage; zero if it is not known
 
 	// At most one of these is set: the detail of the stage.
 	Proofs *Proofs `json:"proofs,omitempty"`
