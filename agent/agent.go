@@ -38,7 +38,6 @@ const (
 
 // env is what a command may use of the world.
 type env struct {
-	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
 	environ []string
@@ -47,32 +46,31 @@ type env struct {
 // command is one verb.
 type command struct {
 	name    string
-	args    string // synopsis of what follows the name
 	summary string
 	run     func(ctx context.Context, e *env, args []string) error
-	hidden  bool
 }
 
 // commands is the table of verbs, in the order of the help text. It is a function since
 // the help command lists it.
 func commands() []command {
 	return []command{
-		{name: "run", args: "[flags]", summary: "examine one commit and print a report", run: cmdRun},
-		{name: "proofs", args: "[flags] [DIR]", summary: "build and inventory the proofs of a working tree", run: stageCommand(runner.StageProofs)},
-		{name: "checks", args: "[flags] [DIR]", summary: "judge the structural rules of a working tree", run: stageCommand(runner.StageChecks)},
-		{name: "bench", args: "[flags] [DIR]", summary: "measure throughput", run: stageCommand(runner.StageBench)},
-		{name: "serve", args: "[flags]", summary: "watch repositories: schedules, polling, queue, posting", run: cmdServe},
-		{name: "history", args: "[flags]", summary: "list stored runs, newest first", run: cmdHistory},
-		{name: "report", args: "[flags] RUN", summary: "print the report of a stored run", run: cmdReport},
-		{name: "launchd", args: "print|install|uninstall|status [flags]", summary: "run the agent under launchd", run: serviceCommand("launchd")},
-		{name: "systemd", args: "print|install|uninstall|status [flags]", summary: "run the agent as a systemd user unit", run: serviceCommand("systemd")},
-		{name: "config", args: "[flags]", summary: "check agent.toml and say what it means", run: cmdConfig},
+		{name: "run", summary: "examine one commit and print a report", run: cmdRun},
+		{name: "proofs", summary: "build and inventory the proofs of a working tree", run: stageCommand(runner.StageProofs)},
+		{name: "checks", summary: "judge the structural rules of a working tree", run: stageCommand(runner.StageChecks)},
+		{name: "bench", summary: "measure throughput", run: stageCommand(runner.StageBench)},
+		{name: "serve", summary: "watch repositories: schedules, polling, queue, posting", run: cmdServe},
+		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},
+		{name: "report", summary: "print the report of a stored run", run: cmdReport},
+		{name: "launchd", summary: "run the agent under launchd", run: serviceCommand("launchd")},
+		{name: "systemd", summary: "run the agent as a systemd user unit", run: serviceCommand("systemd")},
+		{name: "config", summary: "check agent.toml and say what it means", run: cmdConfig},
 		{name: "version", summary: "print the version", run: cmdVersion},
 	}
 }
 
 // Main runs the command line args (without the program's name) and returns the exit code.
-func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// No command reads standard input yet.
+func Main(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	// The first signal asks every child to stop and records the run as cancelled; a second
 	// one ends the process in the ordinary way.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -88,7 +86,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		case <-ctx.Done():
 		}
 	}()
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, environ: os.Environ()}
+	e := &env{stdout: stdout, stderr: stderr, environ: os.Environ()}
 	return exitCode(stderr, dispatch(ctx, e, args))
 }
 
@@ -116,9 +114,7 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Holdfast keeps proofs, structural invariants and throughput from regressing.\n\nusage: holdfast COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		if !c.hidden {
-			fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
-		}
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, "\nholdfast COMMAND -h tells the flags of a command.\n"+
 		"Exit codes: 0 success, 1 failure, 2 usage or configuration, 3 could not tell.\n")

@@ -10,8 +10,9 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// commentLimit leaves room for the marker under GitHub's limit of 65,536 characters.
-const commentLimit = 65_000
+// commentLimit stays, with the marker, below what package publish would cut off: report
+// knows what matters least, publish only where the text ends.
+const commentLimit = report.CommentLimit - 1024
 
 func target(repo *config.Repository) publish.Target {
 	return publish.Target{Repo: repo.GitHub, Report: repo.Report, Issue: repo.TrackingIssue}

@@ -214,12 +214,6 @@ func FuzzHostile(f *testing.F) {
 		if err := plainRunes(Text(in)); err != nil {
 			t.Fatalf("%q: text: %v", s, err)
 		}
-		for i := range in.Run.Stages {
-			d := StatusDescription(in.Run.Stages[i])
-			if utf8.RuneCountInString(d) > 140 || plainRunes(d) != nil || strings.Contains(d, "\n") || !utf8.ValidString(d) {
-				t.Fatalf("%q: status %q", s, d)
-			}
-		}
 		if doc, err := JSON(in); err != nil || !json.Valid(doc) {
 			t.Fatalf("%q: %v", s, err)
 		}
@@ -283,32 +277,6 @@ func TestCodeShowsItsText(t *testing.T) {
 			t.Fatalf("%q becomes %q, shown as %q", s, c, got)
 		}
 	})
-}
-
-func TestStatusDescription(t *testing.T) {
-	for name, want := range map[string]string{
-		"success":        "proofs success, checks success, bench success",
-		"proofs-failure": "proofs: 1 theorem rests on sorry",
-		"bench-failure":  "bench: 1 of 3 thresholds missed: multi-queue queue=per-thread threads=8 is -58.2%, asked >= baseline - 10%",
-		"no-lean":        "proofs: Lean 4.27.0 is not installed (asked for by lean-toolchain)",
-		"cancelled":      "cancelled",
-		"nothing-ran":    "nothing was examined: fetch streampool: repository not found",
-		"zero":           "nothing was examined",
-	} {
-		if got := RunDescription(cases(t)[name].Run); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-	if got := StatusDescription(proofsResult()); got != "4 modules built, 1 of them reused from an earlier build (14 jobs), 4 theorems proved" {
-		t.Errorf("%q", got)
-	}
-	if got := StatusDescription(runner.Result{}); got != "error (could not tell)" {
-		t.Errorf("%q", got)
-	}
-	long := StatusDescription(runner.Result{Verdict: runner.Failure, Reason: strings.Repeat("ü", 200)})
-	if utf8.RuneCountInString(long) != 140 || !strings.HasSuffix(long, "ü…") {
-		t.Errorf("%q", long)
-	}
 }
 
 func TestOddNumbers(t *testing.T) {
