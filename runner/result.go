@@ -47,45 +47,6 @@ type Log struct {
 	Dropped int64  `json:"dropped,omitempty"`
 }
 
-// Proofs is the detail of the proofs stage.
-type Proofs struct {
-	Toolchain string    `json:"toolchain"`         // first line of lean --version
-	Requested string    `json:"requested"`         // text of lean-toolchain
-	Authority bool      `json:"authority"`         // false: a stand-in, its "proved" is a convenience
-	Inventory string    `json:"inventory"`         // how the list of theorems was taken, in words
-	Jobs      int       `json:"jobs"`              // build jobs as the build tool counts them
-	Modules   []Module  `json:"modules"`           // sorted by name
-	Theorems  []Theorem `json:"theorems"`          // sorted by file, then line
-	Orphans   []string  `json:"orphans,omitempty"` // .lean files that belong to no library
-}
-
-// Module is one Lean module of the project.
-type Module struct {
-	Name    string  `json:"name"`
-	File    string  `json:"file"`
-	Verdict Verdict `json:"verdict"`
-	Reason  string  `json:"reason,omitempty"`
-	Seconds float64 `json:"seconds,omitempty"` // build time; 0 if reused or not known
-	Reused  bool    `json:"reused,omitempty"`  // up to date from an earlier build
-}
-
-// Theorem is one named theorem (or project axiom, Kind "axiom").
-type Theorem struct {
-	Name      string   `json:"name"`
-	Kind      string   `json:"kind"` // "theorem" or "axiom"
-	Module    string   `json:"module"`
-	File      string   `json:"file"`
-	Line      int      `json:"line"`                // 1-based
-	Statement string   `json:"statement,omitempty"` // pretty-printed type; advisory
-	Axioms    []string `json:"axioms"`              // sorted; sorryAx is sorry
-	Opaque    int      `json:"opaque,omitempty"`    // core-library constants that this tool chain does not expand
-	Verdict   Verdict  `json:"verdict"`
-	Reason    string   `json:"reason,omitempty"`
-}
-
-// Sorry reports whether the proof rests on sorry.
-func (t Theorem) Sorry() bool { return slices.Contains(t.Axioms, "sorryAx") }
-
 // Checks is the detail of the checks stage. The five counts are over Rules.
 type Checks struct {
 	Pass  int    `json:"pass"`

@@ -19,6 +19,14 @@ type Workspace struct {
 	Logs    string // one file per child, kept with the run
 	Commit  Commit
 	Base    Commit
+	// Earlier is what the same stage told about the base, or about an earlier commit of the
+	// branch; its commit is EarlierCommit. Nil if nothing is known.
+	Earlier       *Result
+	EarlierCommit Commit
+	EarlierRun    int64 // that made it; 0 if it was made for this comparison
+	// Fresh asks for an examination from nothing: what earlier runs left is compared with,
+	// never relied on.
+	Fresh bool
 	// Trusted is false for code of a fork: nothing it writes may be reused by others.
 	Trusted bool
 	// Env is the complete environment of children: no secrets of the agent are in it.
