@@ -144,10 +144,16 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	repo, err := a.repository(doc.Repo)
 	var res runner.Result
 	if err == nil {
-		res, err = a.examineLocked(ctx, job{
-			run: run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base,
+		j := job{
+			run: run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base, fresh: claimed.Fresh,
 			trusted: doc.PullRequest == 0 || repo.PullRequests != config.PullRequestsAll,
-		})
+		}
+		if stage == runner.StageProofs {
+			j.against, err = a.against(ctx, repo, &doc)
+		}
+		if err == nil {
+			res, err = a.examineLocked(ctx, j)
+		}
 	}
 	if err != nil {
 		res = unable(stage, err)

@@ -17,6 +17,7 @@ func cmdRun(ctx context.Context, e *env, args []string) error {
 	name := fs.String("repo", "", "repository `NAME` of the configuration, or a folder (default: the only one)")
 	rev := fs.String("commit", "", "`REV` to examine: hash, branch or tag (default: the head of the repository's branch)")
 	base := fs.String("base", "", "compare with the merge base with this `REV`")
+	fresh := fs.Bool("fresh", false, "prove from nothing, and compare with what the cache of earlier builds gives")
 	only := fs.String("only", "", "comma-separated `STAGES`: proofs, checks, bench (default: all that are enabled)")
 	jsonOut := fs.String("json", "", "write the report as JSON to `FILE` (- for standard output)")
 	markdownOut := fs.String("markdown", "", "write the report as Markdown to `FILE` (- for standard output)")
@@ -65,7 +66,7 @@ func cmdRun(ctx context.Context, e *env, args []string) error {
 	}
 	in, err := a.direct(ctx, store.NewRun{
 		Repo: repo.Name, Branch: branchOf(repo, *rev), Commit: commit, Base: against, Trigger: store.TriggerCommand,
-		Stages: stages, Direct: true,
+		Stages: stages, Fresh: *fresh, Direct: true,
 	}, repo, warning, p)
 	if err != nil {
 		return err

@@ -187,6 +187,7 @@ func (a *app) enqueueTick(ctx context.Context, s *config.Schedule, repo *config.
 	}
 	n := store.NewRun{
 		Repo: repo.Name, Branch: branch, Commit: commit, Trigger: "schedule " + s.Name, Stages: stages, Schedule: s.Name, Due: due,
+		Fresh: s.Fresh,
 	}
 	return a.enqueue(ctx, repo, n)
 }

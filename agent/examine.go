@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/runner"
@@ -29,6 +30,8 @@ type examiner struct {
 	environ  []string
 	token    string // for git over https; "" for none
 	progress func(runner.Event)
+	// make makes a stage; nil is [examiner.stage]. Tests set it.
+	make func(repo *config.Repository, name string) (runner.Stage, time.Duration, error)
 }
 
 // fileName makes a name of agent.toml safe for a folder, without collisions.
@@ -75,12 +78,18 @@ type job struct {
 	commit  runner.Commit
 	base    runner.Commit
 	trusted bool
+	fresh   bool
+	against against // of a proofs stage
 }
 
 // examine runs one stage on a fresh worktree of the commit. It always gives a complete
 // result: what keeps it from examining is verdict Error.
 func (x *examiner) examine(ctx context.Context, j job) runner.Result {
-	stage, limit, err := x.stage(j.repo, j.stage)
+	get := x.make
+	if get == nil {
+		get = x.stage
+	}
+	stage, limit, err := get(j.repo, j.stage)
 	if err != nil {
 		return unable(j.stage, err)
 	}
@@ -92,21 +101,8 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	if err := os.RemoveAll(place); err != nil {
 		return unable(j.stage, err)
 	}
-	ws := &runner.Workspace{
-		Dir:      filepath.Join(place, "tree"),
-		Scratch:  filepath.Join(place, "scratch"),
-		Logs:     filepath.Join(x.logs(j.run), j.stage),
-		Cache:    x.state("cache", fileName(j.repo.Name), "trusted", j.stage),
-		Commit:   j.commit,
-		Base:     j.base,
-		Trusted:  j.trusted,
-		Progress: x.progress,
-	}
-	if !j.trusted {
-		// What a stranger's code writes must not be there for the next run.
-		ws.Cache = filepath.Join(place, "cache")
-	}
 	defer os.RemoveAll(place)
+	ws := x.workspace(j, place, j.stage)
 	if err := prepare(ws, x.environ); err != nil {
 		return unable(j.stage, err)
 	}
@@ -114,11 +110,50 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	if err != nil {
 		return unable(j.stage, err)
 	}
+	var base runner.Result
+	switch {
+	case j.against.past != nil:
+		p := j.against.past
+		ws.Earlier, ws.EarlierCommit, ws.EarlierRun = &p.Result, p.Commit, p.Run
+	case j.against.commit.SHA != "":
+		base, limit = x.baseFirst(ctx, stage, j, ws, place, limit)
+	}
 	res := runner.Execute(ctx, stage, ws, limit)
+	if res.Proofs != nil {
+		res.Proofs.Dirs = j.repo.Proofs.Dirs
+	}
+	if base.Stage != "" {
+		res = withBase(res, base, j.against.commit)
+	}
+	if j.against.warning != "" {
+		res.Warnings = append(res.Warnings, j.against.warning)
+	}
 	if err := remove(); err != nil {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("the worktree was not removed: %v", err))
 	}
 	return res
+}
+
+// workspace names the folders of a job in place. What a stranger's code writes must not be
+// there for the next run: it has a cache that goes with the run, and may read from the
+// trusted one.
+func (x *examiner) workspace(j job, place, logs string) *runner.Workspace {
+	trusted := x.state("cache", fileName(j.repo.Name), "trusted", j.stage)
+	ws := &runner.Workspace{
+		Dir:      filepath.Join(place, "tree"),
+		Scratch:  filepath.Join(place, "scratch"),
+		Logs:     filepath.Join(x.logs(j.run), logs),
+		Cache:    trusted,
+		Commit:   j.commit,
+		Base:     j.base,
+		Fresh:    j.fresh,
+		Trusted:  j.trusted,
+		Progress: x.progress,
+	}
+	if !j.trusted {
+		ws.Cache, ws.Warm = filepath.Join(place, "cache"), trusted
+	}
+	return ws
 }
 
 // prepare makes the folders of a workspace and its children's environment.

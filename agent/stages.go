@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
@@ -35,9 +36,19 @@ func (x *examiner) stage(repo *config.Repository, name string) (runner.Stage, ti
 }
 
 func proofsConfig(p config.Proofs) proofs.Config {
-	return proofs.Config{
+	out := proofs.Config{
 		Dirs: p.Dirs, ElanHome: p.ElanHome, Toolchains: p.Toolchains, AllowedAxioms: p.AllowedAxioms, Sorry: p.Sorry, Jobs: p.Jobs,
+		Ratchet: p.Ratchet, Changes: p.Changes, Replay: p.Replay,
 	}
+	// A list under another than the usual name was asked for, and has to be there.
+	if p.Lock != config.DefaultLock {
+		out.Lock = p.Lock
+	}
+	if p.Structured {
+		// Without its own file the stage reads text, which is less but never wrong.
+		out.Wrapper, _ = os.Executable()
+	}
+	return out
 }
 
 func checksConfig(c config.Checks) checks.Config {

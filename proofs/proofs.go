@@ -56,6 +56,18 @@ type Config struct {
 	AllowedAxioms []string
 	// Sorry is SorryFailure or SorryWarn; empty means SorryFailure.
 	Sorry string
+	// Ratchet lets debt stand that the base has already: it is told and does not fail.
+	Ratchet bool
+	// Changes is the verdict of what is lost, changed or redefined against the base where
+	// no list of promises exists: "failure" or "warn"; empty means "failure".
+	Changes string
+	// Lock is the list of promised theorems, relative to the checkout; empty means
+	// "proofs.lock" if there is one.
+	Lock string
+	// Replay is "auto", "off" or "require"; empty means "auto".
+	Replay string
+	// Wrapper is this program's own file, for a wrapper around lean; empty for none.
+	Wrapper string
 	// Jobs bounds the Lean processes and threads at work at once; 0 leaves it to Lake.
 	Jobs int
 }

@@ -12,6 +12,7 @@ type Proofs struct {
 	Scheme    string    `json:"scheme,omitempty"`   // how the hashes of theorems were made; hashes of two schemes do not compare
 	Complete  bool      `json:"complete,omitempty"` // every module was built and listed: what is not in Theorems does not exist
 	Fresh     bool      `json:"fresh,omitempty"`    // built from nothing, and the same as the incremental build
+	Dirs      []string  `json:"dirs,omitempty"`     // project folders that were examined, as configured; the agent fills them in
 	Jobs      int       `json:"jobs"`               // build jobs as the build tool counts them
 	Modules   []Module  `json:"modules"`            // sorted by name
 	Theorems  []Theorem `json:"theorems"`           // sorted by file, then line

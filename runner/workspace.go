@@ -27,6 +27,9 @@ type Workspace struct {
 	// Fresh asks for an examination from nothing: what earlier runs left is compared with,
 	// never relied on.
 	Fresh bool
+	// Warm is the cache of trusted runs where Cache is not that one: it may be copied from,
+	// never written to. "" if Cache is the trusted one, or if there is none.
+	Warm string
 	// Trusted is false for code of a fork: nothing it writes may be reused by others.
 	Trusted bool
 	// Env is the complete environment of children: no secrets of the agent are in it.

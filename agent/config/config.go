@@ -103,7 +103,16 @@ type Proofs struct {
 	Sorry         string        `toml:"sorry" is:"failure|warn"`  // default failure
 	Jobs          int           `toml:"jobs" is:">=0"`            // parallel build jobs; 0: as many as the tool likes
 	Limit         time.Duration `toml:"limit" is:"duration>=1s"`  // default 30m
+	Ratchet       bool          `toml:"ratchet"`                  // default true: debt that the base has is told, only new debt fails
+	Changes       string        `toml:"changes" is:"failure|warn"`
+	Lock          string        `toml:"lock" is:"inside"` // list of promised theorems in the checkout; default [DefaultLock]
+	Replay        string        `toml:"replay" is:"auto|off|require"`
+	Structured    bool          `toml:"structured"` // default true: Lean's messages are read as data, through a wrapper around lean
 }
+
+// DefaultLock is the usual name of the list of promised theorems. A commit need not have
+// one under that name.
+const DefaultLock = "proofs.lock"
 
 // Checks is the table [checks].
 type Checks struct {
@@ -165,6 +174,7 @@ type Schedule struct {
 	Repositories []string `toml:"repositories"`                    // names; default all
 	Stages       []string `toml:"stages" is:"proofs|checks|bench"` // default all
 	Branch       string   `toml:"branch"`                          // default: the first branch of the repository without wildcards, else main
+	Fresh        bool     `toml:"fresh"`                           // default false; true: prove from nothing and compare with what the cache gives
 
 	Spec schedule.Spec `toml:"-"` // Cron in Timezone
 }
@@ -176,6 +186,7 @@ func defaults() *Config {
 		Proofs: Proofs{
 			Enabled: true, Dirs: []string{"."}, Sorry: "failure", Limit: 30 * time.Minute,
 			AllowedAxioms: []string{"propext", "Classical.choice", "Quot.sound"},
+			Ratchet:       true, Changes: "failure", Lock: DefaultLock, Replay: "auto", Structured: true,
 		},
 		Checks: Checks{Enabled: true, Rules: []string{"holdfast.rules.toml"}, Limit: 10 * time.Minute},
 		Bench: Bench{

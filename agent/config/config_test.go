@@ -412,3 +412,39 @@ func TestLoad(t *testing.T) {
 		t.Errorf("a large file: %v", err)
 	}
 }
+
+// What a proof ledger is made with: strict by default, key by key for one repository.
+func TestProofSettings(t *testing.T) {
+	c := parseString(t, `
+[proofs]
+changes = "warn"
+[[repositories]]
+path = "one"
+[[repositories]]
+path = "two"
+[repositories.proofs]
+ratchet = false
+lock = "docs/promises.lock"
+replay = "require"
+structured = false
+[[schedules]]
+name = "nightly"
+cron = "0 3 * * *"
+fresh = true
+`)
+	one, two := c.Repositories[0].Proofs, c.Repositories[1].Proofs
+	if !one.Ratchet || one.Changes != "warn" || one.Lock != DefaultLock || one.Replay != "auto" || !one.Structured {
+		t.Errorf("one: %+v", one)
+	}
+	if two.Ratchet || two.Changes != "warn" || two.Lock != "docs/promises.lock" || two.Replay != "require" || two.Structured {
+		t.Errorf("two: %+v", two)
+	}
+	if defaults().Proofs.Changes != "failure" || !c.Schedules[0].Fresh {
+		t.Errorf("defaults %+v, schedule %+v", defaults().Proofs, c.Schedules[0])
+	}
+	for _, bad := range []string{`changes = "ignore"`, `lock = "../x"`, `replay = "never"`, `ratchet = "yes"`} {
+		if _, err := Parse("agent.toml", []byte("[proofs]\n"+bad+"\n[[repositories]]\npath = \".\"\n")); err == nil {
+			t.Errorf("%s passes", bad)
+		}
+	}
+}

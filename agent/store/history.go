@@ -32,10 +32,44 @@ func putBench(ctx context.Context, t tx, run runner.Run, f Final, at int64) erro
 	return err
 }
 
+// putTimes keeps the build times that may serve as a baseline.
+func putTimes(ctx context.Context, t tx, run runner.Run, f Final, at int64) error {
+	res := run.Stage(runner.StageProofs)
+	if len(f.Times) == 0 || res == nil || run.State != runner.StateDone {
+		return nil
+	}
+	samples, err := json.Marshal(f.Times)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `insert into build (run, repo, class, settings, pull, sha, ended_at, samples)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		run.Number, run.Repo, res.Machine.Class, f.TimesSettings, int64(run.PullRequest), run.Commit.SHA, at, string(samples))
+	return err
+}
+
 // History returns the newest runs, newest first, whose benchmarks may serve as a baseline
 // ([Final]) on that class of machine and under that configuration. Pull requests are left out: code
 // under review, a stranger's perhaps, must not move the baseline it is judged by.
 func (s *Store) History(ctx context.Context, repo, class, settings string, limit int) ([]PastRun, error) {
+	out, err := s.history(ctx, "bench", repo, class, settings, limit)
+	if err != nil {
+		return nil, fmt.Errorf("benchmark history of %s: %w", repo, err)
+	}
+	return out, nil
+}
+
+// BuildTimes is [Store.History] for the build times of the proofs stage.
+func (s *Store) BuildTimes(ctx context.Context, repo, class, settings string, limit int) ([]PastRun, error) {
+	out, err := s.history(ctx, "build", repo, class, settings, limit)
+	if err != nil {
+		return nil, fmt.Errorf("build times of %s: %w", repo, err)
+	}
+	return out, nil
+}
+
+// history reads one of the two tables of samples.
+func (s *Store) history(ctx context.Context, table, repo, class, settings string, limit int) ([]PastRun, error) {
 	var out []PastRun
 	err := s.db.reader().query(ctx, func(scan func(...any) error) error {
 		var p PastRun
@@ -51,11 +85,8 @@ func (s *Store) History(ctx context.Context, repo, class, settings string, limit
 		}
 		out = append(out, p)
 		return nil
-	}, `select bench.run, run.commit_doc, bench.samples from bench join run on run.id = bench.run
-		where bench.repo = $1 and bench.class = $2 and bench.settings = $3 and bench.pull = 0
-		order by bench.run desc limit $4`, repo, class, settings, int64(limit))
-	if err != nil {
-		return nil, fmt.Errorf("benchmark history of %s: %w", repo, err)
-	}
-	return out, nil
+	}, `select h.run, run.commit_doc, h.samples from `+table+` h join run on run.id = h.run
+		where h.repo = $1 and h.class = $2 and h.settings = $3 and h.pull = 0
+		order by h.run desc limit $4`, repo, class, settings, int64(limit))
+	return out, err
 }

@@ -18,6 +18,7 @@ type Job struct {
 	Queue   string
 	Limit   time.Duration
 	Started time.Time
+	Fresh   bool // see [NewRun]
 }
 
 // Claim takes a queued job: queued → running. ok is false, without an error, when that
@@ -46,7 +47,7 @@ func (s *Store) Claim(ctx context.Context, run int64, stage string, attempt int)
 		if err != nil {
 			return err
 		}
-		job = Job{Run: run, Stage: stage, Attempt: attempt, Queue: queue, Limit: time.Duration(limit) * time.Millisecond, Started: at}
+		job = Job{Run: run, Stage: stage, Attempt: attempt, Queue: queue, Limit: time.Duration(limit) * time.Millisecond, Started: at, Fresh: rec.Fresh}
 		r, ok = rec.Run, true
 		return nil
 	})
@@ -102,6 +103,9 @@ func finish(ctx context.Context, t tx, run int64, stage string, attempt int, own
 	}
 	if !found {
 		return false, ErrStale
+	}
+	if err := putProof(ctx, t, run, res, at); err != nil {
+		return false, err
 	}
 	if left > 0 {
 		return false, nil

@@ -15,14 +15,21 @@ import (
 //go:embed schema.sql
 var schema string
 
-// schemaVersion is the version of Holdfast's own tables that this program writes.
-const schemaVersion = 1
+//go:embed schema2.sql
+var schema2 string
+
+// schemas are the steps from one version of Holdfast's own tables to the next; the first
+// makes version 1. What has shipped is never edited.
+func schemas() []string { return []string{schema, schema2} }
+
+// schemaVersion is the version of the tables that this program writes.
+var schemaVersion = int64(len(schemas()))
 
 // ErrNewer says that a newer Holdfast has changed the tables: this one must not write to
 // them.
 var ErrNewer = errors.New("the database was written by a newer Holdfast")
 
-func newer(what, have string, know int) error {
+func newer(what, have string, know int64) error {
 	return runner.WithHint(fmt.Errorf("%w: %s are at %s, this program knows version %d", ErrNewer, what, have, know),
 		"use that version again, or give this one a state of its own (engine.sqlite in agent.toml)")
 }
@@ -34,7 +41,7 @@ func migrateRiver[T any](ctx context.Context, m *rivermigrate.Migrator[T], own f
 	if err != nil {
 		// River has no other way to say that it meets a version it does not know.
 		if strings.Contains(err.Error(), "not found in migrator bundle") {
-			return newer("River's tables", fmt.Sprintf("an unknown version (%v)", err), last(all))
+			return newer("River's tables", fmt.Sprintf("an unknown version (%v)", err), int64(last(all)))
 		}
 		return err
 	}
@@ -54,7 +61,8 @@ func last(ms []rivermigrate.Migration) int {
 	return v
 }
 
-// migrate creates Holdfast's own tables, all or none.
+// migrate brings Holdfast's own tables to schemaVersion, from any earlier one or from
+// nothing; all or none.
 func (s *Store) migrate(ctx context.Context) error {
 	return s.db.inTx(ctx, func(t tx) error {
 		if _, err := t.exec(ctx, "create table if not exists holdfast_schema (version bigint primary key)"); err != nil {
@@ -67,16 +75,20 @@ func (s *Store) migrate(ctx context.Context) error {
 		if have > schemaVersion {
 			return newer("its tables", fmt.Sprintf("version %d", have), schemaVersion)
 		}
-		if have == schemaVersion {
-			return nil
-		}
-		for _, stmt := range statements(schema) {
-			if _, err := t.exec(ctx, stmt); err != nil {
-				return fmt.Errorf("create tables: %w", err)
+		for v, text := range schemas() {
+			if int64(v) < have {
+				continue
+			}
+			for _, stmt := range statements(text) {
+				if _, err := t.exec(ctx, stmt); err != nil {
+					return fmt.Errorf("tables of version %d: %w", v+1, err)
+				}
+			}
+			if _, err := t.exec(ctx, "insert into holdfast_schema (version) values ($1)", int64(v+1)); err != nil {
+				return err
 			}
 		}
-		_, err := t.exec(ctx, "insert into holdfast_schema (version) values ($1)", int64(schemaVersion))
-		return err
+		return nil
 	})
 }
 

@@ -17,6 +17,8 @@ type Record struct {
 	// results of the stages that are done.
 	Run       runner.Run
 	Judgement json.RawMessage // given to FinishRun; nil before
+	Builds    json.RawMessage // likewise
+	Fresh     bool            // see [NewRun]
 	Reported  bool            // FinishRun was called
 	Direct    bool
 	Open      int       // stages that are not done
@@ -37,7 +39,13 @@ type Final struct {
 	// the same Settings, a key of the configuration under which they were taken.
 	Serves   bool
 	Settings string
-	Messages []publish.Message // put into the outbox in the same transaction
+	// Builds judges the build times of the proofs stage; kept as given, may be nil.
+	Builds json.RawMessage
+	// Times are build times that may serve as a baseline of later runs with the same
+	// TimesSettings on the same class of machine; nil for none.
+	Times         []runner.Sample
+	TimesSettings string
+	Messages      []publish.Message // put into the outbox in the same transaction
 }
 
 // FinishRun stores the final document of a run, what was judged about it and the messages
@@ -46,8 +54,10 @@ type Final struct {
 func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 	number := f.Run.Number
 	fail := func(err error) (bool, error) { return false, fmt.Errorf("finish run %d: %w", number, err) }
-	if f.Judgement != nil && !json.Valid(f.Judgement) {
-		return fail(fmt.Errorf("the judgement is not JSON"))
+	for _, doc := range []json.RawMessage{f.Judgement, f.Builds} {
+		if doc != nil && !json.Valid(doc) {
+			return fail(fmt.Errorf("the judgement is not JSON"))
+		}
 	}
 	err = s.db.inTx(ctx, func(t tx) error {
 		ok = false
@@ -98,10 +108,10 @@ func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 			}
 		}
 		// A cancelled head may be examined again: its identity is freed.
-		n, err := t.exec(ctx, `update run set reported = 1, open_jobs = 0, state = $2, reason = $3, verdict = $4, doc = $5, judgement = $6, started_at = $7, finished_at = $8,
+		n, err := t.exec(ctx, `update run set reported = 1, open_jobs = 0, state = $2, reason = $3, verdict = $4, doc = $5, judgement = $6, started_at = $7, finished_at = $8, builds = $9,
 				ident = case when state in ('queued', 'running') and $2 <> 'done' then ident || ' #' || cast(id as text) else ident end
 			where id = $1 and reported = 0`,
-			number, run.State, run.Reason, string(run.Verdict), string(doc), string(f.Judgement), started, finished)
+			number, run.State, run.Reason, string(run.Verdict), string(doc), string(f.Judgement), started, finished, string(f.Builds))
 		if err != nil {
 			return err
 		}
@@ -109,6 +119,9 @@ func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 			return nil
 		}
 		if err := putBench(ctx, t, run, f, at); err != nil {
+			return err
+		}
+		if err := putTimes(ctx, t, run, f, at); err != nil {
 			return err
 		}
 		if err := putMessages(ctx, t, number, f.Messages, at); err != nil {
@@ -135,15 +148,15 @@ func (s *Store) Run(ctx context.Context, number int64) (Record, error) {
 
 func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	var rec Record
-	var commit, base, verdict, doc, judgement string
-	var direct, jobs, reported, created, started, finished, pull, messages int64
+	var commit, base, verdict, doc, judgement, builds string
+	var direct, jobs, reported, created, started, finished, pull, messages, fresh int64
 	r := runner.Run{Number: number}
 	found, err := one(ctx, q, []any{
 		&r.Repo, &r.Branch, &pull, &commit, &base, &r.Trigger, &direct, &r.State, &r.Reason, &verdict, &jobs, &reported,
-		&doc, &judgement, &created, &started, &finished, &messages,
+		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds,
 	},
 		`select repo, branch, pull, commit_doc, base_doc, trigger_by, direct, state, reason, verdict, open_jobs, reported,
-			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end
+			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds
 		from run where id = $1`, number)
 	if err != nil {
 		return Record{}, err
@@ -152,9 +165,12 @@ func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 		return Record{}, ErrNotFound
 	}
 	rec.Direct, rec.Reported, rec.Open = direct == 1, reported == 1, int(jobs)
-	rec.Created, rec.Messages = fromMilli(created), messages == 1
+	rec.Created, rec.Messages, rec.Fresh = fromMilli(created), messages == 1, fresh == 1
 	if judgement != "" {
 		rec.Judgement = json.RawMessage(judgement)
+	}
+	if builds != "" {
+		rec.Builds = json.RawMessage(builds)
 	}
 	err = q.query(ctx, func(scan func(...any) error) error {
 		var stage string

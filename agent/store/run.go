@@ -31,6 +31,7 @@ type NewRun struct {
 	Base        runner.Commit
 	Trigger     string // TriggerPush and TriggerPullRequest exist once for each head
 	Stages      []NewJob
+	Fresh       bool // prove from nothing: what earlier runs left is compared with, never relied on
 
 	// Schedule and Due name the tick that is claimed with the run; "" for none. A
 	// schedule covers several repositories: each has its own claim.
@@ -175,10 +176,10 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run int64, created boo
 			owner = s.owner
 		}
 		if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
-				state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0)`,
+				state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15)`,
 			run, ident, n.ref(), n.Repo, n.Branch, int64(n.PullRequest), n.Commit.SHA, string(commit), string(base), n.Trigger, flag(n.Direct), owner,
-			int64(len(n.Stages)), at); err != nil {
+			int64(len(n.Stages)), at, flag(n.Fresh)); err != nil {
 			return err
 		}
 		var ids []int64

@@ -35,6 +35,8 @@ func Conformance(t *testing.T, e Engine) {
 		{"HostileText", hostileText},
 		{"Marks", marks},
 		{"History", history},
+		{"Proofs", proofs},
+		{"BuildTimes", buildTimes},
 		{"Work", work},
 		{"SupersedeRunning", supersedeRunning},
 		{"StopAndResume", stopAndResume},
