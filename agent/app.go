@@ -231,11 +231,18 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 			return report.Input{}, err
 		}
 	}
+	if err := a.fromScratch(ctx, &run, repo); err != nil {
+		return report.Input{}, err
+	}
+	builds, err := a.times(ctx, &run, repo, &final)
+	if err != nil {
+		return report.Input{}, err
+	}
 	if run.State == runner.StateRunning || run.State == runner.StateQueued {
 		run.State = runner.StateDone
 	}
 	run = conclude(run)
-	in := report.Input{Run: run, Judgement: j}
+	in := report.Input{Run: run, Judgement: j, Builds: builds}
 	if err := a.previous(ctx, &in, repo); err != nil {
 		return report.Input{}, err
 	}
@@ -269,6 +276,12 @@ func (a *app) stored(ctx context.Context, rec store.Record) (report.Input, error
 		in.Judgement = new(baseline.Judgement)
 		if err := json.Unmarshal(rec.Judgement, in.Judgement); err != nil {
 			return report.Input{}, fmt.Errorf("stored judgement of run %d: %w", rec.Run.Number, err)
+		}
+	}
+	if len(rec.Builds) > 0 {
+		in.Builds = new(baseline.Judgement)
+		if err := json.Unmarshal(rec.Builds, in.Builds); err != nil {
+			return report.Input{}, fmt.Errorf("stored judgement of the build times of run %d: %w", rec.Run.Number, err)
 		}
 	}
 	repo, err := a.repository(rec.Run.Repo)

@@ -93,6 +93,7 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 	if r.stage == runner.StageBench {
 		in.Judgement, _ = judge(&run.Stages[0], nil, r.repo)
 	}
+	in.Builds, _ = judgeBuilds(run.Stage(runner.StageProofs), nil, r.repo)
 	in.Run = conclude(run)
 	if in.Run.Verdict == runner.Success {
 		in.Run.Stages[0].Logs = nil // they go with the temporary folder below

@@ -21,7 +21,7 @@ func judge(res *runner.Result, history []baseline.Past, repo *config.Repository)
 	if res == nil || res.Bench == nil {
 		return nil, false
 	}
-	judgement := baseline.Judge(res.Bench.Samples, history, repo.Thresholds.Require)
+	judgement := baseline.Judge(res.Bench.Samples, history, thresholds(repo, false))
 	serves = res.Verdict == runner.Success && judgement.Serves()
 	judgement.Apply(res)
 	return &judgement, serves

@@ -26,6 +26,12 @@ func (m *measured) absolute(t Threshold, tail float64) (runner.Verdict, string) 
 		return runner.Error, "could not tell: " + err.Error()
 	}
 	s, unit := m.summary, m.sample.Unit
+	if m.once {
+		if t.Op.holds(s.Median, bound) {
+			return runner.Success, Format(s.Median, unit)
+		}
+		return runner.Failure, Format(s.Median, unit)
+	}
 	if math.IsNaN(s.Lo) {
 		return runner.Error, fmt.Sprintf("could not tell: %s in %s; needs about %s",
 			Format(s.Median, unit), count(s.N, "round"), count(MinRounds-s.N, "more round"))

@@ -31,6 +31,24 @@ import (
 // a threshold are listed as Neutral and do not count. Samples with equal keys are put
 // together, with a warning. No argument is changed.
 func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judgement {
+	return judge(samples, history, thresholds, false, unmatched)
+}
+
+// JudgeOnce is [Judge] for figures that exist once in a run and not in every run, such as
+// the time that building one module took. An absolute threshold is a bound on that very
+// figure, a fact and no estimate; a relative one needs three earlier runs, whose spread
+// tells the noise. A threshold that matches no sample gets the verdict and the reason that
+// absent gives. Without samples the verdict is that of the thresholds, and Neutral without
+// those.
+func JudgeOnce(samples []runner.Sample, history []Past, thresholds []Threshold, absent func(Threshold) (runner.Verdict, string)) Judgement {
+	return judge(samples, history, thresholds, true, func(t Threshold) Metric {
+		m := unmatched(t)
+		m.Verdict, m.Reason = absent(t)
+		return m
+	})
+}
+
+func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once bool, absent func(Threshold) Metric) Judgement {
 	var j Judgement
 	samples = j.pool(samples)
 	history = slices.Clone(history)
@@ -47,6 +65,7 @@ func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judg
 	used := make([]bool, len(thresholds))
 	for _, s := range samples {
 		base := measure(s, history)
+		base.once = once
 		asked := false
 		for i, t := range thresholds {
 			if !t.Match(s) {
@@ -69,10 +88,10 @@ func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judg
 	}
 	for i, t := range thresholds {
 		if !used[i] {
-			j.Metrics = append(j.Metrics, unmatched(t))
+			j.Metrics = append(j.Metrics, absent(t))
 		}
 	}
-	j.fold(len(samples), len(thresholds), samples)
+	j.fold(once, len(thresholds), samples)
 	return j
 }
 
@@ -145,6 +164,7 @@ type measured struct {
 	metric  Metric
 	compare Comparison
 	err     error // why there is no comparison; nil also if there is no history
+	once    bool  // the value is the figure itself, not an estimate of it
 }
 
 func measure(s runner.Sample, history []Past) measured {
@@ -200,16 +220,24 @@ func unmatched(t Threshold) Metric {
 }
 
 // fold sets verdict, reason and hint over all metrics.
-func (j *Judgement) fold(samples, thresholds int, all []runner.Sample) {
+func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
+	samples, what := len(all), "benchmark"
+	if once {
+		what = "build time"
+	}
 	if j.Metrics == nil {
 		j.Metrics = []Metric{}
 	}
-	if samples == 0 {
+	if samples == 0 && once && thresholds == 0 {
+		j.Verdict, j.Reason = runner.Neutral, "nothing was measured"
+		return
+	}
+	if samples == 0 && !once {
 		j.Verdict, j.Reason = runner.Error, "nothing was measured: there are no samples"
 		return
 	}
 	if thresholds == 0 {
-		j.Verdict, j.Reason = runner.Success, fmt.Sprintf("%s measured, no thresholds set", count(samples, "benchmark"))
+		j.Verdict, j.Reason = runner.Success, fmt.Sprintf("%s measured, no thresholds set", count(samples, what))
 		return
 	}
 	var by [4]int
@@ -231,7 +259,7 @@ func (j *Judgement) fold(samples, thresholds int, all []runner.Sample) {
 		case runner.Failure:
 			by[3]++
 		}
-		if m.N == 0 && m.Unit == "" {
+		if m.N == 0 && m.Unit == "" && m.Verdict == runner.Error && samples > 0 {
 			j.Hint = "thresholds match the name or unit of a benchmark; this run measured " + names(all)
 		}
 	}
@@ -247,10 +275,15 @@ func (j *Judgement) fold(samples, thresholds int, all []runner.Sample) {
 	case runner.Error:
 		j.Reason = fmt.Sprintf("%d of %s could not be told: %s", by[2], count(total, "threshold"), first.brief())
 	case runner.Neutral:
-		j.Reason = fmt.Sprintf("%s measured, no settled baseline yet for %s", count(samples, "benchmark"), count(total, "threshold"))
+		j.Reason = fmt.Sprintf("%s measured, no settled baseline yet for %s", count(samples, what), count(total, "threshold"))
+		if once {
+			j.Reason = fmt.Sprintf("%s measured, %s does not apply or has no settled baseline yet", count(samples, what), count(total, "threshold"))
+		}
 	default:
 		j.Reason = fmt.Sprintf("%d of %s met", by[0], count(total, "threshold"))
-		if by[1] > 0 {
+		if by[1] > 0 && once {
+			j.Reason += fmt.Sprintf(", %d does not apply or is without a settled baseline", by[1])
+		} else if by[1] > 0 {
 			j.Reason += fmt.Sprintf(", %d without a settled baseline yet", by[1])
 		}
 	}

@@ -137,6 +137,29 @@ func (j Judgement) Apply(res *runner.Result) {
 	}
 }
 
+// ApplyBeside folds the judgement into the result of a stage that has a verdict of its own
+// to give: what failed or could not be told becomes a finding and weighs in; what is met or
+// does not apply says nothing.
+func (j Judgement) ApplyBeside(res *runner.Result) {
+	if j.Verdict != runner.Failure && j.Verdict != runner.Error {
+		return
+	}
+	had, reason, hint := res.Verdict, res.Reason, res.Hint
+	res.Verdict = runner.Success
+	j.Apply(res)
+	mine, hintOfMine := res.Reason, res.Hint
+	res.Verdict = runner.Worst(had, j.Verdict)
+	switch {
+	case had == res.Verdict && reason != "": // it was as bad before, and says why itself
+		res.Reason, res.Hint = reason+"; "+mine, hint
+	case reason != "":
+		res.Reason = mine + "; " + reason
+	}
+	if res.Hint == "" {
+		res.Hint = hintOfMine
+	}
+}
+
 // Serves reports whether the samples may be part of the baseline of later runs: none
 // missed a threshold, and none lies on the wrong side of a relative one, even if that
 // could not be told from noise. Runs that are merely inconclusive have to be let in, or

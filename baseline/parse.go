@@ -100,7 +100,7 @@ func ParseThreshold(s string) (Threshold, error) {
 const number = `([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)`
 
 var (
-	absoluteRE = regexp.MustCompile(`^` + number + ` ?(%|x)?$`)
+	absoluteRE = regexp.MustCompile(`^` + number + ` ?(%|x|s)?$`)
 	relativeRE = regexp.MustCompile(`^baseline ?([+-]) ?` + number + ` ?%$`)
 )
 
@@ -110,7 +110,7 @@ func parseValue(s string, t Threshold, rest []token) (Threshold, error) {
 	bad := func(advice, format string, args ...any) (Threshold, error) {
 		return Threshold{}, &SyntaxError{Text: s, Token: at.raw, Column: at.col, Msg: fmt.Sprintf(format, args...), Advice: advice}
 	}
-	const values = "write a number, a percentage (10%), a factor (6x), baseline - 5% or baseline + 5%"
+	const values = "write a number, a percentage (10%), a factor (6x), a time (60s), baseline - 5% or baseline + 5%"
 	if len(rest) == 0 {
 		return bad(values, "the value is missing after the operator")
 	}

@@ -68,7 +68,7 @@ type Threshold struct {
 	Relative bool
 	// Value is the number as written: 10 for "10%", 6 for "6x", -5 for "baseline - 5%".
 	Value float64
-	// Suffix is what follows the number: "", "%" or "x". It is "%" if Relative.
+	// Suffix is what follows the number: "", "%", "x" or "s". It is "%" if Relative.
 	Suffix string
 }
 
@@ -100,6 +100,11 @@ func (t Threshold) bound(unit string) (float64, error) {
 		}
 	case "x":
 		if unit == "x" {
+			return t.Value, nil
+		}
+	case "s":
+		switch unit {
+		case "sec", "s", "sec/op":
 			return t.Value, nil
 		}
 	}

@@ -25,6 +25,8 @@ type Input struct {
 	Run runner.Run
 	// Judgement of the bench stage's samples. Nil if nothing was judged.
 	Judgement *baseline.Judgement
+	// Builds is the judgement of the proofs stage's build times. Nil if nothing was asked.
+	Builds *baseline.Judgement
 	// Previous is the last finished run of the same repository and branch, for what
 	// changed since. Nil if there is none.
 	Previous *runner.Run
