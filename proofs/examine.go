@@ -73,6 +73,7 @@ func (e *examination) run(ctx context.Context) (o outcome, err error) {
 	o.toolchain = e.tool
 	o.warnings = append(o.warnings, e.tool.warnings...)
 
+	o.packages = e.packages()
 	b, err := e.build(ctx)
 	if err != nil {
 		return o, err
@@ -98,7 +99,8 @@ func (e *examination) run(ctx context.Context) (o outcome, err error) {
 			o.unsure = join(o.unsure, "list the theorems: "+err.Error())
 			return o, nil
 		}
-		o.inventory = how
+		o.inventory, o.scheme = how.words, how.scheme
+		o.complete = len(b.current) == len(p.modules) && len(inv.failed) == 0
 		e.judgeInventory(&o, inv)
 	}
 	return o, nil

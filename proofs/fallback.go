@@ -1,7 +1,9 @@
 package proofs
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -19,7 +21,7 @@ import (
 // `#print axioms`. It sees no private declarations and no definitions, and it inherits
 // what #print axioms misses (leanprover/lean4#15226).
 func (e *examination) printAxioms(ctx context.Context, modules []*module) (*inventory, error) {
-	inv := &inventory{modules: map[string]int{}, failed: map[string]string{}, axioms: map[string]axiomOrigin{}}
+	inv := &inventory{modules: map[string]int{}, failed: map[string]string{}, axioms: map[string]axiomRecord{}}
 	var src strings.Builder
 	for _, m := range modules {
 		fmt.Fprintf(&src, "import %s\n", m.name)
@@ -39,7 +41,7 @@ func (e *examination) printAxioms(ctx context.Context, modules []*module) (*inve
 	own := map[string]bool{}
 	for _, d := range decls {
 		own[d.Name] = d.Kind == "axiom"
-		fmt.Fprintf(&src, "#print axioms %s\n", d.Name)
+		fmt.Fprintf(&src, "#print axioms %s\n#check @%s\n", d.Name, d.Name)
 	}
 	temp, err := os.MkdirTemp(e.ws.Scratch, "inventory-*")
 	if err != nil {
@@ -52,7 +54,7 @@ func (e *examination) printAxioms(ctx context.Context, modules []*module) (*inve
 	}
 	w := &bounded{max: maxInventory}
 	exit, err := e.ws.Exec(ctx, e.log+"-print-axioms", proc.Cmd{
-		Args: []string{e.tool.program("lean"), file}, Dir: temp, Stdout: w, Limit: inventoryLimit,
+		Args: append([]string{e.tool.program("lean"), file}, e.jsonFlag()...), Dir: temp, Stdout: w, Limit: inventoryLimit,
 		Env: e.environ(e.tool, "LEAN_PATH="+strings.Join(e.searchPath(), string(os.PathListSeparator))),
 	})
 	if err != nil {
@@ -64,7 +66,8 @@ func (e *examination) printAxioms(ctx context.Context, modules []*module) (*inve
 		}
 		return nil, fmt.Errorf("#print axioms: %s: %s", exit, firstLine(w.buf.String()+exit.Stderr.String()))
 	}
-	lists, broken := parsePrintAxioms(w.buf.String())
+	answers, stated := messages(w.buf.Bytes())
+	lists, broken := parsePrintAxioms(answers)
 	if len(broken) > 0 || len(lists) != len(decls) {
 		return nil, fmt.Errorf("%w: %d of %d answers of #print axioms read", errIncomplete, len(lists), len(decls))
 	}
@@ -83,10 +86,41 @@ func (e *examination) printAxioms(ctx context.Context, modules []*module) (*inve
 			d.Axioms = append(d.Axioms, a)
 		}
 		slices.Sort(d.Axioms)
+		if d.PP = stated[d.Name]; d.PP != "" {
+			d.statement = pair{sum: sha256.Sum256([]byte(strings.Join(strings.Fields(d.PP), " ")))}.text()
+		}
 	}
 	inv.decls = decls
 	e.ws.Report(runner.StageProofs, "listed %s with #print axioms", plural(len(decls), "theorem"))
 	return inv, nil
+}
+
+// jsonFlag asks Lean for one JSON object a message, where it can (leanprover/lean4 4.9).
+func (e *examination) jsonFlag() []string {
+	if e.tool.atLeast(4, 9) {
+		return []string{"--json"}
+	}
+	return nil
+}
+
+// messages sorts what Lean answered into the text of its messages and, where they came as
+// JSON and so have an end, the statements that #check printed, by name.
+func messages(out []byte) (text string, stated map[string]string) {
+	var b strings.Builder
+	stated = map[string]string{}
+	for line := range bytes.Lines(out) {
+		var m struct{ Severity, Data string }
+		if !bytes.HasPrefix(line, []byte("{")) || json.Unmarshal(line, &m) != nil || m.Data == "" {
+			b.Write(line)
+			continue
+		}
+		if name, statement, ok := strings.Cut(m.Data, " : "); ok && strings.HasPrefix(name, "@") && !strings.ContainsAny(name, "\n'") {
+			stated[name[1:]] = strings.TrimSpace(statement)
+			continue
+		}
+		b.WriteString(m.Data + "\n")
+	}
+	return b.String(), stated
 }
 
 // statedForm finds the word that a declaration starts with, before its name.

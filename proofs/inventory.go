@@ -27,10 +27,15 @@ var inventorySource []byte
 //go:embed inventory_run.lean
 var inventoryRunner []byte
 
-// How an inventory was taken, for the report.
-const (
-	byWalk  = "every declaration of every module, axioms by a walk over the compiled environment"
-	byPrint = "theorems found in the index files of the build, axioms by #print axioms"
+// level is how an inventory was taken.
+type level struct {
+	words  string // for the report
+	scheme string // how its hashes were made
+}
+
+var (
+	byWalk  = level{"every declaration of every module with its kernel term; hashes and axioms computed twice", "term/1"}
+	byPrint = level{"theorems found in the index files of the build, statements and axioms as Lean prints them", "print/1"}
 )
 
 // maxInventory bounds what the inventory program may print.
@@ -38,7 +43,7 @@ const maxInventory = 1 << 30
 
 // inventory lists what the modules declare. They must be up to date. The listing is kept
 // under a digest of all that it was made from, so an unchanged commit costs no Lean.
-func (e *examination) inventory(ctx context.Context, modules []*module) (*inventory, string, []string, error) {
+func (e *examination) inventory(ctx context.Context, modules []*module) (*inventory, level, []string, error) {
 	wanted := make([]string, len(modules))
 	for i, m := range modules {
 		wanted[i] = m.key
@@ -46,7 +51,7 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 	groups := e.groups(modules)
 	id, err := e.fingerprint(modules, groups)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, level{}, nil, err
 	}
 	kept := filepath.Join(e.cache, "inventory-"+id+".ndjson")
 	if b, err := os.ReadFile(kept); err == nil {
@@ -61,16 +66,16 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 	if errors.As(err, &broken) {
 		inv, err := e.printAxioms(ctx, modules)
 		if err != nil {
-			return nil, "", nil, errors.Join(broken, err)
+			return nil, level{}, nil, errors.Join(broken, err)
 		}
 		return inv, byPrint, []string{broken.Error() + "; used #print axioms instead: private theorems and definitions are not examined"}, nil
 	}
 	if err != nil {
-		return nil, "", nil, err
+		return nil, level{}, nil, err
 	}
 	inv, err := parseInventory(out, prefix, wanted)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, level{}, nil, err
 	}
 	if len(inv.failed) == 0 {
 		var b bytes.Buffer
@@ -176,7 +181,8 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 }
 
 // groups names the modules, those of libraries together and each executable by itself:
-// two programs with a main do not fit into one environment.
+// two programs with a main do not fit into one environment. A module comes after those
+// that it imports, since what it means is built upon what they mean.
 func (e *examination) groups(modules []*module) string {
 	var libs, exes []string
 	imported := map[string]bool{}
@@ -185,7 +191,7 @@ func (e *examination) groups(modules []*module) string {
 			imported[i] = true
 		}
 	}
-	for _, m := range modules {
+	for _, m := range e.project.sorted(modules) {
 		if m.target.exe && !imported[m.key] {
 			exes = append(exes, m.name)
 		} else {
@@ -209,8 +215,20 @@ func (e *examination) searchPath() []string {
 }
 
 type dependency struct {
-	dir   string
-	local bool // a path dependency: no revision says what it holds
+	name     string
+	revision string
+	dir      string
+	local    bool // a path dependency: no revision says what it holds
+}
+
+// packages are the dependencies as a report names them.
+func (e *examination) packages() []runner.Package {
+	var out []runner.Package
+	for _, d := range e.dependencies() {
+		out = append(out, runner.Package{Name: cut(d.name, 200), Revision: cut(d.revision, 200)})
+	}
+	slices.SortFunc(out, func(a, b runner.Package) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }
 
 // dependencies reads lake-manifest.json, in every version so far.
@@ -223,7 +241,8 @@ func (e *examination) dependencies() []dependency {
 		Name string
 		Type string
 		Dir  string
-		Git  *struct{ Name string } // version 6 and before
+		Rev  string
+		Git  *struct{ Name, Rev string } // version 6 and before
 		Path *struct{ Name, Dir string }
 	}
 	var m struct {
@@ -239,20 +258,20 @@ func (e *examination) dependencies() []dependency {
 	}
 	var out []dependency
 	for _, p := range m.Packages {
-		name, dir, local := p.Name, p.Dir, p.Type == "path"
+		name, rev, dir, local := p.Name, p.Rev, p.Dir, p.Type == "path"
 		switch {
 		case p.Git != nil:
-			name = p.Git.Name
+			name, rev = p.Git.Name, p.Git.Rev
 		case p.Path != nil:
-			dir, local = p.Path.Dir, true
+			name, dir, local = p.Path.Name, p.Path.Dir, true
 		}
 		if local {
 			if !filepath.IsAbs(dir) {
 				dir = filepath.Join(e.dir, dir)
 			}
-			out = append(out, dependency{dir, true})
+			out = append(out, dependency{name, "", dir, true})
 		} else if name = key(name); name != "" && filepath.IsLocal(name) {
-			out = append(out, dependency{filepath.Join(e.dir, filepath.FromSlash(base), name), false})
+			out = append(out, dependency{name, rev, filepath.Join(e.dir, filepath.FromSlash(base), name), false})
 		}
 	}
 	return out

@@ -17,45 +17,44 @@ const (
 // judgeInventory gives every theorem and project axiom its verdict, and reports other
 // declarations that rest on what a proof may not.
 func (e *examination) judgeInventory(o *outcome, inv *inventory) {
-	byName := map[string]*declaration{}
-	for i := range inv.decls {
-		if d := &inv.decls[i]; byName[d.Name] == nil {
-			byName[d.Name] = d
-		}
-	}
 	for i := range o.modules {
 		m := &o.modules[i]
 		if why := inv.failed[key(m.Name)]; why != "" && m.Verdict == runner.Success {
 			m.Verdict, m.Reason = runner.Error, "its theorems could not be listed: "+firstLine(why)
 		}
 	}
+	j := e.newJudge(inv)
+	o.axioms = j.census(e)
+	listed := func(i int32) bool { d := &inv.decls[i]; return d.theorem() && j.written(i) }
+	o.roots = j.list(j.kinds, listed, e.fileOf)
+	packages := packageText(o.packages)
 	for i := range inv.decls {
 		d := &inv.decls[i]
-		listed := d.Kind == "theorem" || d.Kind == "axiom" || d.Kind == "withheld"
-		if d.Unsafe && d.Kind != "axiom" {
-			continue // no proof may use it; the kernel sees to that
-		}
-		// A generated declaration speaks through the one that uses it, unless it is a
-		// definition nobody wrote a name for (an instance).
-		if d.Internal || d.Line == 0 {
+		// A generated declaration speaks through the one that uses it.
+		if !j.written(int32(i)) {
 			continue
 		}
-		v, reason, rule := e.judgeDeclaration(d, inv, byName)
+		v, reason, rule := j.judge(e, int32(i))
 		file := e.fileOf(d)
-		if listed {
-			kind := d.Kind
-			if kind == "withheld" {
-				kind = "theorem"
+		if d.theorem() || d.Kind == "axiom" {
+			kind := "theorem"
+			if d.Kind == "axiom" {
+				kind = d.Kind
 			}
-			o.theorems = append(o.theorems, runner.Theorem{
-				Name: d.User, Kind: kind, Module: d.Module, File: file, Line: d.Line, Statement: cut(d.PP, 4000),
-				Axioms: append([]string{}, d.Axioms...), Opaque: d.Opaque, Verdict: v, Reason: reason,
-			})
+			t := runner.Theorem{
+				Name: d.User, Kind: kind, Module: d.Module, File: file, Line: d.Line, Column: d.Column, Private: d.User != d.Name,
+				Statement: cut(d.PP, 4000), Hash: d.statement, Meaning: d.meaning, Axioms: append([]string{}, d.Axioms...),
+				Opaque: d.Opaque, Head: d.Head, Verdict: v, Reason: reason,
+			}
+			if t.Meaning != "" {
+				t.Foundation = foundation(t.Meaning, t.Axioms, packages, e.tool.version)
+			}
+			o.theorems = append(o.theorems, t)
 		} else if v == runner.Failure {
 			o.broken = append(o.broken, d.User+" "+reason)
 		}
 		// One finding for each fault, where it is; what rests on it is in the list of theorems.
-		if v == runner.Success || !listed && v == runner.Error || strings.Contains(reason, viaWord) {
+		if v == runner.Success || !d.theorem() && d.Kind != "axiom" && v == runner.Error || strings.Contains(reason, viaWord) {
 			continue
 		}
 		o.findings = append(o.findings, runner.Finding{Verdict: v, Rule: rule, File: file, Line: d.Line, Column: d.Column, Text: d.User + " " + reason})
@@ -72,18 +71,60 @@ func (e *examination) judgeInventory(o *outcome, inv *inventory) {
 	}
 }
 
-// judgeDeclaration gives a verdict, its reason as the rest of a sentence that starts with
-// the name, and the rule of the finding.
-func (e *examination) judgeDeclaration(d *declaration, inv *inventory, byName map[string]*declaration) (v runner.Verdict, reason, rule string) {
+// theorem reports whether the declaration is listed as a theorem.
+func (d *declaration) theorem() bool { return d.Kind == "theorem" || d.Kind == "withheld" }
+
+// judgment is what the verdicts of one inventory are made from.
+type judgment struct {
+	*tracer
+	allowed []string
+	kinds   map[string]string // of every axiom that something rests on
+	notes   map[string]string
+}
+
+func (e *examination) newJudge(inv *inventory) *judgment {
+	j := &judgment{tracer: newTracer(inv), allowed: e.cfg.AllowedAxioms, kinds: map[string]string{}, notes: map[string]string{}}
+	for a := range j.rests {
+		j.kinds[a], j.notes[a] = inv.classify(a, j.allowed)
+	}
+	return j
+}
+
+// census lists every axiom that anything of the project rests on.
+func (j *judgment) census(e *examination) []runner.Axiom {
+	var out []runner.Axiom
+	for a, kind := range j.kinds {
+		n := 0
+		for _, i := range j.rests[a] {
+			if j.inv.decls[i].theorem() && j.written(i) {
+				n++
+			}
+		}
+		rec := j.inv.axioms[a]
+		out = append(out, runner.Axiom{Name: a, Kind: kind, Module: rec.Module, Statement: cut(rec.PP, 400), Theorems: n, Note: j.notes[a]})
+	}
+	slices.SortFunc(out, func(a, b runner.Axiom) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// judge gives a verdict, its reason as the rest of a sentence that starts with the name,
+// and the rule of the finding.
+func (j *judgment) judge(e *examination, i int32) (v runner.Verdict, reason, rule string) {
+	d := &j.inv.decls[i]
 	if d.Kind == "axiom" {
-		if slices.Contains(e.cfg.AllowedAxioms, d.Name) {
+		if slices.Contains(j.allowed, d.Name) {
 			return runner.Success, "", ""
 		}
-		return runner.Failure, "is an axiom of the project and not allowed", "axiom"
+		reason = "is an axiom of the project and not allowed"
+		if note := j.notes[d.Name]; note != "" {
+			reason += ": it " + note
+		}
+		return runner.Failure, reason, "axiom"
 	}
 	var bad []string
 	for _, a := range d.Axioms {
-		if a != sorryAxiom && !slices.Contains(e.cfg.AllowedAxioms, a) {
+		switch j.kinds[a] {
+		case runner.AxiomNative, runner.AxiomOther:
 			bad = append(bad, a)
 		}
 	}
@@ -91,10 +132,10 @@ func (e *examination) judgeDeclaration(d *declaration, inv *inventory, byName ma
 		what := make([]string, 0, len(bad))
 		for _, a := range bad[:min(len(bad), 3)] {
 			s := "axiom " + a
-			if native(a) {
+			if j.kinds[a] == runner.AxiomNative {
 				s = "native evaluation (axiom " + a + ")"
 			}
-			what = append(what, s+e.via(d, a, inv, byName))
+			what = append(what, s+j.through(e, i, a))
 		}
 		if len(bad) > 3 {
 			what = append(what, fmt.Sprintf("%d more", len(bad)-3))
@@ -102,7 +143,7 @@ func (e *examination) judgeDeclaration(d *declaration, inv *inventory, byName ma
 		return runner.Failure, "rests on " + strings.Join(what, ", "), "axiom"
 	}
 	if slices.Contains(d.Axioms, sorryAxiom) {
-		reason = "rests on sorry" + e.via(d, sorryAxiom, inv, byName)
+		reason = "rests on sorry" + j.through(e, i, sorryAxiom)
 		if e.cfg.Sorry == SorryWarn {
 			return runner.Neutral, reason, "sorry"
 		}
@@ -114,29 +155,11 @@ func (e *examination) judgeDeclaration(d *declaration, inv *inventory, byName ma
 	return runner.Success, "", ""
 }
 
-// via says through which other declaration an axiom comes in.
-func (e *examination) via(d *declaration, axiom string, inv *inventory, byName map[string]*declaration) string {
-	c := inv.cause(d, axiom, byName)
-	if c == d || c.User == axiom {
+// through says through which other declaration an axiom comes in.
+func (j *judgment) through(e *examination, i int32, axiom string) string {
+	c := j.via(i, axiom)
+	if c == nil {
 		return ""
-	}
-	// A generated helper of d is d itself to a reader.
-	if strings.HasPrefix(c.User, d.User+".") && (c.Internal || c.Line == 0) {
-		return ""
-	}
-	name := c.User
-	if c.Internal || c.Line == 0 {
-		for byName[name] == nil || byName[name].Line == 0 {
-			i := strings.LastIndexByte(name, '.')
-			if i < 0 {
-				return viaWord + c.User
-			}
-			name = name[:i]
-		}
-		if name == d.User {
-			return ""
-		}
-		c = byName[name]
 	}
 	return fmt.Sprintf(viaWord+"%s (%s:%d)", c.User, e.fileOf(c), c.Line)
 }

@@ -170,7 +170,7 @@ func TestLean(t *testing.T) {
 			os.Remove(f)
 		}
 		res := runner.Execute(t.Context(), st, workspace(t, lay(t, "base"), fresh), limit)
-		if res.Verdict != runner.Success || len(res.Proofs.Theorems) != 4 || res.Proofs.Inventory != byPrint {
+		if res.Verdict != runner.Success || len(res.Proofs.Theorems) != 4 || res.Proofs.Inventory != byPrint.words {
 			t.Fatalf("got %s: %s, %+v", res.Verdict, res.Reason, res.Proofs.Theorems)
 		}
 		if th := theorems(res)["Pool.same_claim"]; th.Line != 15 || !slices.Equal(th.Axioms, []string{"propext"}) {

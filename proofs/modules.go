@@ -206,3 +206,33 @@ func (p *project) blocked(failed map[string]bool) map[string]string {
 	}
 	return out
 }
+
+// sorted orders modules so that each comes after those of the project that it imports.
+// Modules that import each other in a circle, which cannot be built, stay as they are.
+func (p *project) sorted(modules []*module) []*module {
+	wanted := map[*module]bool{}
+	for _, m := range modules {
+		wanted[m] = true
+	}
+	var out []*module
+	seen := map[*module]bool{}
+	var visit func(m *module)
+	visit = func(m *module) {
+		if seen[m] {
+			return
+		}
+		seen[m] = true
+		for _, i := range m.imports {
+			if d := p.byKey[i]; d != nil {
+				visit(d)
+			}
+		}
+		if wanted[m] {
+			out = append(out, m)
+		}
+	}
+	for _, m := range modules {
+		visit(m)
+	}
+	return out
+}

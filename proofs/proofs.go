@@ -99,7 +99,7 @@ func (s *Stage) Name() string { return runner.StageProofs }
 // Run examines every configured project. The result holds what could be told also when
 // the error is not nil.
 func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, error) {
-	res := runner.Result{Stage: s.Name(), Proofs: &runner.Proofs{Authority: true}}
+	res := runner.Result{Stage: s.Name(), Proofs: &runner.Proofs{Authority: true, Complete: true}}
 	if s.cfg.Sorry != SorryFailure && s.cfg.Sorry != SorryWarn {
 		return res, fmt.Errorf("sorry policy %q: want %q or %q", s.cfg.Sorry, SorryFailure, SorryWarn)
 	}
@@ -131,7 +131,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	sortDetail(res.Proofs)
 	judge(&res, outcomes, s.cfg)
 	if len(errs) > 0 {
-		res.Proofs.Authority = false
+		res.Proofs.Authority, res.Proofs.Complete = false, false
 		// A commit known to be bad stays bad even if another project could not be told.
 		if res.Verdict == runner.Failure {
 			for _, err := range errs {
@@ -151,6 +151,11 @@ type outcome struct {
 	jobs      int
 	modules   []runner.Module
 	theorems  []runner.Theorem
+	axioms    []runner.Axiom
+	roots     []runner.Root
+	packages  []runner.Package
+	scheme    string // of the hashes
+	complete  bool
 	orphans   []string
 	findings  []runner.Finding
 	sorries   []runner.Finding // the build's own words about sorry
@@ -170,6 +175,11 @@ func merge(res *runner.Result, o outcome) {
 		p.Authority = false
 	}
 	p.Inventory = join(p.Inventory, o.inventory)
+	p.Scheme = join(p.Scheme, o.scheme)
+	p.Complete = p.Complete && o.complete
+	p.Axioms = mergeAxioms(p.Axioms, o.axioms)
+	p.Roots = append(p.Roots, o.roots...)
+	p.Packages = append(p.Packages, o.packages...)
 	p.Jobs += o.jobs
 	p.Modules = append(p.Modules, o.modules...)
 	p.Theorems = append(p.Theorems, o.theorems...)
@@ -208,4 +218,20 @@ func sortDetail(p *runner.Proofs) {
 		return strings.Compare(a.Name, b.Name)
 	})
 	slices.Sort(p.Orphans)
+	slices.SortStableFunc(p.Roots, func(a, b runner.Root) int { return b.Theorems - a.Theorems })
+	slices.SortStableFunc(p.Packages, func(a, b runner.Package) int { return strings.Compare(a.Name, b.Name) })
+	p.Packages = slices.Compact(p.Packages)
+}
+
+// mergeAxioms adds the axioms of another project to a sorted list.
+func mergeAxioms(list, more []runner.Axiom) []runner.Axiom {
+	for _, a := range more {
+		if i := slices.IndexFunc(list, func(b runner.Axiom) bool { return a.Name == b.Name && a.Kind == b.Kind }); i >= 0 {
+			list[i].Theorems += a.Theorems
+		} else {
+			list = append(list, a)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b runner.Axiom) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
