@@ -58,6 +58,8 @@ type hasher struct {
 	plain  []pair
 	params map[string]int // lists of parameters, by content
 	open   []map[int32]pair
+
+	stack, parts []int32 // scratch space of term
 }
 
 func newHasher(t *terms) *hasher {
@@ -168,40 +170,48 @@ func (h *hasher) level(i int32, in scope) pair {
 	return p
 }
 
-// term hashes a term without recursion: a term may be as deep as it is long.
+// term hashes a term without recursion: a term may be as deep as it is long. A chain of
+// applications, or of binders of one kind, is hashed as one node.
 func (h *hasher) term(root int32, in scope) pair {
 	if p, ok := h.known(root, in); ok {
 		return p
 	}
 	h.done = append(h.done, make([]bool, max(0, len(h.t.nodes)-len(h.done)))...)
 	h.plain = append(h.plain, make([]pair, max(0, len(h.t.nodes)-len(h.plain)))...)
-	stack := []int32{root}
-	for len(stack) > 0 {
-		i := stack[len(stack)-1]
-		n := h.t.nodes[i]
-		ready := true
-		need := func(c int32) {
+	h.stack = append(h.stack[:0], root)
+	for len(h.stack) > 0 {
+		i := h.stack[len(h.stack)-1]
+		n := &h.t.nodes[i]
+		h.parts = h.parts[:0]
+		switch n.kind {
+		case 'a': // head last
+			at := i
+			for ; h.t.nodes[at].kind == 'a'; at = h.t.nodes[at].a {
+				h.parts = append(h.parts, h.t.nodes[at].b)
+			}
+			h.parts = append(h.parts, at)
+		case 'l', 'p': // body last
+			at := i
+			for ; h.t.nodes[at].kind == n.kind; at = h.t.nodes[at].b {
+				h.parts = append(h.parts, h.t.nodes[at].a)
+			}
+			h.parts = append(h.parts, at)
+		case 'z':
+			h.parts = append(h.parts, n.a, n.b, n.c)
+		case 'j':
+			h.parts = append(h.parts, n.c)
+		}
+		before := len(h.stack)
+		for _, c := range h.parts {
 			if _, ok := h.known(c, in); !ok {
-				stack = append(stack, c)
-				ready = false
+				h.stack = append(h.stack, c)
 			}
 		}
-		switch n.kind {
-		case 'a', 'l', 'p':
-			need(n.a)
-			need(n.b)
-		case 'z':
-			need(n.a)
-			need(n.b)
-			need(n.c)
-		case 'j':
-			need(n.c)
-		}
-		if !ready {
+		if len(h.stack) > before {
 			continue
 		}
-		stack = stack[:len(stack)-1]
-		p := h.node(&n, in)
+		h.stack = h.stack[:before-1]
+		p := h.node(n, in)
 		if n.params && in.memo != nil {
 			in.memo[i] = p
 		} else {
@@ -223,7 +233,7 @@ func (h *hasher) known(i int32, in scope) (pair, bool) {
 	return pair{}, false
 }
 
-// node hashes one term whose children are known.
+// node hashes one term whose parts (h.parts) are known.
 func (h *hasher) node(n *term, in scope) pair {
 	child := func(i int32) pair { p, _ := h.known(i, in); return p }
 	var p pair
@@ -252,12 +262,26 @@ func (h *hasher) node(n *term, in scope) pair {
 			h.s.part(&levels[k])
 		}
 	case 'a', 'l', 'p':
-		tag := map[byte]byte{'a': 44, 'l': 45, 'p': 46}[n.kind]
-		a, b := child(n.a), child(n.b)
+		tag := byte(44)
+		if n.kind == 'l' {
+			tag = 45
+		} else if n.kind == 'p' {
+			tag = 46
+		}
+		last := child(h.parts[len(h.parts)-1])
 		h.s.start(tag)
-		h.s.part(&a)
-		h.s.part(&b)
-		p.digest = mix(mix(uint64(tag), a.digest), b.digest)
+		h.s.number(uint64(len(h.parts)))
+		h.s.part(&last)
+		p.digest = last.digest
+		for k := len(h.parts) - 2; k >= 0; k-- {
+			c := child(h.parts[k])
+			h.s.part(&c)
+			if n.kind == 'a' {
+				p.digest = mix(mix(44, p.digest), c.digest)
+			} else {
+				p.digest = mix(mix(uint64(tag), c.digest), p.digest)
+			}
+		}
 	case 'z':
 		a, b, c := child(n.a), child(n.b), child(n.c)
 		h.s.start(47)

@@ -12,14 +12,15 @@ record. Record kinds, in order:
   header  format, lean, githash
   module  name, imports, decls          one for each module asked for
   error   module, text                  instead, for a module that cannot be loaded
-  decl    one for each declaration of these modules that a proof may use; see `declare`
   sets    ends a group: leaves, sets of leaves, and the sets of constants outside of the
           project that its declarations name
   axiom   name, module, origin, line, type, pp    one for each axiom met
   end     modules, decls, missing       always the last; without it nothing counts
 
-Any record may bring new entries of three tables, which later records refer to by number:
-`names` (from 1; 0 is the anonymous name), `levels` (from 1; 0 is zero) and `terms` (from 0).
+Two kinds of line, of which there are many, are no JSON objects but fields with tabs
+between: `tables` brings new entries of the tables that other lines refer to by number,
+names (from 1; 0 is the anonymous name), levels (from 1; 0 is zero), terms (from 0) and the
+string literals in them; `decl` is a declaration that a proof may use, see `declare`.
 
 What a declaration rests on is the closure over everything reachable, found by a walk of
 this file: core's `collectAxioms` under-reports from Lean 4.30 (leanprover/lean4#15226).
@@ -381,16 +382,13 @@ partial def termIx (e : Expr) : M Nat := do
   modifyGet fun t => (t.termCount, { t with
     terms := t.terms.insert e t.termCount, termCount := t.termCount + 1, newTerms := t.newTerms.push entry })
 
-/-- The fields of a record for what the tables gained since the last. -/
-def gained : M (List (String × String)) := do
+/-- Prints what the tables gained since the last time, if anything. -/
+def gained (say : String → IO Unit) : M Unit := do
   let t ← modifyGet fun t => (t, { t with newNames := #[], newLevels := #[], newTerms := #[], texts := #[] })
-  let join := fun (xs : Array String) => esc (";".intercalate xs.toList)
-  let mut fields := []
-  unless t.texts.isEmpty do fields := ("texts", arr (t.texts.map esc)) :: fields
-  unless t.newTerms.isEmpty do fields := ("terms", join t.newTerms) :: fields
-  unless t.newLevels.isEmpty do fields := ("levels", join t.newLevels) :: fields
-  unless t.newNames.isEmpty do fields := ("names", arr (t.newNames.map esc)) :: fields
-  return fields
+  unless t.newNames.isEmpty && t.newLevels.isEmpty && t.newTerms.isEmpty do
+    say <| "\t".intercalate [
+      "tables", arr (t.newNames.map esc), ";".intercalate t.newLevels.toList,
+      ";".intercalate t.newTerms.toList, arr (t.texts.map esc)]
 
 /-! ### Digests, which the reader computes again
 
@@ -567,12 +565,12 @@ structure Totals where
 
 def Totals.add (a b : Totals) : Totals := ⟨a.modules + b.modules, a.decls + b.decls, a.missing + b.missing⟩
 
-/-- One declaration. `user` is the name as written, `internal` tells that nobody wrote it;
-`params` are universe parameters, `value` is 1 more than the definition of a `def` or
-`opaque`, 0 for none; `refs`
-are the constants that it names besides those of `type` and `value` (those of a proof, the
-constructors of a type); `set` says what it rests on, by number of a set of this group.
-Empty texts and lists and `false` are left out, and `user` if it is the name itself. -/
+/-- One declaration, in the order of the fields: name; its text; the name as written, empty
+if it is the same; module; kind; line and column; whether nobody wrote it; universe
+parameters; type; 1 more than the definition of a `def` or `opaque`, 0 for none; other
+constants that it names (of a proof, the constructors of a type); parameters and
+constructors of an inductive type; constant at the head of a proof; what it rests on, by
+number of a set of this group; digests of statement and meaning; the printed statement. -/
 def declare (o : Options) (env : Environment) (c : Closure) (generated : Name → Bool) (leaf : Name → Option Leaf)
     (m : Name) (ci : ConstantInfo) (say : String → IO Unit) : M Unit := do
   let n := ci.name
@@ -603,15 +601,12 @@ def declare (o : Options) (env : Environment) (c : Closure) (generated : Name �
     | _ => pure #[]
   let statement ← digestStatement ci
   let meaning := ((← get).meanings.find? n).getD 0
-  let fields : List (String × String) := [
-    ("name", toString name), ("text", esc (nm n)), ("user", esc (if user == n then "" else nm user)),
-    ("module", esc (nm m)), ("kind", esc kind), ("line", toString line), ("column", toString column),
-    ("internal", flag internal), ("params", nums params), ("type", toString type), ("value", toString value),
-    ("refs", nums refs), ("under", toString under), ("ctors", nums ctors), ("head", esc head),
-    ("set", toString ((c.setOf.find? n).getD 0)),
-    ("statement", esc (toString statement.toNat)), ("meaning", esc (toString meaning.toNat)), ("pp", esc printed)]
-  let empty := ["\"\"", "false", "[]"]
-  say <| obj (("record", "\"decl\"") :: (← gained) ++ fields.filter fun f => !empty.contains f.2)
+  gained say
+  say <| "\t".intercalate [
+    "decl", toString name, esc (nm n), esc (if user == n then "" else nm user), esc (nm m), kind,
+    toString line, toString column, flag internal, nums params, toString type, toString value, nums refs,
+    toString under, nums ctors, esc head, toString ((c.setOf.find? n).getD 0),
+    toString statement.toNat, toString meaning.toNat, esc printed]
 
 unsafe def group (o : Options) (own : List System.FilePath) (mods : List Name)
     (say : String → IO Unit) : M (Except String Totals) := do
@@ -686,7 +681,8 @@ unsafe def group (o : Options) (own : List System.FilePath) (mods : List Name)
   let outsides ← named.mapM fun n => do
     let i ← nameIx n
     pure ("[" ++ toString i ++ "," ++ toString ((c.setOf.find? n).getD 0) ++ "]")
-  say <| obj (("record", "\"sets\"") :: (← gained) ++ [
+  gained say
+  say <| obj (("record", "\"sets\"") :: [
     ("leaves", arr leaves), ("sets", arr (c.sets.table.map nums)), ("outside", arr outsides)])
   for (a, l) in c.leaves do
     if l == .axiom then
@@ -699,7 +695,8 @@ unsafe def group (o : Options) (own : List System.FilePath) (mods : List Name)
         | none => 0
         | some r => r.selectionRange.pos.line
       let pp ← if o.pp then ppType env a else pure ""
-      say <| obj (("record", "\"axiom\"") :: (← gained) ++ [
+      gained say
+      say <| obj (("record", "\"axiom\"") :: [
         ("text", esc (nm a)), ("module", esc (nm home)), ("origin", esc origin),
         ("line", toString line), ("type", toString type), ("pp", esc pp)])
   let lost := c.leaves.filter fun p => p.2 == .unknown

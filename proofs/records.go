@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // inventory is what some compiled modules declare.
@@ -50,41 +51,21 @@ type axiomRecord struct {
 // errIncomplete is a listing that cannot be trusted to be the whole.
 var errIncomplete = errors.New("inventory is not complete")
 
-// record is any line that inventory.lean prints; Record says which fields count.
+// record is any line of inventory.lean that is a JSON object; Record says which fields
+// count.
 type record struct {
-	Record string `json:"record"`
-	Format int    `json:"format"`
-	Lean   string `json:"lean"`
-
-	// entries that the tables gain
-	NewNames  []string `json:"names"`
-	NewLevels string   `json:"levels"`
-	NewTerms  string   `json:"terms"`
-	NewTexts  []string `json:"texts"`
-
-	Name      json.RawMessage `json:"name"` // a text, of a decl a number
-	Module    string          `json:"module"`
-	Text      string          `json:"text"`
-	Decls     int             `json:"decls"`
-	Modules   int             `json:"modules"`
-	User      string          `json:"user"`
-	Kind      string          `json:"kind"`
-	Line      int             `json:"line"`
-	Column    int             `json:"column"`
-	Internal  bool            `json:"internal"`
-	Params    []int32         `json:"params"`
-	Type      int32           `json:"type"`
-	Value     int32           `json:"value"`
-	Refs      []int32         `json:"refs"`
-	Under     int32           `json:"under"`
-	Ctors     []int32         `json:"ctors"`
-	Head      string          `json:"head"`
-	Set       int             `json:"set"`
-	Statement string          `json:"statement"`
-	Meaning   string          `json:"meaning"`
-	PP        string          `json:"pp"`
-	Origin    string          `json:"origin"`
-
+	Record  string               `json:"record"`
+	Format  int                  `json:"format"`
+	Lean    string               `json:"lean"`
+	Name    string               `json:"name"`
+	Module  string               `json:"module"`
+	Text    string               `json:"text"`
+	Decls   int                  `json:"decls"`
+	Modules int                  `json:"modules"`
+	Line    int                  `json:"line"`
+	Type    int32                `json:"type"`
+	PP      string               `json:"pp"`
+	Origin  string               `json:"origin"`
 	Leaves  [][3]json.RawMessage `json:"leaves"`
 	Sets    [][]int32            `json:"sets"`
 	Outside [][2]int32           `json:"outside"`
@@ -100,13 +81,15 @@ func parseInventory(out []byte, prefix string, wanted []string) (*inventory, err
 		terms: newTerms(), counts: map[string]int{}, index: map[int32]int32{},
 	}
 	p.meanings = newMeanings(p.terms)
-	stop := make(chan struct{})
-	defer close(stop)
-	for batch := range decode(out, prefix, stop) {
-		for i := range batch {
-			if err := errors.Join(batch[i].err, p.record(&batch[i].record)); err != nil {
-				return nil, fmt.Errorf("%w: line %d: %w", errIncomplete, batch[i].line, err)
-			}
+	n := 0
+	for line := range bytes.Lines(out) {
+		n++
+		line, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte(prefix))
+		if !ok || len(line) == 0 {
+			continue
+		}
+		if err := p.line(line); err != nil {
+			return nil, fmt.Errorf("%w: line %d: %w", errIncomplete, n, err)
 		}
 	}
 	if err := p.end(wanted); err != nil {
@@ -134,65 +117,50 @@ type reader struct {
 	digests [][2]uint64
 }
 
-// decoded is one record, or why it is none.
-type decoded struct {
-	record record
-	line   int
-	err    error
-}
-
-// decode reads records ahead of what is made of them, in batches: the one takes about as
-// long as the other.
-func decode(out []byte, prefix string, stop <-chan struct{}) <-chan []decoded {
-	const size = 256
-	batches := make(chan []decoded, 4)
-	go func() {
-		defer close(batches)
-		batch := make([]decoded, 0, size)
-		send := func() bool {
-			select {
-			case batches <- batch:
-				batch = make([]decoded, 0, size)
-				return true
-			case <-stop:
-				return false
-			}
-		}
-		n := 0
-		for line := range bytes.Lines(out) {
-			n++
-			line, ok := bytes.CutPrefix(line, []byte(prefix))
-			if !ok || len(bytes.TrimSpace(line)) == 0 {
-				continue
-			}
-			batch = append(batch, decoded{line: n})
-			d := &batch[len(batch)-1]
-			d.err = json.Unmarshal(line, &d.record)
-			if len(batch) == size && !send() {
-				return
-			}
-		}
-		send()
-	}()
-	return batches
-}
-
-func (p *reader) record(r *record) error {
+func (p *reader) line(line []byte) error {
 	if p.ended {
 		return errors.New("something follows the end")
 	}
-	if !p.header && r.Record != "header" {
+	if line[0] == '{' {
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		if !p.header && r.Record != "header" {
+			return errors.New("no header")
+		}
+		return p.record(&r)
+	}
+	if !p.header {
 		return errors.New("no header")
 	}
-	if err := p.terms.readNames(r.NewNames); err != nil {
+	f := fields{rest: string(line)}
+	switch kind := f.next(); kind {
+	case "tables":
+		return p.tables(&f)
+	case "decl":
+		return p.declaration(&f)
+	default:
+		return fmt.Errorf("unknown record %q", cut(kind, 40))
+	}
+}
+
+// tables adds new entries to the tables.
+func (p *reader) tables(f *fields) error {
+	names, levels, nodes, texts := f.texts(), f.next(), f.next(), f.texts()
+	if err := f.end(); err != nil {
 		return err
 	}
-	if err := p.terms.readLevels(r.NewLevels); err != nil {
+	if err := p.terms.readNames(names); err != nil {
 		return err
 	}
-	if err := p.terms.readTerms(r.NewTerms, r.NewTexts, &p.texts); err != nil {
+	if err := p.terms.readLevels(levels); err != nil {
 		return err
 	}
+	return p.terms.readTerms(nodes, texts, &p.texts)
+}
+
+func (p *reader) record(r *record) error {
 	k := key(r.Module)
 	switch r.Record {
 	case "header":
@@ -201,11 +169,7 @@ func (p *reader) record(r *record) error {
 		}
 		p.header, p.inv.lean = true, r.Lean
 	case "module":
-		var name string
-		if err := json.Unmarshal(r.Name, &name); err != nil {
-			return err
-		}
-		k = key(name)
+		k = key(r.Name)
 		if _, twice := p.inv.modules[k]; twice || r.Decls < 0 {
 			return fmt.Errorf("module %s twice", cut(k, 80))
 		}
@@ -213,9 +177,6 @@ func (p *reader) record(r *record) error {
 		p.open = true
 	case "error":
 		p.inv.failed[k] = r.Text
-	case "decl":
-		p.counts[k]++
-		return p.declaration(r)
 	case "sets":
 		if !p.open {
 			return errors.New("the end of no group")
@@ -238,32 +199,28 @@ func (p *reader) record(r *record) error {
 	return nil
 }
 
-func (p *reader) declaration(r *record) error {
-	name, err := strconv.ParseInt(string(r.Name), 10, 32)
-	if err != nil || r.Text == "" || r.Kind == "" || r.Line < 0 || r.Column < 0 || r.Set < 0 {
-		return errors.New("declaration without name or kind")
+func (p *reader) declaration(f *fields) error {
+	c := &constant{name: f.number()}
+	d := declaration{Name: f.text(), User: f.text(), Module: f.text(), Kind: f.next(), Line: int(f.number()), Column: int(f.number())}
+	d.Internal = f.next() == "true"
+	c.kind, c.generated = d.Kind, d.Internal
+	c.params, c.typ, c.value, c.refs, c.under, c.ctors = f.numbers(), f.number(), f.number()-1, f.numbers(), f.number(), f.numbers()
+	d.Head = f.text()
+	set := f.number()
+	digests := [2]uint64{f.digest(), f.digest()}
+	d.PP = f.text()
+	if err := f.end(); err != nil {
+		return err
 	}
-	c := &constant{
-		name: int32(name), kind: r.Kind, params: r.Params, typ: r.Type, value: r.Value - 1, refs: r.Refs,
-		under: r.Under, ctors: r.Ctors, generated: r.Internal,
+	if d.Name == "" || d.Kind == "" || !c.valid(p.terms) {
+		return fmt.Errorf("declaration %s: %w", cut(d.Name, 80), errTable)
 	}
-	if !c.valid(p.terms) {
-		return fmt.Errorf("declaration %s: %w", cut(r.Text, 80), errTable)
+	if d.User == "" {
+		d.User = d.Name
 	}
-	var digests [2]uint64
-	for i, text := range []string{r.Statement, r.Meaning} {
-		if digests[i], err = strconv.ParseUint(text, 10, 64); err != nil {
-			return err
-		}
-	}
-	if r.User == "" {
-		r.User = r.Text
-	}
-	p.group, p.sets, p.digests = append(p.group, c), append(p.sets, r.Set), append(p.digests, digests)
-	p.inv.decls = append(p.inv.decls, declaration{
-		Name: r.Text, User: r.User, Module: r.Module, Kind: r.Kind, Line: r.Line, Column: r.Column,
-		Internal: r.Internal, PP: r.PP, Head: r.Head,
-	})
+	p.counts[key(d.Module)]++
+	p.group, p.sets, p.digests = append(p.group, c), append(p.sets, int(set)), append(p.digests, digests)
+	p.inv.decls = append(p.inv.decls, d)
 	return nil
 }
 
@@ -419,4 +376,96 @@ func (t *terms) isResult(typ int32) bool {
 	}
 	is := func(i int32, name string) bool { return t.nodes[i].kind == 'c' && t.nameText(t.nodes[i].a) == name }
 	return is(args[2], "Bool") && is(args[0], "Bool.true")
+}
+
+// fields are what stands between tabs in a line. The first mistake stays in err; what is
+// read after it does not count.
+type fields struct {
+	rest string
+	none bool // there are no more
+	err  error
+}
+
+func (f *fields) fail(what, s string) {
+	if f.err == nil {
+		f.err = fmt.Errorf("%s: %q", what, cut(s, 40))
+	}
+}
+
+func (f *fields) next() string {
+	if f.none {
+		f.fail("a field is missing after", f.rest)
+		return ""
+	}
+	s, rest, more := strings.Cut(f.rest, "\t")
+	f.rest, f.none = rest, !more
+	return s
+}
+
+func (f *fields) end() error {
+	if !f.none {
+		f.fail("more fields than expected", f.rest)
+	}
+	return f.err
+}
+
+func (f *fields) number() int32 {
+	s := f.next()
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 0 {
+		f.fail("no number", s)
+	}
+	return int32(n)
+}
+
+func (f *fields) digest() uint64 {
+	s := f.next()
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		f.fail("no digest", s)
+	}
+	return n
+}
+
+// numbers reads "[1,2]".
+func (f *fields) numbers() []int32 {
+	s := f.next()
+	if len(s) < 2 || s[0] != '[' || s[len(s)-1] != ']' {
+		f.fail("no list", s)
+		return nil
+	}
+	if s = s[1 : len(s)-1]; s == "" {
+		return nil
+	}
+	list := make([]int32, 0, strings.Count(s, ",")+1)
+	for part := range strings.SplitSeq(s, ",") {
+		n, err := strconv.ParseInt(part, 10, 32)
+		if err != nil {
+			f.fail("no list", s)
+		}
+		list = append(list, int32(n))
+	}
+	return list
+}
+
+// text reads a JSON string.
+func (f *fields) text() string {
+	s := f.next()
+	if n := len(s); n >= 2 && s[0] == '"' && s[n-1] == '"' && !strings.ContainsAny(s[1:n-1], "\"\\") {
+		return s[1 : n-1]
+	}
+	var t string
+	if json.Unmarshal([]byte(s), &t) != nil {
+		f.fail("no text", s)
+	}
+	return t
+}
+
+func (f *fields) texts() []string {
+	s := f.next()
+	var list []string
+	if s != "[]" && json.Unmarshal([]byte(s), &list) != nil {
+		f.fail("no list of texts", s)
+	}
+	return list
 }

@@ -18,6 +18,7 @@ type terms struct {
 	nodes  []term
 	args   []int32  // levels of constants, by offset and count
 	texts  []string // literals
+	known  map[nameEntry]struct{}
 }
 
 // nameEntry is one component of a name below another name.
@@ -54,16 +55,20 @@ type term struct {
 }
 
 func newTerms() *terms {
-	return &terms{names: make([]nameEntry, 1), levels: []levelEntry{{kind: '0'}}}
+	return &terms{names: make([]nameEntry, 1), levels: []levelEntry{{kind: '0'}}, known: map[nameEntry]struct{}{}}
 }
 
 var errTable = errors.New("entry refers to one that does not exist")
 
+// addName adds a name. One that is there already is an error: a constant is known by the
+// number of its name, and with two numbers it could hide.
 func (t *terms) addName(parent int32, text string, numeric bool) (int32, error) {
-	if !t.isName(parent) {
+	e := nameEntry{parent, numeric, text}
+	if _, twice := t.known[e]; twice || !t.isName(parent) {
 		return 0, errTable
 	}
-	t.names = append(t.names, nameEntry{parent, numeric, text})
+	t.known[e] = struct{}{}
+	t.names = append(t.names, e)
 	return int32(len(t.names) - 1), nil
 }
 
