@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/proofs"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -71,6 +72,10 @@ func commands() []command {
 // Main runs the command line args (without the program's name) and returns the exit code.
 // No command reads standard input yet.
 func Main(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	// Put in the place of bin/lean, it does what that does.
+	if code, ok := proofs.Wrapped(os.Args, os.Environ()); ok {
+		return code
+	}
 	// The first signal asks every child to stop and records the run as cancelled; a second
 	// one ends the process in the ordinary way.
 	ctx, cancel := context.WithCancelCause(ctx)

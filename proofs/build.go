@@ -2,7 +2,9 @@ package proofs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,47 +14,53 @@ import (
 
 // built is what building the project told.
 type built struct {
-	log     buildLog
-	modules []runner.Module
-	current []*module // their compiled form is up to date with the commit
-	unsure  string    // why the build as a whole could not be told; "" if it could
+	log      buildLog
+	modules  []runner.Module
+	current  []*module // their compiled form is up to date with the commit
+	unsure   string    // why the build as a whole could not be told; "" if it could
+	warnings []string
 }
 
 // build builds every module by name, in one process if the command line has room, and
-// has the build tool confirm what is up to date before anything is read from it.
+// has the build tool confirm what is up to date before anything is read from it. If
+// everything already is, the confirmation is all that runs.
 func (e *examination) build(ctx context.Context) (*built, error) {
-	b := &built{}
-	parser := &logParser{}
-	var last proc.Exit
-	bad := false
-	for i, batch := range batches(e.project.modules) {
-		exit, err := e.lake(ctx, e.logName("build", i), parser, batch)
-		if err != nil {
-			return nil, err
-		}
-		if exit.Stopped || exit.TimedOut {
+	b, err := e.upToDate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var w *wrapper
+	if b == nil {
+		var warning string
+		if w, warning = e.wrap(ctx); warning != "" {
 			if cause := context.Cause(ctx); cause != nil {
 				return nil, cause
 			}
-			return nil, fmt.Errorf("lake build %s", exit)
 		}
-		if !exit.OK() {
-			last, bad = exit, true
+		var ok bool
+		b, ok, err = e.construct(ctx, w)
+		if err != nil {
+			return nil, err
 		}
-	}
-	b.log = parser.log
-	if bad {
-		e.judgeBuild(b, last)
-	} else {
-		b.current = e.project.modules
-	}
-	if err := e.confirm(ctx, b); err != nil {
-		return nil, err
+		if !ok && w != nil && !w.failed(e.project.modules) {
+			// No Lean failed, so far as we know: perhaps what stands in its place did.
+			again, ok, err := e.construct(ctx, nil)
+			if err != nil {
+				return nil, err
+			}
+			if b = again; ok {
+				warning = "built without a record of each module: the build fails with it"
+			}
+		}
+		if warning != "" {
+			b.warnings = append(b.warnings, warning)
+		}
 	}
 	current, failed := map[string]bool{}, map[string]bool{}
 	for _, m := range b.current {
 		current[m.key] = true
 	}
+	b.note(e, w, current)
 	for _, m := range e.project.modules {
 		failed[m.key] = !current[m.key] && b.log.failure(m.key)
 	}
@@ -70,27 +78,98 @@ func (e *examination) build(ctx context.Context) (*built, error) {
 	return b, nil
 }
 
-// confirm asks the build tool, which builds nothing this time, whether the modules that
-// seem to be built are. Those that are not leave b.current.
-func (e *examination) confirm(ctx context.Context, b *built) error {
-	for i, batch := range batches(b.current) {
-		exit, err := e.lake(ctx, e.logName("confirm", i), &logParser{}, batch, "--no-build")
+// upToDate asks whether an earlier build is all that is needed. The answer is nil if not,
+// or if nobody knows. What the build tool then printed again counts as the build's.
+func (e *examination) upToDate(ctx context.Context) (*built, error) {
+	if e.fromNothing || !e.builtBefore() {
+		return nil, nil
+	}
+	parser := &logParser{}
+	for i, batch := range batches(e.project.modules) {
+		exit, err := e.lake(ctx, e.logName("check", i), parser, batch, nil, "--no-build")
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if cause := context.Cause(ctx); cause != nil && !exit.OK() {
+			return nil, cause
+		}
+		if !exit.OK() {
+			return nil, nil
+		}
+	}
+	return &built{log: parser.log, current: e.project.modules}, nil
+}
+
+// construct builds, through a wrapper unless that is nil, and confirms. ok is false if
+// something failed.
+func (e *examination) construct(ctx context.Context, w *wrapper) (b *built, ok bool, err error) {
+	b = &built{}
+	parser := &logParser{}
+	var last proc.Exit
+	bad := false
+	var flags []string
+	if e.fromNothing && e.tool.atLeast(4, 9) {
+		flags = []string{"--rehash"} // digests of sources that an earlier build wrote down
+	}
+	for i, batch := range batches(e.project.modules) {
+		exit, err := e.lake(ctx, e.logName("build", i), parser, batch, w, flags...)
+		if err != nil {
+			return nil, false, err
+		}
+		if exit.Stopped || exit.TimedOut {
+			if cause := context.Cause(ctx); cause != nil {
+				return nil, false, e.stopped(cause, w)
+			}
+			return nil, false, fmt.Errorf("lake build %s", exit)
+		}
+		if !exit.OK() {
+			last, bad = exit, true
+		}
+	}
+	b.log = parser.log
+	if bad {
+		e.judgeBuild(b, last)
+	} else {
+		b.current = e.project.modules
+	}
+	confirmed, err := e.confirm(ctx, b)
+	return b, confirmed && !bad, err
+}
+
+// stopped adds to a passed limit what was being built, if that is known.
+func (e *examination) stopped(cause error, w *wrapper) error {
+	var limit *runner.LimitError
+	if w == nil || !errors.As(cause, &limit) {
+		return cause
+	}
+	list := w.underway(e.project.modules)
+	if len(list) == 0 {
+		return cause
+	}
+	return fmt.Errorf("%w while building %s", cause, some(list, 3))
+}
+
+// confirm asks the build tool, which builds nothing this time, whether the modules that
+// seem to be built are. If not, b.current is empty afterwards.
+func (e *examination) confirm(ctx context.Context, b *built) (bool, error) {
+	for i, batch := range batches(b.current) {
+		exit, err := e.lake(ctx, e.logName("confirm", i), &logParser{}, batch, nil, "--no-build")
+		if err != nil {
+			return false, err
 		}
 		if exit.OK() {
 			continue
 		}
 		if cause := context.Cause(ctx); cause != nil {
-			return cause
+			return false, cause
 		}
 		b.current = nil
 		if b.unsure == "" {
 			b.unsure = fmt.Sprintf("lake build --no-build does not confirm the build (%s): %s", exit, firstLine(exit.Stderr.String()+"\n"+exit.Stdout.LastLine()))
 		}
-		return nil
+		return false, nil
 	}
-	return nil
+	return true, nil
 }
 
 func (e *examination) logName(step string, i int) string {
@@ -100,8 +179,9 @@ func (e *examination) logName(step string, i int) string {
 	return e.log + "-" + step + "-" + strconv.Itoa(i+1)
 }
 
-// lake runs `lake build` for some modules and feeds what it prints to the parser.
-func (e *examination) lake(ctx context.Context, name string, parser *logParser, modules []*module, flags ...string) (proc.Exit, error) {
+// lake runs `lake build` for some modules, through a wrapper unless that is nil, and feeds
+// what it prints to the parser.
+func (e *examination) lake(ctx context.Context, name string, parser *logParser, modules []*module, w *wrapper, flags ...string) (proc.Exit, error) {
 	args := append([]string{e.tool.program("lake"), "build"}, flags...)
 	if e.tool.atLeast(4, 9) { // before, an unknown option; without a terminal there was no colour either
 		args = append(args, "--no-ansi")
@@ -111,7 +191,7 @@ func (e *examination) lake(ctx context.Context, name string, parser *logParser, 
 		args = append(args, "+"+m.name)
 		names[m.key] = m.name
 	}
-	quiet := len(flags) > 0
+	quiet := slices.Contains(flags, "--no-build")
 	seen := map[string]bool{}
 	if !quiet {
 		e.ws.Report(runner.StageProofs, "building %s", plural(len(e.project.modules), "module"))
@@ -130,7 +210,7 @@ func (e *examination) lake(ctx context.Context, name string, parser *logParser, 
 		}
 	}
 	lines := &lineWriter{emit: parser.line}
-	exit, err := e.ws.Exec(ctx, name, proc.Cmd{Args: args, Dir: e.dir, Env: e.environ(e.tool), Stdout: lines})
+	exit, err := e.ws.Exec(ctx, name, proc.Cmd{Args: args, Dir: e.dir, Env: e.environ(e.tool, w.env()...), Stdout: lines})
 	lines.close()
 	if err != nil {
 		return exit, fmt.Errorf("run lake build: %w", err)
@@ -224,10 +304,10 @@ func (e *examination) judgeBuild(b *built, exit proc.Exit) {
 
 // judgeModule gives one module its verdict.
 func (e *examination) judgeModule(b *built, m *module, current, failed bool, blockedBy string) runner.Module {
-	out := runner.Module{Name: m.name, File: e.file(m)}
+	out := runner.Module{Name: m.name, File: e.file(m), Unreached: m.unreached}
 	u := b.log.units[m.key]
 	if u != nil {
-		out.Seconds = u.seconds
+		out.Seconds, out.MaxRSS = u.seconds, u.maxRSS
 	}
 	switch {
 	case current:

@@ -29,6 +29,8 @@ type examination struct {
 	cache          string // folder for what outlives the run, or a throwaway; set by attach
 	tool           *toolchain
 	project        *project
+	gone           []string // compiled modules that attach found without a source
+	fromNothing    bool     // nothing that earlier runs left may be used
 }
 
 // run examines the project. The outcome holds what could be told also with an error.
@@ -59,28 +61,41 @@ func (e *examination) run(ctx context.Context) (o outcome, err error) {
 		return o, fmt.Errorf("%s names no module that has a file", p.lake.file)
 	}
 
-	detach, warning, err := e.attach(ctx)
+	if list := p.unreached(); len(list) > 0 {
+		n := len(list)
+		o.warnings = append(o.warnings, fmt.Sprintf("%s imported by no root of %s library; %s built by name: %s", choose(n, "1 module is", fmt.Sprintf("%d modules are", n)), choose(n, "its", "their"), choose(n, "it was", "they were"), some(list, 5)))
+	}
+
+	detach, warnings, err := e.attach(ctx)
 	if err != nil {
 		return o, err
 	}
 	defer detach()
-	if warning != "" {
-		o.warnings = append(o.warnings, warning)
-	}
+	o.warnings = append(o.warnings, warnings...)
+	o.stale = e.gone
 	if e.tool, err = e.resolve(ctx); err != nil {
 		return o, err
 	}
 	o.toolchain = e.tool
 	o.warnings = append(o.warnings, e.tool.warnings...)
+	if e.ws.Fresh {
+		return e.twice(ctx, o)
+	}
+	err = e.pass(ctx, &o)
+	return o, err
+}
 
+// pass builds the project and lists and judges what it states.
+func (e *examination) pass(ctx context.Context, o *outcome) error {
 	o.packages = e.packages()
 	b, err := e.build(ctx)
 	if err != nil {
-		return o, err
+		return err
 	}
 	o.jobs = b.log.jobs
 	o.modules = b.modules
 	o.unsure = b.unsure
+	o.warnings = append(o.warnings, b.warnings...)
 	if !e.tool.near && e.tool.requestedNumber && slices.ContainsFunc(b.modules, func(m runner.Module) bool { return m.Verdict != runner.Success }) {
 		o.hint = "elan toolchain install " + e.tool.requested
 	}
@@ -94,16 +109,16 @@ func (e *examination) run(ctx context.Context) (o outcome, err error) {
 		o.warnings = append(o.warnings, warnings...)
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
-				return o, cause
+				return cause
 			}
 			o.unsure = join(o.unsure, "list the theorems: "+err.Error())
-			return o, nil
+			return nil
 		}
 		o.inventory, o.scheme = how.words, how.scheme
-		o.complete = len(b.current) == len(p.modules) && len(inv.failed) == 0
-		e.judgeInventory(&o, inv)
+		o.complete = len(b.current) == len(e.project.modules) && len(inv.failed) == 0
+		e.judgeInventory(o, inv)
 	}
-	return o, nil
+	return nil
 }
 
 // file is a module's file relative to the checkout.

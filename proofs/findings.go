@@ -29,11 +29,14 @@ func (e *examination) findings(b *built) (list, sorries []runner.Finding, more i
 			}
 			f := runner.Finding{Verdict: v, Rule: "lean", Text: cut(d.text, 2000)}
 			if f.File = e.relative(d.file); d.file != "" && f.File != "" {
-				f.Line, f.Column = d.line, e.column(positions, d)
+				f.Line, f.Column = d.line, e.column(positions, d.file, d.line, d.column)
+				if d.endLine > 0 {
+					f.EndLine, f.EndColumn = d.endLine, e.column(positions, d.file, d.endLine, d.endColumn)
+				}
 			} else {
 				f.File = ""
 			}
-			if strings.HasPrefix(d.text, "declaration uses") && strings.Contains(d.text, "sorry") {
+			if d.kind == "hasSorry" || strings.HasPrefix(d.text, "declaration uses") && strings.Contains(d.text, "sorry") {
 				// Of a module that does not build it says nothing: Lean goes on with sorry.
 				if v == runner.Neutral && good {
 					f.Rule = "sorry"
@@ -72,22 +75,22 @@ func (e *examination) findings(b *built) (list, sorries []runner.Finding, more i
 }
 
 // column turns Lean's 0-based column in code points into a 1-based one in bytes.
-func (e *examination) column(positions map[string][]string, d diagnostic) int {
-	lines, ok := positions[d.file]
+func (e *examination) column(positions map[string][]string, file string, line, column int) int {
+	lines, ok := positions[file]
 	if !ok {
 		for _, m := range e.project.modules {
-			if m.rel == d.file {
+			if m.rel == file {
 				if b, err := readSmall(m.path); err == nil {
 					lines = strings.Split(string(b), "\n")
 				}
 			}
 		}
-		positions[d.file] = lines
+		positions[file] = lines
 	}
-	if d.line < 1 || d.line > len(lines) {
-		return d.column + 1
+	if line < 1 || line > len(lines) {
+		return column + 1
 	}
-	return byteColumn(lines[d.line-1], d.column)
+	return byteColumn(lines[line-1], column)
 }
 
 // byteColumn is the 1-based byte column of the 0-based code point column.

@@ -104,7 +104,7 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 		source = []byte("#eval this_does_not_elaborate\n")
 	}
 	base := e.cache
-	if e.ws.Trusted && e.ws.Cache != "" { // several projects share it
+	if e.ws.Trusted && e.ws.Cache != "" && !e.fromNothing { // several projects share it
 		base = e.ws.Cache
 	}
 	dir := filepath.Join(base, "program-"+digest(string(source), string(inventoryRunner), e.tool.id()))

@@ -16,6 +16,8 @@ type module struct {
 	rel     string // slash-separated, relative to the project
 	target  *target
 	imports []string // keys
+
+	unreached bool // no root of a target imports it
 }
 
 // project is a Lake project as its sources tell it. What has been built before plays no
@@ -68,6 +70,7 @@ func loadProject(dir string) (*project, error) {
 		}
 	}
 	p.choose(candidates)
+	p.reach()
 	taken := map[string]bool{}
 	for _, m := range p.modules {
 		taken[m.rel] = true

@@ -1,20 +1,21 @@
 package proofs
 
 import (
-	"path"
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// buildLog is what the build tool said.
+// buildLog is what the build tool said. However much that was, it stays small.
 type buildLog struct {
 	jobs      int  // as the tool counts them; 0 if it gave no number
 	completed bool // it said that the build succeeded or that all is up to date
 	units     map[string]*unit
 	failures  []string     // keys of the units listed as failed
 	loose     []diagnostic // not below any unit: configuration errors
+	kept      int          // bytes of messages kept
 }
 
 // unit is one job of the build that printed something: mostly a module.
@@ -23,8 +24,9 @@ type unit struct {
 	failed      bool
 	replayed    bool // up to date; its old messages were printed again
 	seconds     float64
+	maxRSS      int64 // bytes; 0 if not known
 	diagnostics []diagnostic
-	dropped     int // diagnostics beyond maxDiagnostics
+	dropped     int // diagnostics that were not kept
 }
 
 // diagnostic is one message.
@@ -34,11 +36,16 @@ type diagnostic struct {
 	line   int    // 1-based
 	column int    // 0-based, in code points, as Lean prints it
 	text   string
+
+	endLine, endColumn int    // likewise; 0 if not known
+	kind               string // as Lean names it, "hasSorry"; "" if not known
 }
 
 const (
-	maxDiagnostics = 200     // kept of one unit
-	maxText        = 8 << 10 // bytes kept of one message
+	maxDiagnostics = 200      // kept of one unit
+	maxText        = 8 << 10  // bytes kept of one message
+	maxKept        = 32 << 20 // bytes kept of all messages
+	maxUnits       = 50_000   // mathlib has some 7,000
 )
 
 // logParser reads the output of `lake build` line by line, in every form from Lean 4.0
@@ -59,7 +66,6 @@ type logParser struct {
 
 var (
 	headForm  = regexp.MustCompile(`^(?:(\S{1,8}) )?\[(\d+|\?)/(\d+|\?)\](?: \(Optional\))? (\w+) (.+?)(?: \(([0-9][0-9a-zµ.]*)\))?$`)
-	levelForm = regexp.MustCompile(`^(trace|info|warning|error): (.*)$`)
 	placeForm = regexp.MustCompile(`^([^\x00]+?\.lean):(\d+):(\d+): (.*)$`)
 	oldForm   = regexp.MustCompile(`^(?:(trace|info|warning|error): )?([^\x00]+?\.lean):(\d+):(\d+): (error|warning|information|info): ?(.*)$`)
 	jobsForm  = regexp.MustCompile(`^(?:Build completed successfully|All targets up-to-date)(?:\.| \((\d+) jobs?\)\.?)$`)
@@ -82,11 +88,13 @@ func (p *logParser) line(s string) {
 	if p.head(s) {
 		return
 	}
-	if m := jobsForm.FindStringSubmatch(s); m != nil {
-		p.log.completed = true
-		p.log.jobs, _ = strconv.Atoi(m[1])
-		p.unit, p.message, p.listing = nil, nil, false
-		return
+	if strings.HasPrefix(s, "Build completed") || strings.HasPrefix(s, "All targets") {
+		if m := jobsForm.FindStringSubmatch(s); m != nil {
+			p.log.completed = true
+			p.log.jobs, _ = strconv.Atoi(m[1])
+			p.unit, p.message, p.listing = nil, nil, false
+			return
+		}
 	}
 	switch {
 	case s == "Nothing to build.":
@@ -96,32 +104,41 @@ func (p *logParser) line(s string) {
 		p.listing, p.unit, p.message = true, nil, nil
 		return
 	case p.listing && strings.HasPrefix(s, "- "):
-		p.log.failures = append(p.log.failures, p.caption(s[2:]))
-		return
-	}
-	if m := oldForm.FindStringSubmatch(s); m != nil {
-		level := m[5]
-		if level == "information" {
-			level = "info"
+		if len(p.log.failures) < maxUnits {
+			p.log.failures = append(p.log.failures, p.caption(s[2:]))
 		}
-		p.add(level, m[2], m[3], m[4], m[6])
 		return
 	}
-	if m := levelForm.FindStringSubmatch(s); m != nil {
-		if at := placeForm.FindStringSubmatch(m[2]); at != nil {
-			p.add(m[1], at[1], at[2], at[3], at[4])
+	// The expressions are dear where a program prints a hundred megabytes.
+	if strings.Contains(s, ".lean:") {
+		if m := oldForm.FindStringSubmatch(s); m != nil {
+			level := m[5]
+			if level == "information" {
+				level = "info"
+			}
+			p.add(level, m[2], m[3], m[4], m[6])
+			return
+		}
+	}
+	if level, text, ok := strings.Cut(s, ": "); ok && (level == "error" || level == "warning" || level == "info" || level == "trace") {
+		if at := placeForm.FindStringSubmatch(text); at != nil {
+			p.add(level, at[1], at[2], at[3], at[4])
 		} else {
-			p.add(m[1], "", "", "", m[2])
+			p.add(level, "", "", "", text)
 		}
 		return
 	}
-	if p.message != nil && len(p.message.text)+len(s) < maxText {
+	if p.message != nil && len(p.message.text)+len(s) < maxText && p.log.kept < maxKept {
 		p.message.text += "\n" + s
+		p.log.kept += 1 + len(s)
 	}
 }
 
 // head reads the line that starts a unit.
 func (p *logParser) head(s string) bool {
+	if at := strings.IndexByte(s, '['); at < 0 || at > 40 {
+		return false
+	}
 	m := headForm.FindStringSubmatch(s)
 	if m == nil {
 		return false
@@ -134,14 +151,19 @@ func (p *logParser) head(s string) bool {
 	p.listing, p.message = false, nil
 	u := p.log.units[name]
 	if u == nil {
-		u = &unit{caption: name}
+		u = &unit{caption: name, replayed: replayed}
 		if p.log.units == nil {
 			p.log.units = map[string]*unit{}
 		}
-		p.log.units[name] = u
+		if len(p.log.units) < maxUnits {
+			p.log.units[name] = u
+		}
+	} else if replayed {
+		u.diagnostics, u.dropped = nil, 0 // the same again, for another command line
+	} else {
+		u.replayed = false
 	}
 	p.unit = u
-	u.replayed = replayed
 	// With an icon, the -ing form says that it did not get there. Without, it is the only form.
 	if icon == "✖" || icon != "" && strings.HasSuffix(verb, "ing") {
 		u.failed = true
@@ -162,7 +184,7 @@ func (p *logParser) caption(s string) string { return key(cut(strings.TrimSpace(
 func (p *logParser) add(level, file, line, column, text string) {
 	d := diagnostic{level: level, text: cut(text, maxText)}
 	if file != "" {
-		d.file = path.Clean(strings.ReplaceAll(file, `\`, "/"))
+		d.file = cleanPath(file)
 		d.line, _ = strconv.Atoi(line)
 		d.column, _ = strconv.Atoi(column)
 	}
@@ -175,7 +197,7 @@ func (p *logParser) add(level, file, line, column, text string) {
 			p.unit.failed = true
 		}
 	}
-	if len(*list) >= maxDiagnostics {
+	if p.log.kept += len(d.text) + len(d.file); len(*list) >= maxDiagnostics || p.log.kept > maxKept {
 		if p.unit != nil {
 			p.unit.dropped++
 		}
@@ -214,20 +236,32 @@ func (u *unit) exitCode() int {
 type lineWriter struct {
 	part []byte
 	emit func(string)
+	max  int  // where an endless line is cut; 0 means maxLine
+	cut  bool // one was
 }
 
-// maxLine is where an endless line is cut.
-const maxLine = 1 << 20
+// maxLine is enough for what is kept of a message.
+const maxLine = 64 << 10
 
 func (w *lineWriter) Write(b []byte) (int, error) {
-	for _, c := range b {
-		if c == '\n' {
-			w.flush()
-		} else if len(w.part) < maxLine {
-			w.part = append(w.part, c)
-		}
+	n, limit := len(b), w.max
+	if limit == 0 {
+		limit = maxLine
 	}
-	return len(b), nil
+	for len(b) > 0 {
+		line, rest, ended := bytes.Cut(b, []byte{'\n'})
+		room := limit - len(w.part)
+		if room < len(line) {
+			w.cut = true
+			line = line[:room]
+		}
+		w.part = append(w.part, line...)
+		if ended {
+			w.flush()
+		}
+		b = rest
+	}
+	return n, nil
 }
 
 func (w *lineWriter) flush() {

@@ -66,7 +66,9 @@ type Config struct {
 	Lock string
 	// Replay is "auto", "off" or "require"; empty means "auto".
 	Replay string
-	// Wrapper is this program's own file, for a wrapper around lean; empty for none.
+	// Wrapper is a program that calls [Wrapped] first of all, usually this very one. It is
+	// put in the place of bin/lean while modules are built, to record messages, time and
+	// memory of each. Empty: they are read from what Lake prints.
 	Wrapper string
 	// Jobs bounds the Lean processes and threads at work at once; 0 leaves it to Lake.
 	Jobs int
@@ -129,6 +131,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		}
 	}
 	sortDetail(res.Proofs)
+	res.Proofs.Fresh = len(errs) == 0 && len(outcomes) > 0 && !slices.ContainsFunc(outcomes, func(o outcome) bool { return !o.fresh })
 	judge(&res, outcomes, s.cfg)
 	if len(errs) > 0 {
 		res.Proofs.Authority, res.Proofs.Complete = false, false
@@ -157,6 +160,8 @@ type outcome struct {
 	scheme    string // of the hashes
 	complete  bool
 	orphans   []string
+	stale     []string
+	fresh     bool // built from nothing, with the same result as the incremental build
 	findings  []runner.Finding
 	sorries   []runner.Finding // the build's own words about sorry
 	warnings  []string
@@ -184,6 +189,7 @@ func merge(res *runner.Result, o outcome) {
 	p.Modules = append(p.Modules, o.modules...)
 	p.Theorems = append(p.Theorems, o.theorems...)
 	p.Orphans = append(p.Orphans, o.orphans...)
+	p.Stale = append(p.Stale, o.stale...)
 	res.Findings = append(res.Findings, o.findings...)
 	for _, w := range o.warnings {
 		if !slices.Contains(res.Warnings, w) {
@@ -218,6 +224,7 @@ func sortDetail(p *runner.Proofs) {
 		return strings.Compare(a.Name, b.Name)
 	})
 	slices.Sort(p.Orphans)
+	slices.Sort(p.Stale)
 	slices.SortStableFunc(p.Roots, func(a, b runner.Root) int { return b.Theorems - a.Theorems })
 	slices.SortStableFunc(p.Packages, func(a, b runner.Package) int { return strings.Compare(a.Name, b.Name) })
 	p.Packages = slices.Compact(p.Packages)

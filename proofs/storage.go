@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,85 +22,140 @@ const minFree = 64 << 20
 //
 // A trusted workspace with a cache keeps .lake there, so that an unchanged module is not
 // built again in the next checkout. The checkout gets a link to it. Code that is not
-// trusted starts from nothing in a folder that goes with the run: it may neither write
-// what others reuse nor bring its own compiled modules. Without a cache a trusted
-// workspace is somebody's working tree, whose own .lake is used.
+// trusted works on a copy of that folder, which goes with the run: what trusted code
+// built may be read by everybody, what a stranger's code writes by nobody, so reads flow
+// down and nothing flows up. It may not bring its own compiled modules either. Without a
+// cache a trusted workspace is somebody's working tree, whose own .lake is used and not
+// tidied.
 //
-// detach undoes it. warning says what of the commit was set aside.
-func (e *examination) attach(ctx context.Context) (detach func(), warning string, err error) {
+// detach undoes it. The warnings say what of the commit was set aside and what was left
+// of deleted sources.
+func (e *examination) attach(ctx context.Context) (detach func(), warnings []string, err error) {
+	var undo []func()
+	detach = func() {
+		for _, f := range slices.Backward(undo) {
+			f()
+		}
+	}
+	defer func() {
+		if err != nil {
+			detach()
+			detach = nil
+		}
+	}()
 	link := filepath.Join(e.dir, ".lake")
-	switch {
-	case e.ws.Trusted && e.ws.Cache == "":
+	if e.ws.Trusted && e.ws.Cache == "" {
 		e.cache = filepath.Join(link, "holdfast")
-		return func() {}, "", free(e.dir)
-	case e.ws.Trusted:
-		e.cache = filepath.Join(e.ws.Cache, "lean-"+digest(e.rel))
-	default:
-		base := e.ws.Scratch
+		e.recover()
+		if e.gone, err = e.stale(false); err != nil {
+			return detach, nil, fmt.Errorf("look for outputs of deleted sources: %w", err)
+		}
+		if n := len(e.gone); n > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s left, which an import would still find: %s", choose(n, "a compiled module without a source is", fmt.Sprintf("%d compiled modules without a source are", n)), some(e.gone, 5)))
+		}
+		return detach, warnings, free(e.dir)
+	}
+	base := e.ws.Cache
+	if !e.ws.Trusted {
+		base = e.ws.Scratch
 		if base == "" {
 			if base, err = os.MkdirTemp("", "holdfast-lean-*"); err != nil {
-				return nil, "", err
+				return detach, nil, err
 			}
+			undo = append(undo, func() { os.RemoveAll(base) })
 		}
-		e.cache = filepath.Join(base, "lean-"+digest(e.rel))
 	}
+	e.cache = filepath.Join(base, "lean-"+digest(e.rel))
 	keep := filepath.Join(e.cache, "lake")
+	if !e.ws.Trusted {
+		os.RemoveAll(e.cache)
+		undo = append(undo, func() { os.RemoveAll(e.cache) })
+	}
 	if err := os.MkdirAll(keep, 0o755); err != nil {
-		return nil, "", fmt.Errorf("create build folder: %w", err)
+		return detach, nil, fmt.Errorf("create build folder: %w", err)
 	}
 	if err := free(keep); err != nil {
-		return nil, "", err
+		return detach, nil, err
 	}
-	unlock, err := e.lock(ctx)
+	// Two builds at once would undo each other's work.
+	unlock, err := e.flock(ctx, filepath.Join(e.cache, "lock"), syscall.LOCK_EX)
 	if err != nil {
-		return nil, "", err
+		return detach, nil, err
 	}
-	if e.ws.Trusted {
-		if err := e.prune(keep); err != nil {
-			unlock()
-			return nil, "", fmt.Errorf("remove outputs of deleted sources: %w", err)
+	undo = append(undo, unlock)
+	if !e.ws.Trusted && e.ws.Warm != "" {
+		if w := e.warm(ctx, keep); w != "" {
+			warnings = append(warnings, w)
+		}
+		if err := context.Cause(ctx); err != nil {
+			return detach, nil, err
 		}
 	}
 	// Compiled modules that a commit carries would pass for built ones.
-	aside := ""
-	if _, err := os.Lstat(link); err == nil {
-		aside = filepath.Join(e.dir, ".lake-set-aside")
-		if err := os.Rename(link, aside); err != nil {
-			unlock()
-			return nil, "", fmt.Errorf("set the .lake of the commit aside: %w", err)
+	carried := []string{link}
+	if !below(e.project.lake.buildDir) {
+		carried = append(carried, e.libDirs()...)
+		slices.Reverse(carried[1:]) // the outer one takes the inner with it
+	}
+	for i, dir := range carried {
+		if _, err := os.Lstat(dir); err != nil {
+			continue
 		}
-		warning = "the commit carries a .lake folder of its own; it was not used"
+		rel, _ := filepath.Rel(e.dir, dir)
+		if slices.ContainsFunc(e.project.modules, func(m *module) bool { return strings.HasPrefix(m.path, dir+string(filepath.Separator)) }) {
+			return detach, nil, fmt.Errorf("%s holds sources and is where the build puts its outputs", filepath.ToSlash(rel))
+		}
+		aside := filepath.Join(e.dir, fmt.Sprintf(".holdfast-set-aside-%d", i))
+		if err := os.Rename(dir, aside); err != nil {
+			return detach, nil, fmt.Errorf("set the %s of the commit aside: %w", filepath.ToSlash(rel), err)
+		}
+		warnings = append(warnings, fmt.Sprintf("the commit carries a %s folder of its own; it was not used", filepath.ToSlash(rel)))
+		undo = append(undo, func() {
+			if dir != link { // what was built since
+				os.RemoveAll(dir)
+			}
+			_ = os.Rename(aside, dir) // best effort: the checkout is about to go
+		})
 	}
 	if err := os.Symlink(keep, link); err != nil {
-		unlock()
-		return nil, "", fmt.Errorf("link build folder: %w", err)
+		return detach, nil, fmt.Errorf("link build folder: %w", err)
 	}
-	return func() {
+	undo = append(undo, func() {
 		// Never a folder that a build may have put in place of the link.
 		if fi, err := os.Lstat(link); err == nil && fi.Mode()&os.ModeSymlink != 0 {
 			os.Remove(link)
 		}
-		if aside != "" {
-			_ = os.Rename(aside, link) // best effort: the checkout is about to go
-		}
-		if !e.ws.Trusted {
-			os.RemoveAll(e.cache)
-		}
-		unlock()
-	}, warning, nil
+	})
+	e.recover()
+	if e.gone, err = e.stale(true); err != nil {
+		return detach, nil, fmt.Errorf("remove outputs of deleted sources: %w", err)
+	}
+	if n := len(e.gone); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s removed: %s", choose(n, "a compiled module without a source was", fmt.Sprintf("%d compiled modules without a source were", n)), some(e.gone, 5)))
+	}
+	return detach, warnings, nil
 }
 
-// lock takes the build folder: two builds at once would undo each other's work. The lock
-// goes with the process, however it ends.
-func (e *examination) lock(ctx context.Context) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(e.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+// below reports whether a folder of the lakefile is .lake or lies in it.
+func below(folder string) bool {
+	folder = filepath.ToSlash(filepath.Clean(folder))
+	return folder == ".lake" || strings.HasPrefix(folder, ".lake/")
+}
+
+// flock takes a lock, shared or exclusive. It goes with the process, however that ends.
+func (e *examination) flock(ctx context.Context, name string, how int) (unlock func(), err error) {
+	flags := os.O_CREATE | os.O_RDWR
+	if how == syscall.LOCK_SH {
+		flags = os.O_RDONLY // somebody else's
+	}
+	f, err := os.OpenFile(name, flags, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock build folder: %w", err)
 	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for said := false; ; {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		if err == nil {
 			return func() { f.Close() }, nil
 		}
@@ -135,55 +190,4 @@ func free(dir string) error {
 		return runner.WithHint(fmt.Errorf("%d MiB free in the build folder, want at least %d", n>>20, minFree>>20), "free some space on the disk of the state folder")
 	}
 	return nil
-}
-
-// libDirs are the folders that may hold the project's compiled modules, below its .lake
-// or build folder; which of them exist depends on the version of Lake.
-func (e *examination) libDirs() []string {
-	build := filepath.Join(e.dir, filepath.FromSlash(e.project.lake.buildDir))
-	if d := e.project.lake.libDir; d != "" {
-		return []string{filepath.Join(build, filepath.FromSlash(d))}
-	}
-	return []string{filepath.Join(build, "lib", "lean"), filepath.Join(build, "lib")}
-}
-
-// prune removes outputs whose source is gone. Lake leaves them, and a module that still
-// imports one would build here and nowhere else.
-func (e *examination) prune(lake string) error {
-	if filepath.ToSlash(e.project.lake.buildDir) != ".lake/build" {
-		return nil
-	}
-	root := filepath.Join(lake, "build", "lib", "lean")
-	if _, err := os.Stat(root); err != nil {
-		root = filepath.Join(lake, "build", "lib") // before Lean 4.17
-	}
-	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(root, p)
-		if err != nil {
-			return err
-		}
-		for _, ext := range outputs {
-			stem, ok := strings.CutSuffix(filepath.ToSlash(rel), ext)
-			if ok {
-				if e.project.byKey[strings.ReplaceAll(stem, "/", ".")] == nil {
-					return os.Remove(p)
-				}
-				break
-			}
-		}
-		return nil
-	})
-	return err
-}
-
-// outputs are the endings of what is built of a module, longest first.
-var outputs = []string{
-	".olean.private.hash", ".olean.server.hash", ".olean.hash", ".ilean.hash", ".ir.hash",
-	".olean.private", ".olean.server", ".olean", ".ilean", ".trace", ".ir", ".setup.json",
 }

@@ -38,6 +38,7 @@ type Module struct {
 	Verdict   Verdict `json:"verdict"`
 	Reason    string  `json:"reason,omitempty"`
 	Seconds   float64 `json:"seconds,omitempty"`   // build time; 0 if reused or not known
+	MaxRSS    int64   `json:"max_rss,omitempty"`   // memory that Lean took for it, in bytes; 0 if not known
 	Reused    bool    `json:"reused,omitempty"`    // up to date from an earlier build
 	Unreached bool    `json:"unreached,omitempty"` // no root of a library or executable imports it, so only we build it
 }

@@ -35,7 +35,10 @@ type Finding struct {
 	File    string  `json:"file,omitempty"`   // slash-separated, relative to the checkout
 	Line    int     `json:"line,omitempty"`   // 1-based; 0 if not known
 	Column  int     `json:"column,omitempty"` // 1-based, in bytes; 0 if not known
-	Text    string  `json:"text"`
+	// EndLine and EndColumn are where it ends, counted like Line and Column; 0 if not known.
+	EndLine   int    `json:"end_line,omitempty"`
+	EndColumn int    `json:"end_column,omitempty"`
+	Text      string `json:"text"`
 }
 
 // Log is one kept file of a stage.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -146,8 +147,11 @@ func Execute(ctx context.Context, st Stage, ws *Workspace, limit time.Duration) 
 	defer cancel()
 	res, err := run(inner, st, ws)
 	if cause := context.Cause(inner); cause != nil && (err != nil || res.Verdict != Failure) {
-		// Whatever the stage made of being stopped, it could not finish.
-		err = cause
+		// Whatever the stage made of being stopped, it could not finish. It may say where it
+		// was.
+		if !errors.Is(err, cause) {
+			err = cause
+		}
 	}
 	if err != nil {
 		res.Verdict, res.Reason = Error, reason(err)
