@@ -19,11 +19,16 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+	"github.com/holdfast-ci/holdfast/proofs"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
 
 func TestMain(m *testing.M) {
+	// The program of a test is the one that stands in the place of bin/lean.
+	if code, ok := proofs.Wrapped(os.Args, os.Environ()); ok {
+		os.Exit(code)
+	}
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
 			os.Exit(Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/holdfast-ci/holdfast/runner/proc"
 )
@@ -167,11 +168,11 @@ func (w *wrapper) failed(modules []*module) bool {
 	})
 }
 
-// underway names the modules at which Lean was when the build ended.
+// underway names the modules at which Lean was when the build was stopped.
 func (w *wrapper) underway(modules []*module) []string {
 	var out []string
 	for _, m := range modules {
-		if c := w.record(m); c != nil && !c.Done {
+		if c := w.record(m); c != nil && (!c.Done || c.Code == 128+int(syscall.SIGTERM) || c.Code == 128+int(syscall.SIGKILL)) {
 			out = append(out, m.name)
 		}
 	}
