@@ -107,9 +107,9 @@ func differences(warm, cold *outcome) []string {
 		switch {
 		case !ok:
 			out = append(out, t.Kind+" "+t.Name+" is new")
-		case t.Hash != w.Hash || t.Statement != w.Statement && t.Hash == "":
+		case warm.scheme != cold.scheme && t.Statement != w.Statement, warm.scheme == cold.scheme && t.Hash != w.Hash:
 			out = append(out, t.Name+" states something else")
-		case t.Meaning != w.Meaning:
+		case warm.scheme == cold.scheme && t.Meaning != w.Meaning:
 			out = append(out, "a definition below "+t.Name+" is another")
 		case !slices.Equal(t.Axioms, w.Axioms):
 			out = append(out, fmt.Sprintf("%s rests on %s, not on %s", t.Name, orNone(t.Axioms), orNone(w.Axioms)))
