@@ -83,7 +83,7 @@ func TestInventoryFailsClosed(t *testing.T) {
 	}
 	bend("\ttheorem\t", "\tdef\t")
 	bend("\t391\t", "\t390\t") // Pool.capacity
-	bend("\tn 8;", "\tn 9;")     // is another number
+	bend("\tn 8;", "\tn 9;")   // is another number
 	bend(`"propext","axiom"`, `"propext","opaque"`)
 	bend("\"of_decide_eq_true\"\t6\t", "\"of_decide_eq_true\"\t0\t") // rests on less
 	bend(`"format":2`, `"format":1`)
