@@ -23,7 +23,8 @@ type against struct {
 
 // against finds the base of a run's ledger. For a pull request, and for a command that
 // names a base, it is the merge base, examined now if no trusted run has done so. For a
-// branch it is the last other commit of the branch with a complete inventory. A lone
+// branch it is the last other commit of the branch with a complete inventory, or else the
+// commit that a push started from. A lone
 // commit is compared with the last of the watched branch that it descends from, or with
 // where it left that branch if a run examined that commit.
 func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.Run) (against, error) {
@@ -32,27 +33,22 @@ func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.
 		if doc.Base.SHA == "" {
 			return against{warning: "the pull request shares no commit with its target: its proofs were compared with nothing"}, nil
 		}
-		past, ok, err := a.store.ProofsOf(ctx, doc.Repo, doc.Base.SHA, dirs)
-		if err != nil {
-			return against{}, err
-		}
-		switch {
-		case ok:
-			return against{past: &past}, nil
-		case doc.Base.SHA == doc.Commit.SHA: // merged already: nothing could have changed
-			return against{}, nil
-		}
-		return against{commit: doc.Base}, nil
+		return a.ofCommit(ctx, doc, doc.Base, dirs)
 	}
 	branch := doc.Branch
 	if branch == "" {
 		branch = repo.DefaultBranch()
 	}
 	past, ok, err := a.store.ProofsBefore(ctx, doc.Repo, branch, doc.Number, doc.Commit.SHA, dirs)
-	if err != nil || !ok {
+	switch {
+	case err != nil:
 		return against{}, err
-	}
-	if doc.Branch != "" {
+	case !ok:
+		if doc.Base.SHA == "" || doc.Base.SHA == doc.Commit.SHA {
+			return against{}, nil
+		}
+		return a.ofCommit(ctx, doc, doc.Base, dirs)
+	case doc.Branch != "":
 		return against{past: &past}, nil
 	}
 	// The branch may have gone on since the commit was made: what it gained later was not
@@ -74,10 +70,26 @@ func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.
 	return against{past: &past}, nil
 }
 
+// ofCommit compares with one commit: with what a trusted run told about it, or else with
+// what examining it now tells.
+func (a *app) ofCommit(ctx context.Context, doc *runner.Run, commit runner.Commit, dirs []string) (against, error) {
+	past, ok, err := a.store.ProofsOf(ctx, doc.Repo, commit.SHA, dirs)
+	switch {
+	case err != nil:
+		return against{}, err
+	case ok:
+		return against{past: &past}, nil
+	case commit.SHA == doc.Commit.SHA: // merged already: nothing could have changed
+		return against{}, nil
+	}
+	return against{commit: commit}, nil
+}
+
 // baseFirst examines the base of a job in a place of its own, as the trusted commit that
-// it is, and makes its result what the head is compared with. It takes at most half of
-// the limit and returns what is left of it.
-func (x *examiner) baseFirst(ctx context.Context, stage runner.Stage, j job, ws *runner.Workspace, place string, limit time.Duration) (base runner.Result, left time.Duration) {
+// it is. Whatever comes of it is what the head is compared with: a base that cannot be
+// examined is for the stage to report. It takes at most half of the limit and returns what
+// is left of it.
+func (x *examiner) baseFirst(ctx context.Context, stage runner.Stage, j job, place string, limit time.Duration) (base runner.Result, left time.Duration) {
 	b := j
 	b.commit, b.base, b.trusted, b.fresh = j.against.commit, runner.Commit{}, true, false
 	base.Stage = j.stage
@@ -108,14 +120,13 @@ func (x *examiner) baseFirst(ctx context.Context, stage runner.Stage, j job, ws 
 	}
 	if base.Proofs != nil {
 		base.Proofs.Dirs = j.repo.Proofs.Dirs
-		ws.Earlier, ws.EarlierCommit, ws.EarlierRun = &base, b.commit, 0
 	}
 	return base, left
 }
 
 // withBase adds to a result what examining its base cost and left behind.
-func withBase(res, base runner.Result, commit runner.Commit) runner.Result {
-	if base.Started.Before(res.Started) && !base.Started.IsZero() {
+func withBase(res, base runner.Result) runner.Result {
+	if !base.Started.IsZero() {
 		res.Started = base.Started
 	}
 	res.Seconds += base.Seconds
@@ -123,12 +134,6 @@ func withBase(res, base runner.Result, commit runner.Commit) runner.Result {
 	for _, l := range base.Logs {
 		l.Name = "base/" + l.Name
 		res.Logs = append(res.Logs, l)
-	}
-	switch {
-	case base.Proofs == nil || base.Verdict == runner.Error:
-		res.Warnings = append(res.Warnings, fmt.Sprintf("the base %s could not be examined: %s", commit.Short(), base.Reason))
-	case !base.Proofs.Complete:
-		res.Warnings = append(res.Warnings, fmt.Sprintf("the inventory of the base %s is not complete: %s", commit.Short(), base.Reason))
 	}
 	return res
 }

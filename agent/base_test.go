@@ -20,12 +20,11 @@ import (
 // "!" before one makes it fail. Each examination is kept with its workspace.
 type listed struct {
 	seen []examined
-	took time.Duration
 }
 
 type examined struct {
 	ws      *runner.Workspace
-	against string           // theorems of what it was compared with; "-" for nothing
+	against string // theorems of what it was compared with; "-" for nothing
 	left    time.Duration
 }
 
@@ -45,7 +44,11 @@ func (l *listed) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, 
 	if d, ok := ctx.Deadline(); ok {
 		x.left = time.Until(d)
 	}
-	if ws.Earlier != nil {
+	switch {
+	case ws.Earlier == nil:
+	case ws.Earlier.Proofs == nil:
+		x.against = ws.Earlier.Reason
+	default:
 		var names []string
 		for _, t := range ws.Earlier.Proofs.Theorems {
 			names = append(names, t.Name)
@@ -146,6 +149,12 @@ func TestBaseOfBranch(t *testing.T) {
 	if n := len(l.stage.seen); n != 6 {
 		t.Errorf("%d examinations, want one a run", n)
 	}
+	// A push that nothing earlier is stored for is compared with where it started.
+	push := at("other", three)
+	push.Base, push.Trigger = runner.Commit{SHA: two}, store.TriggerPush
+	if _, x := l.run(push); x.against != "a c" || x.ws.EarlierRun != 4 {
+		t.Errorf("a first push was compared with %q of run %d", x.against, x.ws.EarlierRun)
+	}
 	// Other folders are another inventory.
 	l.repo.Proofs.Dirs = []string{"elsewhere"}
 	if _, x := l.run(at("main", three)); x.against != "-" {
@@ -194,12 +203,11 @@ func TestBaseOfPullRequest(t *testing.T) {
 	if _, x := l.run(pull()); x.against != "a b" || x.ws.EarlierRun == 0 || len(l.stage.seen) != before+1 {
 		t.Errorf("with a stored result: %d examinations more, run %d", len(l.stage.seen)-before, x.ws.EarlierRun)
 	}
-	// A base that cannot be examined is said.
+	// A base that cannot be examined is for the stage to report.
 	n := pull()
 	n.Base.SHA = strings.Repeat("0", 40)
-	in, x = l.run(n)
-	if w := in.Run.Stages[0].Warnings; x.against != "-" || !slices.ContainsFunc(w, func(s string) bool { return strings.Contains(s, "the base 0000000000 could not be examined") }) {
-		t.Errorf("compared with %q, warnings %q", x.against, w)
+	if _, x = l.run(n); !strings.Contains(x.against, "check out 0000000000") || x.ws.EarlierCommit.SHA != n.Base.SHA {
+		t.Errorf("compared with %q", x.against)
 	}
 	n.Base.SHA = ""
 	if in, _ = l.run(n); len(in.Run.Stages[0].Warnings) == 0 {

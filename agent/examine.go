@@ -116,14 +116,15 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 		p := j.against.past
 		ws.Earlier, ws.EarlierCommit, ws.EarlierRun = &p.Result, p.Commit, p.Run
 	case j.against.commit.SHA != "":
-		base, limit = x.baseFirst(ctx, stage, j, ws, place, limit)
+		base, limit = x.baseFirst(ctx, stage, j, place, limit)
+		ws.Earlier, ws.EarlierCommit = &base, j.against.commit
 	}
 	res := runner.Execute(ctx, stage, ws, limit)
 	if res.Proofs != nil {
 		res.Proofs.Dirs = j.repo.Proofs.Dirs
 	}
 	if base.Stage != "" {
-		res = withBase(res, base, j.against.commit)
+		res = withBase(res, base)
 	}
 	if j.against.warning != "" {
 		res.Warnings = append(res.Warnings, j.against.warning)

@@ -146,6 +146,8 @@ const (
 	NewAxiom       = "new-axiom"
 	NewNative      = "new-native"
 	Unchecked      = "unchecked" // could not be told: its module was not built or listed, now or at the base
+	Unlocked       = "unlocked"  // the list of promises had it at the base, and has not now
+	Unreached      = "unreached" // of a module: roots reached it at the base, and none does now
 	Renamed        = "renamed"   // same statement and meaning under another name
 	Proved         = "proved"    // it rested on sorry, and does not any more
 	New            = "new"
