@@ -64,7 +64,17 @@ func Changes(in Input) []Change {
 		if a.Proofs.Toolchain != b.Proofs.Toolchain {
 			add("Lean tool chain", a.Proofs.Toolchain, b.Proofs.Toolchain)
 		}
-		lists("theorems", compare(a.Proofs.Theorems, b.Proofs.Theorems, func(t runner.Theorem) (string, string) { return t.Name, string(valid(t.Verdict)) }))
+		if l := b.Proofs.Ledger; l == nil {
+			lists("theorems", compare(a.Proofs.Theorems, b.Proofs.Theorems, func(t runner.Theorem) (string, string) { return t.Name, string(valid(t.Verdict)) }))
+		} else if l.Base.SHA == prev.Commit.SHA {
+			// The ledger knows more than names. One against another commit is shown as what
+			// it is, not as a change since the previous run.
+			for _, c := range changes {
+				if names := changedTo(l, c); len(names) > 0 {
+					add("theorems "+c, names...)
+				}
+			}
+		}
 		lists("modules", compare(a.Proofs.Modules, b.Proofs.Modules, func(m runner.Module) (string, string) { return m.Name, string(valid(m.Verdict)) }))
 	}
 	a, b = prev.Stage(runner.StageChecks), cur.Stage(runner.StageChecks)
@@ -77,6 +87,17 @@ func Changes(in Input) []Change {
 			add("another class of machine, so benchmarks were not compared", prev.Machine.Class, cur.Machine.Class)
 		} else if names := movedSamples(a.Bench.Samples, b.Bench.Samples); len(names) > 0 {
 			add("benchmarks seen to differ (not judged)", names...)
+		}
+	}
+	return out
+}
+
+// changedTo names the entries of a ledger to which that happened, as the gravest.
+func changedTo(l *runner.Ledger, change string) []string {
+	var out []string
+	for i := range l.Entries {
+		if l.Entries[i].Change == change {
+			out = append(out, l.Entries[i].Name)
 		}
 	}
 	return out

@@ -168,6 +168,10 @@ func cases(t testing.TB) map[string]Input {
 	p.Findings = []runner.Finding{{Verdict: runner.Failure, Rule: "sorry", File: "StreamPool/Race.lean", Line: 32, Column: 8, Text: "declaration uses 'sorry'"}}
 	out["proofs-failure"] = Input{Run: run(p, checksResult()), Previous: &prev}
 
+	l := ledgerResult()
+	out["ledger"] = Input{Run: run(l, checksResult()), Previous: &prev, Builds: buildsOf(t, l.Proofs, "not measured: the module was not built in this run", "lean-build module=StreamPool.Race <= 1s", "lean-build module=StreamPool <= 60s")}
+	out["old-debt"] = Input{Run: run(debtResult()), Previous: &prev}
+
 	c := checksResult()
 	c.Verdict, c.Reason = runner.Failure, "1 of 4 rules fails: no-second-commit"
 	c.Checks.Pass, c.Checks.Fail = 2, 1
@@ -205,7 +209,7 @@ func cases(t testing.TB) map[string]Input {
 	out["nothing-ran"] = Input{Run: nothing}
 	out["zero"] = Input{}
 
-	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Previous: &prev}
+	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Builds: hostileJudgement(t, evil), Previous: &prev}
 	return out
 }
 
@@ -229,6 +233,7 @@ func hostileRun(evil string) runner.Run {
 	p.Toolchain, p.Requested, p.Inventory, p.Authority, p.Orphans = evil, evil, evil, false, []string{evil}
 	p.Modules[0] = runner.Module{Name: evil, File: evil, Verdict: runner.Error, Reason: evil}
 	p.Theorems[0] = runner.Theorem{Name: evil, Kind: evil, Module: evil, File: evil, Line: 1, Axioms: []string{evil}, Verdict: runner.Failure, Reason: evil}
+	hostileProofs(p, evil)
 	c := r.Stages[1].Checks
 	c.Rules[0] = runner.Rule{ID: evil, Title: evil, Outcome: evil, Reason: evil, Source: evil, Evidence: []runner.Evidence{{File: evil, Line: 1, Text: evil}}, Ack: &runner.Ack{Reason: evil, Owner: evil, Until: evil}}
 	c.Rules[1].Title, c.Rules[1].Reason, c.Rules[1].ID = evil, evil, evil

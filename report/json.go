@@ -55,17 +55,6 @@ type jsonStage struct {
 	Logs     []runner.Log     `json:"logs"` // paths relative to the run's folder
 }
 
-type jsonProofs struct {
-	Jobs      int              `json:"jobs"`
-	Modules   []runner.Module  `json:"modules"`
-	Theorems  []runner.Theorem `json:"theorems"`
-	Orphans   []string         `json:"orphans"`
-	Toolchain string           `json:"toolchain"`
-	Requested string           `json:"requested"`
-	Authority bool             `json:"authority"`
-	Inventory string           `json:"inventory"`
-}
-
 type jsonChecks struct {
 	Pass  int        `json:"pass"`
 	Warn  int        `json:"warn"`
@@ -142,7 +131,7 @@ func JSON(in Input) ([]byte, error) {
 		d.Stages = append(d.Stages, stageJSON(s, folder))
 		switch {
 		case s.Stage == runner.StageProofs && s.Proofs != nil:
-			d.Proofs = proofsJSON(s.Proofs)
+			d.Proofs = proofsJSON(&in, s.Proofs)
 		case s.Stage == runner.StageChecks && s.Checks != nil:
 			d.Checks = checksJSON(s.Checks)
 		case s.Stage == runner.StageBench && s.Bench != nil:
@@ -173,25 +162,6 @@ func stageJSON(s *runner.Result, folder string) jsonStage {
 	for _, l := range s.Logs {
 		l.Path = relative(folder, l.Path)
 		out.Logs = append(out.Logs, l)
-	}
-	return out
-}
-
-func proofsJSON(p *runner.Proofs) *jsonProofs {
-	out := &jsonProofs{
-		Jobs: p.Jobs, Modules: make([]runner.Module, len(p.Modules)), Theorems: make([]runner.Theorem, len(p.Theorems)), Orphans: list(p.Orphans),
-		Toolchain: p.Toolchain, Requested: p.Requested, Authority: p.Authority, Inventory: p.Inventory,
-	}
-	for i, m := range p.Modules {
-		m.Verdict = valid(m.Verdict)
-		if finite(m.Seconds) == nil {
-			m.Seconds = 0
-		}
-		out.Modules[i] = m
-	}
-	for i, t := range p.Theorems {
-		t.Verdict, t.Axioms = valid(t.Verdict), list(t.Axioms)
-		out.Theorems[i] = t
 	}
 	return out
 }

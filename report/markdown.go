@@ -30,7 +30,7 @@ func sections(in *Input) []section {
 	out := []section{title(in), stages(in)}
 	out = append(append(out, attention(in)...), changed(in))
 	if s := in.Run.Stage(runner.StageProofs); s != nil && s.Proofs != nil {
-		out = append(out, proofs(s.Proofs)...)
+		out = append(out, proofs(in, s.Proofs)...)
 	}
 	if s := in.Run.Stage(runner.StageChecks); s != nil && s.Checks != nil {
 		out = append(out, checks(s.Checks)...)

@@ -26,9 +26,14 @@ func reused(p *runner.Proofs) string {
 	return fmt.Sprintf(", %s of them reused from an earlier build", number(n))
 }
 
-// proofs shows status, job count and every named theorem with its file.
-func proofs(p *runner.Proofs) []section {
+// proofs shows the ledger first, then status, job count and every named theorem with its
+// file.
+func proofs(in *Input, p *runner.Proofs) []section {
 	var b strings.Builder
+	b.WriteString("### Proofs\n\n")
+	if l := p.Ledger; l != nil {
+		fmt.Fprintf(&b, "**%s.** Compared with %s.\n\n", counted(l), baseOf(l, code))
+	}
 	built := 0
 	for i := range p.Modules {
 		if p.Modules[i].Verdict == runner.Success {
@@ -40,7 +45,7 @@ func proofs(p *runner.Proofs) []section {
 		modules = plural(built, "module") + " built"
 	}
 	modules += reused(p)
-	fmt.Fprintf(&b, "### Proofs\n\n%s, %s, %s.", upper(proved(p)), modules, plural(p.Jobs, "build job"))
+	fmt.Fprintf(&b, "%s, %s, %s.", upper(proved(p)), modules, plural(p.Jobs, "build job"))
 	if p.Toolchain != "" {
 		b.WriteString(" Tool chain: " + prose(clip(visible(p.Toolchain), 160)))
 		if p.Requested != "" {
@@ -55,7 +60,9 @@ func proofs(p *runner.Proofs) []section {
 	if p.Toolchain != "" && !p.Authority {
 		b.WriteString("**Stand-in tool chain:** “proved” here is a convenience, not the authority of the installed Lean.\n\n")
 	}
-	out := []section{{keep: mustKeep, head: b.String()}}
+	b.WriteString(trust(in, p))
+	out := append([]section{{keep: mustKeep, head: b.String()}}, rejections(&p.Replay)...)
+	out = append(out, ledger(p)...)
 
 	bad := section{keep: 80, what: "modules and theorems that do not hold"}
 	for _, m := range p.Modules {
@@ -71,8 +78,9 @@ func proofs(p *runner.Proofs) []section {
 	for _, f := range p.Orphans {
 		bad.rows = append(bad.rows, fmt.Sprintf("- ❔ %s belongs to no library and was not built\n", code(f)))
 	}
+	more := slices.Concat(debts(p), builds(in.Builds), astray(p), foundation(p))
 	if len(p.Theorems) == 0 {
-		return append(out, ended(bad))
+		return append(append(out, ended(bad)), more...)
 	}
 	list := section{keep: 20, what: "theorems"}
 	order := make([]*runner.Theorem, len(p.Theorems))
@@ -82,12 +90,23 @@ func proofs(p *runner.Proofs) []section {
 	slices.SortStableFunc(order, func(x, y *runner.Theorem) int { return cmp.Compare(rank(x.Verdict), rank(y.Verdict)) })
 	for i, t := range order {
 		list.rows = append(list.rows, theorem(t))
-		if t.Verdict != runner.Success && i < 10 {
+		if t.Verdict != runner.Success && t.Verdict != runner.Neutral && i < 10 {
 			bad.rows = append(bad.rows, unproved(t))
 		}
 	}
 	list.head, list.tail = details(plural(len(order), "name")+" with file and axioms", "| | Theorem | Where | Axioms |\n|---|---|---|---|\n")
-	return append(out, ended(bad), list)
+	return append(append(append(out, ended(bad)), more...), list)
+}
+
+// debts are theorems that do not hold and are tolerated: old debt, or by the policy.
+func debts(p *runner.Proofs) []section {
+	var rows []string
+	for i := range p.Theorems {
+		if t := &p.Theorems[i]; t.Verdict == runner.Neutral {
+			rows = append(rows, unproved(t))
+		}
+	}
+	return open(63, "tolerated theorems", "**Tolerated:**\n\n", rows)
 }
 
 // ended puts a blank line after a list.

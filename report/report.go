@@ -207,9 +207,13 @@ func number(n int) string {
 	return s
 }
 
-func plural(n int, what string) string {
+// plural counts things; many is their plural if it is not what with an s.
+func plural(n int, what string, many ...string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if len(many) > 0 {
+		return number(n) + " " + many[0]
 	}
 	return number(n) + " " + what + "s"
 }

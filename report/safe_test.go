@@ -24,8 +24,24 @@ func inert(md string) error {
 	if err := plainRunes(md); err != nil {
 		return err
 	}
-	depth, pipes := 0, 0
+	depth, pipes, fence := 0, 0, 0
 	for n, line := range strings.Split(md, "\n") {
+		if m := fenceRE.FindStringSubmatch(line); fence == 0 && m != nil {
+			fence = len(m[1])
+			continue
+		}
+		if fence > 0 {
+			// What ends a fenced block: at most three blanks, at least as many backticks.
+			if m := fenceEndRE.FindStringSubmatch(line); m != nil && len(m[1]) >= fence {
+				fence = 0
+				if strings.HasPrefix(line, " ") {
+					return fmt.Errorf("line %d: a text ends its block: %s", n+1, line)
+				}
+			} else if len(line) < 2 || !strings.Contains("-+ ", line[:1]) || line[1] != ' ' {
+				return fmt.Errorf("line %d: not a line of a comparison: %s", n+1, line)
+			}
+			continue
+		}
 		text, err := withoutCode(line)
 		if err != nil {
 			return fmt.Errorf("line %d: %w: %s", n+1, err, line)
@@ -50,6 +66,9 @@ func inert(md string) error {
 				return fmt.Errorf("line %d: a table out of place: %s", n+1, line)
 			}
 		}
+	}
+	if fence != 0 {
+		return fmt.Errorf("a fenced block is not closed")
 	}
 	if depth != 0 {
 		return fmt.Errorf("a folded block is not closed")
@@ -109,6 +128,9 @@ func withoutCode(line string) (string, error) {
 }
 
 var (
+	fenceRE    = regexp.MustCompile("^(```+)diff$")
+	fenceEndRE = regexp.MustCompile("^ {0,3}(```+) *$")
+
 	activeRE = regexp.MustCompile(`(?i)@[a-z0-9]|#[0-9]|\bgh-[0-9]|https?://|ftp://|\bwww\.`)
 	blockRE  = regexp.MustCompile(`^(#{2,3} |- |  - |\| |\|---|\*\*|[A-Z0-9“_a-z]|$)`)
 	escapeRE = regexp.MustCompile(`\\([!-/:-@\[-` + "`" + `{-~])`)
@@ -157,6 +179,7 @@ func TestInertItself(t *testing.T) {
 	for _, bad := range []string{
 		"hello @octocat", "fixes #12", "see GH-3", "<b>x</b>", "![x](y)", "[x](y)", "a `b", "https://x", "www.x.y", "*a*", "_a_", "~~a~~", "$x$",
 		"\u202e", "\x1b[0m", "| a |\n| b | c |", "<details><summary>x</summary>", "- # heading", "    code", "@\\octocat", "&#64;octocat", "`a|b`", "> quote",
+		"```diff\n- a", "```diff\n- a\n ```\n- b\n```", "```diff\n# a\n```", "```\n- a\n```", "```diff\n- a\n````\n<b>\n```",
 	} {
 		if inert(bad) == nil {
 			t.Errorf("%q passes", bad)
@@ -195,7 +218,7 @@ func FuzzHostile(f *testing.F) {
 		if s == "" {
 			return
 		}
-		in := Input{Run: hostileRun(s), Judgement: hostileJudgement(t, s)}
+		in := Input{Run: hostileRun(s), Judgement: hostileJudgement(t, s), Builds: hostileJudgement(t, s)}
 		prev := run(proofsResult(), checksResult(), benchResult(1))
 		in.Previous = &prev
 		md := Markdown(in)

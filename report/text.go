@@ -124,6 +124,19 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 			ruleText(b, &c.Rules[i])
 		}
 	}
+	if p := s.Proofs; p != nil {
+		ledgerText(b, p)
+		if p.Toolchain != "" {
+			text := replayed(&p.Replay, line)
+			if in.Run.Number > 0 {
+				text += "; " + scratch(p.FromScratch, line)
+			}
+			b.WriteString(indent + text + "\n")
+		}
+		if len(p.Advisories) > 0 {
+			b.WriteString(indent + missing(p, line) + "\n")
+		}
+	}
 	if p := s.Proofs; p != nil && p.Toolchain != "" && !p.Authority {
 		b.WriteString(indent + "stand-in tool chain: “proved” is a convenience here\n")
 	}

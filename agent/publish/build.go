@@ -94,11 +94,65 @@ func stageStatus(run *runner.Run, res *runner.Result) (state, text string, phase
 	if ended(run) {
 		phase = phaseDone
 	}
-	state, text = conclude(res.Verdict, res.Reason)
+	reason := res.Reason
+	if res.Verdict == runner.Success && res.Proofs != nil && res.Proofs.Ledger != nil {
+		reason = theorems(res.Proofs)
+	}
+	state, text = conclude(res.Verdict, reason)
 	if text == "" {
 		text = summary(res)
 	}
 	return state, text, phase
+}
+
+// theorems says what a ledger comes to where nothing fails: "412 theorems hold, 1 renamed,
+// 2 new, no sorry, axioms: standard".
+func theorems(p *runner.Proofs) string {
+	holds, debts := 0, 0
+	var axioms []string
+	sorry := "no sorry"
+	for i := range p.Theorems {
+		t := &p.Theorems[i]
+		switch {
+		case t.Sorry():
+			sorry = "no new sorry"
+			debts++
+		case t.Verdict != runner.Success:
+			debts++
+		case t.Kind == "theorem":
+			holds++
+		}
+	}
+	text := fmt.Sprintf("%d theorems hold", holds)
+	if holds == 1 {
+		text = "1 theorem holds"
+	}
+	l := p.Ledger
+	for _, c := range []string{runner.Lost, runner.Changed, runner.Redefined, runner.Unlocked, runner.Renamed, runner.Proved, runner.New} {
+		if n := l.Count(c); n > 0 {
+			text += fmt.Sprintf(", %d %s", n, c)
+		}
+	}
+	text += ", " + sorry
+	if debts > 0 {
+		text += fmt.Sprintf(", %d tolerated", debts)
+	}
+	for _, a := range p.Axioms {
+		if a.Kind != runner.AxiomStandard && a.Kind != runner.AxiomSorry {
+			axioms = append(axioms, a.Name)
+		}
+	}
+	switch {
+	case len(p.Axioms) == 0:
+	case len(axioms) == 0:
+		text += ", axioms: standard"
+	default:
+		text += ", axioms: standard and " + strings.Join(axioms, ", ")
+	}
+	if !p.Authority {
+		text += ", checked by a stand-in for Lean"
+	}
+	return text
 }
 
 func overall(run *runner.Run, stages []string) (state, text string, phase int64) {

@@ -33,6 +33,18 @@ func TestStatuses(t *testing.T) {
 	good.Verdict, good.Reason = runner.Success, ""
 	good.Stages[0].Proofs.Authority = false
 	good.Stages[1] = runner.Result{Stage: "checks", Verdict: runner.Success, Checks: &runner.Checks{Pass: 9, Warn: 1}}
+	compared := finish(run(3))
+	compared.Stages[0].Reason = "2 theorems in 6 modules hold"
+	compared.Stages[0].Proofs = &runner.Proofs{
+		Authority: true,
+		Theorems: []runner.Theorem{
+			{Kind: "theorem", Verdict: runner.Success},
+			{Kind: "theorem", Verdict: runner.Success},
+			{Kind: "theorem", Verdict: runner.Neutral, Axioms: []string{"sorryAx"}},
+		},
+		Axioms: []runner.Axiom{{Name: "propext", Kind: runner.AxiomStandard}, {Name: "sorryAx", Kind: runner.AxiomSorry}},
+		Ledger: &runner.Ledger{Same: 1, Entries: []runner.Entry{{Change: runner.Renamed}, {Change: runner.New, Also: []string{runner.Unlocked}}}},
+	}
 	unclear := finish(run(3))
 	unclear.Verdict, unclear.Reason = "", ""
 	unclear.Stages[2].Verdict = "maybe"
@@ -50,6 +62,8 @@ func TestStatuses(t *testing.T) {
 			"holdfast/bench success does not apply: no benchmarks are configured\nholdfast failure 1 rule fails\n"},
 		"good": {good, "holdfast/proofs success 6 modules, 12 theorems, checked by a stand-in for Lean\nholdfast/checks success 9 of 10 rules pass, 1 warning\n" +
 			"holdfast/bench success does not apply: no benchmarks are configured\nholdfast success proofs, checks hold; not applicable: bench\n"},
+		"compared": {compared, "holdfast/proofs success 2 theorems hold, 1 unlocked, 1 renamed, 1 new, no new sorry, 1 tolerated, axioms: standard\nholdfast/checks failure 1 rule fails\n" +
+			"holdfast/bench success does not apply: no benchmarks are configured\nholdfast failure 1 rule fails\n"},
 		"no verdict": {unclear, "holdfast/proofs success 6 modules, 12 theorems\nholdfast/checks error could not tell: no file matches\n" +
 			"holdfast/bench error could not tell: no verdict\nholdfast error could not tell: no verdict\n"},
 		"cancelled": {cancelled, "holdfast/proofs success 6 modules, 12 theorems\nholdfast/checks error cancelled\n" +
