@@ -194,8 +194,13 @@ func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 	var holds, theorems int
 	var axioms []string
 	groups := map[runner.Verdict][]runner.Theorem{}
+	debt := 0
 	for _, t := range p.Theorems {
-		groups[t.Verdict] = append(groups[t.Verdict], t)
+		if t.Verdict == runner.Neutral && strings.Contains(t.Reason, debtMark) {
+			debt++
+		} else {
+			groups[t.Verdict] = append(groups[t.Verdict], t)
+		}
 		if t.Kind != "theorem" {
 			continue
 		}
@@ -274,6 +279,11 @@ func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 		sorry := "no sorry"
 		if tolerated > 0 {
 			sorry = fmt.Sprintf("%d on sorry", tolerated)
+		} else if debt > 0 {
+			sorry = "no new sorry"
+		}
+		if debt > 0 {
+			sorry += fmt.Sprintf(", %d of old debt", debt)
 		}
 		res.Reason = fmt.Sprintf("%s in %s %s; %s, axioms: %s", plural(holds, "theorem"), plural(len(p.Modules), "module"), choose(holds, "holds", "hold"), sorry, orNone(axioms))
 	}

@@ -105,6 +105,9 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	if s.cfg.Sorry != SorryFailure && s.cfg.Sorry != SorryWarn {
 		return res, fmt.Errorf("sorry policy %q: want %q or %q", s.cfg.Sorry, SorryFailure, SorryWarn)
 	}
+	if c := s.cfg.Changes; c != "" && c != ChangesFailure && c != ChangesWarn {
+		return res, fmt.Errorf("policy of changes %q: want %q or %q", c, ChangesFailure, ChangesWarn)
+	}
 	var outcomes []outcome
 	var errs []error
 	for i, dir := range s.cfg.Dirs {
@@ -132,9 +135,13 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	}
 	sortDetail(res.Proofs)
 	res.Proofs.Fresh = len(errs) == 0 && len(outcomes) > 0 && !slices.ContainsFunc(outcomes, func(o outcome) bool { return !o.fresh })
-	judge(&res, outcomes, s.cfg)
-	if len(errs) > 0 {
+	if len(errs) > 0 || ctx.Err() != nil {
 		res.Proofs.Authority, res.Proofs.Complete = false, false
+	}
+	settled := s.settle(&res, outcomes, ws)
+	judge(&res, outcomes, s.cfg)
+	settled.fold(&res)
+	if len(errs) > 0 {
 		// A commit known to be bad stays bad even if another project could not be told.
 		if res.Verdict == runner.Failure {
 			for _, err := range errs {

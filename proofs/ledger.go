@@ -1,0 +1,547 @@
+package proofs
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// Verdicts of what became of theorems since the base.
+const (
+	ChangesFailure = "failure" // the default
+	ChangesWarn    = "warn"    // it is told, and fails nothing
+)
+
+// gravity orders changes, gravest first.
+var gravity = []string{
+	runner.KernelRejected, runner.Lost, runner.Changed, runner.Redefined, runner.NewSorry, runner.NewAxiom,
+	runner.NewNative, runner.Unchecked, runner.Unlocked, runner.Unreached, runner.Renamed, runner.Proved, runner.New,
+}
+
+// policy says what the changes of a comparison lead to.
+type policy struct {
+	warn      bool     // lost, changed and redefined theorems, and modules no longer reached, fail nothing
+	sorryWarn bool     // nor does sorry
+	allowed   []string // axioms
+	lock      *lock    // promises of the head; nil if it has none, or none that can be read
+	broken    bool     // it has a list of promises that cannot be read
+}
+
+// comparison is a ledger in the making.
+type comparison struct {
+	base, head *runner.Proofs
+	policy     policy
+	kinds      map[string]string // of the head's axioms
+	baseMods   map[string]moduleState
+	headMods   map[string]moduleState
+	baseLock   map[string]bool // promised at the base; nil without a list there
+	sameHashes bool            // one scheme: hashes compare
+	sameTools  bool            // one tool chain, as far as known
+	headBlame  bool            // if hashes do not compare, it is the head that lacks them
+	rejected   rejections
+	ledger     runner.Ledger
+	filed      []filed
+	old        []int32 // for each theorem of the head its index at the base, or -1
+	debt       []bool  // for each theorem of the head: all that it may not rest on, it rested on at the base
+	likened    int     // theorems whose terms differ, but the tool chain does too
+}
+
+// moduleState is what is known of all modules of one name.
+type moduleState struct {
+	known, good bool
+	reason      string
+}
+
+// filed is an entry with the gravest change that made it fail, or that could not be told.
+type filed struct {
+	runner.Entry
+	cause string
+}
+
+// change is one thing that happened to one theorem.
+type change struct {
+	what    string
+	verdict runner.Verdict
+	reason  string
+}
+
+// compare makes the ledger of every theorem of base and head. The same two inventories
+// in any order of their theorems give the same ledger. Time and memory are linear in the
+// number of theorems, but for sorting those to which something happened.
+func compare(base, head *runner.Proofs, p policy) *comparison {
+	c := &comparison{
+		base: base, head: head, policy: p, kinds: make(map[string]string, len(head.Axioms)),
+		baseMods: moduleStates(base), headMods: moduleStates(head), rejected: newRejections(head.Replay.Rejected),
+		sameTools: base.Toolchain == "" || head.Toolchain == "" || toolchainID(base.Toolchain) == toolchainID(head.Toolchain),
+	}
+	c.sameHashes = base.Scheme == head.Scheme && head.Scheme != ""
+	c.headBlame = rankScheme(head.Scheme) == 0 || rankScheme(head.Scheme) < rankScheme(base.Scheme)
+	for _, a := range head.Axioms {
+		c.kinds[a.Name] = a.Kind
+	}
+	if base.Lock != nil {
+		c.baseLock = make(map[string]bool, len(base.Lock.Promised))
+		for _, n := range base.Lock.Promised {
+			c.baseLock[n] = true
+		}
+	}
+	c.notes()
+	c.old = matchNames(base.Theorems, head.Theorems, c.sameHashes)
+	c.debt = make([]bool, len(head.Theorems))
+	matched := make([]bool, len(base.Theorems))
+	for _, b := range c.old {
+		if b >= 0 {
+			matched[b] = true
+		}
+	}
+	var lost, fresh []int32
+	for i := range base.Theorems {
+		if !matched[i] && head.Complete {
+			lost = append(lost, int32(i))
+		}
+	}
+	for i, b := range c.old {
+		if b < 0 && c.newUnknown(&head.Theorems[i]) == "" {
+			fresh = append(fresh, int32(i))
+		}
+	}
+	if c.sameHashes {
+		matchStatements(base.Theorems, head.Theorems, lost, fresh, func(b, h int32) {
+			c.old[h], matched[b] = b, true
+		})
+	}
+	for i, b := range c.old {
+		if b >= 0 {
+			c.pair(int32(i), b)
+		} else {
+			c.appeared(&head.Theorems[i])
+		}
+	}
+	for i := range base.Theorems {
+		if !matched[i] {
+			c.vanished(&base.Theorems[i])
+		}
+	}
+	c.brokenPromises()
+	c.modules()
+	slices.SortFunc(c.filed, func(a, b filed) int { return compareEntries(&a.Entry, &b.Entry) })
+	for i := range c.filed {
+		c.ledger.Entries = append(c.ledger.Entries, c.filed[i].Entry)
+	}
+	sortEntries(c.ledger.Modules)
+	return c
+}
+
+// pair compares a theorem with itself at the base.
+func (c *comparison) pair(hi, bi int32) {
+	b, h := &c.base.Theorems[bi], &c.head.Theorems[hi]
+	var changes []change
+	add := func(what string, v runner.Verdict, reason string) {
+		changes = append(changes, change{what, v, reason})
+	}
+	if why, ok := c.rejected.of(h); ok {
+		add(runner.KernelRejected, runner.Failure, "was rejected by the kernel: "+why)
+	}
+	changes = c.statement(changes, b, h)
+	told := len(changes) > 0
+	switch {
+	case h.Verdict == runner.Error:
+		add(runner.Unchecked, runner.Error, "could not be judged: "+h.Reason)
+	case b.Verdict == runner.Error && c.restsOnBad(h):
+		add(runner.Unchecked, runner.Neutral, "was not judged at the base, so what it rests on may be new or not")
+	case b.Kind != h.Kind && h.Kind == "axiom":
+		v := runner.Failure
+		if c.kindOf(h.Name) == "" {
+			v = runner.Neutral
+		}
+		add(runner.NewAxiom, v, "was a "+b.Kind+" and is an axiom now")
+	default:
+		news := c.newDebt(b, h)
+		changes = append(changes, news...)
+		// An axiom that says something else is no old one, and a proof that the kernel
+		// rejects is none at all.
+		c.debt[hi] = len(news) == 0 && c.restsOnBad(h) && !(told && (h.Kind == "axiom" || changes[0].what == runner.KernelRejected))
+		if b.Kind == "axiom" && h.Kind == "theorem" && !h.Sorry() {
+			add(runner.Proved, runner.Neutral, "was an axiom and is proved now")
+		} else if b.Sorry() && !h.Sorry() {
+			add(runner.Proved, runner.Neutral, "rested on sorry and does not any more")
+		}
+	}
+	if c.unlocked(b.Name, h.Name) {
+		add(runner.Unlocked, runner.Neutral, "was promised at the base and is not any more")
+	}
+	e := runner.Entry{Name: h.Name, File: h.File, Line: h.Line}
+	switch {
+	case b.Name != h.Name:
+		e.Was = b.Name
+		add(runner.Renamed, runner.Neutral, "was called "+b.Name)
+	case b.Private != h.Private:
+		e.Was = b.Name
+		add(runner.Renamed, runner.Neutral, choose(b2i(h.Private), "is private now", "was private"))
+	}
+	if len(changes) == 0 {
+		c.ledger.Same++
+		if c.debt[hi] {
+			c.ledger.Debt++
+		}
+		return
+	}
+	if !samePrint(b.Statement, h.Statement) {
+		e.Old, e.New = cut(b.Statement, maxStatement), cut(h.Statement, maxStatement)
+	}
+	c.enter(e, changes)
+}
+
+// statement tells whether a theorem still states what it stated.
+func (c *comparison) statement(changes []change, b, h *runner.Theorem) []change {
+	alike := b.Statement != "" && samePrint(b.Statement, h.Statement) && !shortened(b.Statement) && !shortened(h.Statement)
+	differs := b.Statement != "" && h.Statement != "" && !samePrint(b.Statement, h.Statement)
+	print := ""
+	if alike {
+		print = ", though it is printed the same"
+	} else if differs {
+		print = ", and it is printed differently"
+	}
+	comparable := c.sameHashes && b.Hash != "" && h.Hash != "" && (b.Meaning == "") == (h.Meaning == "")
+	switch {
+	case !comparable:
+		v := runner.Neutral
+		blame := c.headBlame
+		if c.sameHashes {
+			blame = h.Hash == "" || h.Meaning == "" && b.Meaning != ""
+		}
+		// What could not be told by hashes and looks different is not let through.
+		if blame && (c.sameTools || !alike) || differs {
+			v = runner.Error
+		}
+		return append(changes, change{runner.Unchecked, v, "could not be compared: " + c.hashless(b, h) + print})
+	case b.Hash != h.Hash:
+		v, reason := c.grave(b.Name, h), "states something else"
+		if alike {
+			reason += print
+		}
+		if !c.sameTools && alike {
+			c.likened++
+			v, reason = runner.Neutral, "has another kernel term and is printed the same; the tool chain changed too"
+		}
+		return append(changes, change{runner.Changed, v, reason + c.tolerance(v, b.Name, h)})
+	case b.Meaning != h.Meaning:
+		v, reason := c.grave(b.Name, h), "has the same words, but a definition below them changed"
+		if !c.sameTools {
+			c.likened++
+			v, reason = runner.Neutral, "has the same words, but a definition below them has another kernel term; the tool chain changed too"
+		}
+		return append(changes, change{runner.Redefined, v, reason + c.tolerance(v, b.Name, h)})
+	}
+	return changes
+}
+
+// hashless says why two hashes do not compare.
+func (c *comparison) hashless(b, h *runner.Theorem) string {
+	switch {
+	case c.sameHashes && h.Hash == "":
+		return "its statement has no hash"
+	case c.sameHashes && b.Hash == "":
+		return "its statement had no hash at the base"
+	case c.sameHashes:
+		return "only one of the inventories could tell the definitions below its statement"
+	case c.base.Scheme == "":
+		return "the inventory of the base has no hashes"
+	case c.head.Scheme == "":
+		return "the inventory has no hashes"
+	}
+	return fmt.Sprintf("hashes were made as %s at the base and as %s now", c.base.Scheme, c.head.Scheme)
+}
+
+// newDebt tells what a theorem may not rest on, rests on, and did not at the base.
+func (c *comparison) newDebt(b, h *runner.Theorem) []change {
+	if slices.Equal(b.Axioms, h.Axioms) {
+		return nil
+	}
+	// Native axioms are named by Lean, after the declaration and in their order: their
+	// names move with every edit. So only more of them are new ones.
+	natives, nativesThen := 0, 0
+	for _, a := range b.Axioms {
+		if c.kindOf(a) == runner.AxiomNative {
+			nativesThen++
+		}
+	}
+	var nativeOnes, others []string
+	sorry := false
+	for _, a := range h.Axioms {
+		kind := c.kindOf(a)
+		if kind == runner.AxiomNative {
+			natives++
+		}
+		if kind == "" || slices.Contains(b.Axioms, a) {
+			continue
+		}
+		switch kind {
+		case runner.AxiomSorry:
+			sorry = true
+		case runner.AxiomNative:
+			nativeOnes = append(nativeOnes, a)
+		default:
+			others = append(others, a)
+		}
+	}
+	if natives <= nativesThen || nativesThen > 0 && !c.sameTools {
+		nativeOnes = nil
+	}
+	return c.debts(sorry, others, nativeOnes, " now")
+}
+
+// debts words what came to bear on a theorem.
+func (c *comparison) debts(sorry bool, others, natives []string, now string) (list []change) {
+	if sorry {
+		v := runner.Failure
+		if c.policy.sorryWarn {
+			v = runner.Neutral
+		}
+		list = append(list, change{runner.NewSorry, v, "rests on sorry" + now})
+	}
+	if len(others) > 0 {
+		list = append(list, change{runner.NewAxiom, runner.Failure, "rests on " + choose(len(others), "axiom ", "axioms ") + some(others, 3) + now})
+	}
+	if len(natives) > 0 {
+		list = append(list, change{runner.NewNative, runner.Failure, "rests on native evaluation" + now + " (" + choose(len(natives), "axiom ", "axioms ") + some(natives, 3) + ")"})
+	}
+	return list
+}
+
+// kindOf is AxiomSorry, AxiomNative or AxiomOther, and "" for what a proof may rest on.
+func (c *comparison) kindOf(axiom string) string {
+	switch kind := c.kinds[axiom]; {
+	case kind == runner.AxiomStandard, kind == runner.AxiomAllowed:
+		return ""
+	case kind != "":
+		return kind
+	case slices.Contains(c.policy.allowed, axiom):
+		return ""
+	case axiom == sorryAxiom:
+		return runner.AxiomSorry
+	case native(axiom):
+		return runner.AxiomNative
+	}
+	return runner.AxiomOther
+}
+
+func (c *comparison) restsOnBad(t *runner.Theorem) bool {
+	for _, a := range t.Axioms {
+		if c.kindOf(a) != "" {
+			return true
+		}
+	}
+	return t.Kind == "axiom" && c.kindOf(t.Name) != ""
+}
+
+// appeared enters a theorem that the base has not.
+func (c *comparison) appeared(h *runner.Theorem) {
+	var changes []change
+	if why, ok := c.rejected.of(h); ok {
+		changes = append(changes, change{runner.KernelRejected, runner.Failure, "was rejected by the kernel: " + why})
+	}
+	if h.Verdict == runner.Error {
+		changes = append(changes, change{runner.Unchecked, runner.Error, "could not be judged: " + h.Reason})
+	}
+	if why := c.newUnknown(h); why != "" {
+		changes = append(changes, change{runner.Unchecked, runner.Neutral, "cannot be compared: " + why})
+	} else {
+		var natives, others []string
+		sorry := false
+		for _, a := range h.Axioms {
+			switch c.kindOf(a) {
+			case runner.AxiomSorry:
+				sorry = true
+			case runner.AxiomNative:
+				natives = append(natives, a)
+			case runner.AxiomOther:
+				if a != h.Name || h.Kind != "axiom" {
+					others = append(others, a)
+				}
+			}
+		}
+		if h.Kind == "axiom" && c.kindOf(h.Name) != "" {
+			changes = append(changes, change{runner.NewAxiom, runner.Failure, "is an axiom"})
+		}
+		changes = append(changes, c.debts(sorry, others, natives, "")...)
+		changes = append(changes, change{runner.New, runner.Neutral, "is new"})
+	}
+	c.enter(runner.Entry{Name: h.Name, File: h.File, Line: h.Line, New: cut(h.Statement, maxStatement)}, changes)
+}
+
+// vanished enters a theorem that the head has not.
+func (c *comparison) vanished(b *runner.Theorem) {
+	e := runner.Entry{Name: b.Name, File: b.File, Line: b.Line, Old: cut(b.Statement, maxStatement)}
+	var changes []change
+	switch m := c.headMods[key(b.Module)]; {
+	case c.head.Complete: // else it might have moved to a module that was not built
+		reason := "is lost: module " + b.Module + " does not state it any more"
+		if !m.known {
+			reason = "is lost: module " + b.Module + " is gone"
+			if slices.Contains(c.head.Orphans, b.File) {
+				reason += " (" + b.File + " belongs to no library any more)"
+			}
+		}
+		v := c.grave(b.Name, nil)
+		if b.Kind == "axiom" {
+			v, reason = runner.Neutral, "is gone; it was an axiom"
+		}
+		changes = append(changes, change{runner.Lost, v, reason + c.tolerance(v, b.Name, nil)})
+	case !m.known:
+		changes = append(changes, change{runner.Unchecked, runner.Error, "could not be found: the inventory is not complete and does not know module " + b.Module})
+	case !m.good:
+		changes = append(changes, change{runner.Unchecked, runner.Error, "could not be checked: module " + b.Module + " was not built: " + oneLine(m.reason)})
+	default:
+		changes = append(changes, change{runner.Unchecked, runner.Error, "is not in module " + b.Module + " any more, and the inventory of the others is not complete"})
+	}
+	if c.unlocked(b.Name, b.Name) {
+		changes = append(changes, change{runner.Unlocked, runner.Neutral, "was promised at the base and is not any more"})
+	}
+	c.enter(e, changes)
+}
+
+// newUnknown says why the base is unable to tell that it did not have a theorem, or "".
+func (c *comparison) newUnknown(h *runner.Theorem) string {
+	if c.base.Complete {
+		return ""
+	}
+	if m := c.baseMods[key(h.Module)]; m.known && !m.good {
+		return "its module did not build at the base"
+	}
+	if c.base.Inventory == "" && len(c.base.Theorems) == 0 {
+		return "the theorems of the base were not listed"
+	}
+	return ""
+}
+
+// grave is the verdict of a theorem that was lost or says something else. h is nil for
+// one that was lost.
+func (c *comparison) grave(name string, h *runner.Theorem) runner.Verdict {
+	if h != nil && c.accepted(h) {
+		return runner.Neutral
+	}
+	switch l := c.policy.lock; {
+	// A list of promises that comes with the very change it might cover says nothing yet.
+	case l != nil && c.baseLock != nil:
+		if !l.promises(name) && (h == nil || !l.promises(h.Name)) {
+			return runner.Neutral
+		}
+	case c.policy.warn:
+		return runner.Neutral
+	}
+	return runner.Failure
+}
+
+// accepted reports whether the head's promises have the theorem as it is now.
+func (c *comparison) accepted(h *runner.Theorem) bool {
+	l := c.policy.lock
+	return l != nil && l.scheme == c.head.Scheme && l.agrees(h)
+}
+
+// tolerance says why something grave is only told.
+func (c *comparison) tolerance(v runner.Verdict, name string, h *runner.Theorem) string {
+	l := c.policy.lock
+	switch {
+	case v != runner.Neutral || l == nil:
+		return ""
+	case h != nil && c.accepted(h):
+		return " (accepted in " + l.file + ")"
+	case c.baseLock != nil && !l.promises(name):
+		return " (not promised in " + l.file + ")"
+	}
+	return ""
+}
+
+// unlocked reports whether what was promised at the base is promised no more, under
+// neither name.
+func (c *comparison) unlocked(was, is string) bool {
+	if !c.baseLock[was] || c.policy.broken {
+		return false
+	}
+	l := c.policy.lock
+	return l == nil || !l.promises(was) && !l.promises(is)
+}
+
+// brokenPromises enters promises of the base that were of no theorem there and are gone.
+func (c *comparison) brokenPromises() {
+	if len(c.baseLock) == 0 {
+		return
+	}
+	there := make(map[string]bool, len(c.base.Theorems))
+	for i := range c.base.Theorems {
+		there[c.base.Theorems[i].Name] = true
+	}
+	for name := range c.baseLock {
+		if !there[name] && c.unlocked(name, name) {
+			c.enter(runner.Entry{Name: name, File: c.base.Lock.File}, []change{{runner.Unlocked, runner.Neutral, "was promised at the base, where it did not exist, and is not any more"}})
+		}
+	}
+}
+
+// enter files what happened to one theorem.
+func (c *comparison) enter(e runner.Entry, changes []change) {
+	changes = merged(changes)
+	e.Verdict = runner.Neutral
+	reasons := make([]string, 0, len(changes))
+	for i, ch := range changes {
+		if i == 0 {
+			e.Change = ch.what
+		} else {
+			e.Also = append(e.Also, ch.what)
+		}
+		e.Verdict = runner.Worst(e.Verdict, ch.verdict)
+		reasons = append(reasons, ch.reason)
+	}
+	e.Reason = strings.Join(reasons, "; ")
+	i := slices.IndexFunc(changes, func(ch change) bool { return ch.verdict == e.Verdict })
+	c.filed = append(c.filed, filed{e, changes[i].what})
+}
+
+// merged sorts changes, gravest first, and makes one of two of a kind.
+func merged(changes []change) []change {
+	if len(changes) < 2 {
+		return changes
+	}
+	slices.SortStableFunc(changes, func(a, b change) int {
+		return cmp.Compare(slices.Index(gravity, a.what), slices.Index(gravity, b.what))
+	})
+	out := changes[:1]
+	for _, ch := range changes[1:] {
+		last := &out[len(out)-1]
+		if ch.what != last.what {
+			out = append(out, ch)
+			continue
+		}
+		last.verdict = runner.Worst(last.verdict, ch.verdict)
+		last.reason += "; " + ch.reason
+	}
+	return out
+}
+
+func sortEntries(list []runner.Entry) {
+	slices.SortFunc(list, func(a, b runner.Entry) int { return compareEntries(&a, &b) })
+}
+
+// compareEntries orders entries: what fails, what could not be told, what is only told;
+// of those the gravest first, then by place.
+func compareEntries(a, b *runner.Entry) int {
+	rank := func(v runner.Verdict) int {
+		switch v {
+		case runner.Failure:
+			return 0
+		case runner.Error:
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(
+		cmp.Compare(rank(a.Verdict), rank(b.Verdict)),
+		cmp.Compare(slices.Index(gravity, a.Change), slices.Index(gravity, b.Change)),
+		cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Was, b.Was), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Old, b.Old), cmp.Compare(a.New, b.New),
+	)
+}

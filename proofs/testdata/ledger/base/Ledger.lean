@@ -1,2 +1,0 @@
-import Ledger.Claims
-import Ledger.Dropped

@@ -1,1 +1,0 @@
-theorem Ledger.dropped : 1 < 2 := by decide

@@ -1,1 +1,0 @@
-import Ledger.Claims
