@@ -60,9 +60,16 @@ func TestScripts(t *testing.T) {
 				}
 			}
 			env.Values["hub"] = &hubPlace{}
+			env.Setenv("LEAN", leanHome())
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
+			if cond == "lean" {
+				if leanHome() == "" && (os.Getenv("CI") == "true" || os.Getenv("HOLDFAST_REQUIRE_LEAN") == "1") {
+					return false, errors.New("no Lean: neither HOLDFAST_LEAN nor .cache/lean (make lean)")
+				}
+				return leanHome() != "" && !testing.Short(), nil
+			}
 			if cond != "tmpfs" {
 				return false, fmt.Errorf("unknown condition %q", cond)
 			}
@@ -85,6 +92,18 @@ func TestScripts(t *testing.T) {
 			"gone":          scriptGone,
 		},
 	})
+}
+
+// leanHome is a folder with a real Lean, HOLDFAST_LEAN or what make lean installed, or "".
+func leanHome() string {
+	for _, dir := range []string{os.Getenv("HOLDFAST_LEAN"), filepath.Join("..", ".cache", "lean")} {
+		if dir, err := filepath.Abs(dir); err == nil {
+			if _, err := os.Stat(filepath.Join(dir, "bin", "lean")); err == nil {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // hubPlace holds the fake GitHub of one script.

@@ -28,24 +28,31 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		if err != nil {
 			return err
 		}
-		cfg, err := loadConfig(e, *file, true)
-		if err != nil {
-			return err
-		}
-		if cfg == nil {
-			if cfg, err = config.Parse(filepath.Join(dir, defaultConfig), []byte(bare)); err != nil {
-				return err
-			}
-		}
-		if *name == "" {
-			*name = dir
-		}
-		repo, err := pick(cfg, *name)
+		cfg, repo, err := settings(e, *file, *name, dir)
 		if err != nil {
 			return err
 		}
 		return runStage(ctx, e, stageRun{cfg, repo, stage, dir, *jsonOut, *quiet})
 	}
+}
+
+// settings are those of the repository of that name; without one, of the repository whose
+// path is dir, else those for all.
+func settings(e *env, file, name, dir string) (*config.Config, *config.Repository, error) {
+	cfg, err := loadConfig(e, file, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg == nil {
+		if cfg, err = config.Parse(filepath.Join(dir, defaultConfig), []byte(bare)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if name == "" {
+		name = dir
+	}
+	repo, err := pick(cfg, name)
+	return cfg, repo, err
 }
 
 type stageRun struct {
@@ -58,36 +65,14 @@ type stageRun struct {
 }
 
 func runStage(ctx context.Context, e *env, r stageRun) error {
-	x := &examiner{cfg: r.cfg, environ: e.environ}
-	if !r.quiet {
-		p := newProgress(e.stderr)
-		defer p.close()
-		x.progress = p.event
-	}
-	st, limit, err := x.stage(r.repo, r.stage)
+	res, tmp, err := r.execute(ctx, e)
 	if err != nil {
-		return err
-	}
-	if st == nil {
-		return &usageError{fmt.Sprintf("the %s stage is not enabled for %s", r.stage, r.repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", r.stage)}
-	}
-	tmp, err := os.MkdirTemp("", "holdfast-"+r.stage+"-")
-	if err != nil {
-		return err
-	}
-	// Worktree builds stay in the tree itself, where its owner's own builds are.
-	ws := &runner.Workspace{
-		Dir: r.dir, Scratch: filepath.Join(tmp, "scratch"), Logs: filepath.Join(tmp, "logs"),
-		Trusted: true, Progress: x.progress,
-	}
-	if err := prepare(ws, e.environ); err != nil {
 		return err
 	}
 	run := runner.Run{
 		Repo: r.repo.Name, Trigger: "command", State: runner.StateDone, Agent: agentName(), Worker: r.cfg.Agent.Name,
 		Machine: machine.Read(ctx, e.environ),
 	}
-	res := runner.Execute(ctx, st, ws, limit)
 	run.Started, run.Stages = res.Started, []runner.Result{res}
 	in := report.Input{Run: run}
 	if r.stage == runner.StageBench {
@@ -101,11 +86,42 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 	if err := writeReports(e, in, r.jsonOut, "", true); err != nil {
 		return err
 	}
-	os.RemoveAll(ws.Scratch)
 	if in.Run.Verdict == runner.Success {
 		os.RemoveAll(tmp)
 	}
 	return asError(in.Run.Verdict)
+}
+
+// execute runs the stage on the working tree. Its logs stay in the folder tmp, which the
+// caller removes.
+func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, tmp string, err error) {
+	x := &examiner{cfg: r.cfg, environ: e.environ}
+	if !r.quiet {
+		p := newProgress(e.stderr)
+		defer p.close()
+		x.progress = p.event
+	}
+	st, limit, err := x.stage(r.repo, r.stage)
+	if err != nil {
+		return res, "", err
+	}
+	if st == nil {
+		return res, "", &usageError{fmt.Sprintf("the %s stage is not enabled for %s", r.stage, r.repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", r.stage)}
+	}
+	if tmp, err = os.MkdirTemp("", "holdfast-"+r.stage+"-"); err != nil {
+		return res, "", err
+	}
+	// Worktree builds stay in the tree itself, where its owner's own builds are.
+	ws := &runner.Workspace{
+		Dir: r.dir, Scratch: filepath.Join(tmp, "scratch"), Logs: filepath.Join(tmp, "logs"),
+		Trusted: true, Progress: x.progress,
+	}
+	if err := prepare(ws, e.environ); err != nil {
+		return res, tmp, err
+	}
+	res = runner.Execute(ctx, st, ws, limit)
+	os.RemoveAll(ws.Scratch)
+	return res, tmp, nil
 }
 
 // realDir is an existing folder as an absolute path without links, as tools report it.
