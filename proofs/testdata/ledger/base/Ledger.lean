@@ -1,0 +1,2 @@
+import Ledger.Claims
+import Ledger.Dropped

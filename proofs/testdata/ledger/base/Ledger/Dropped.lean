@@ -1,0 +1,1 @@
+theorem Ledger.dropped : 1 < 2 := by decide
