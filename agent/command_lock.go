@@ -84,7 +84,7 @@ func cmdLock(ctx context.Context, e *env, args []string) error {
 	case old == nil && !*all && len(names) == 0:
 		return &usageError{fmt.Sprintf("there is no %s, and no theorem to promise is named", l.name), "name theorems, or promise every one with --all"}
 	}
-	res, tmp, err := stageRun{cfg: cfg, repo: repo, stage: runner.StageProofs, dir: dir, quiet: *quiet}.execute(ctx, e)
+	res, _, tmp, err := stageRun{cfg: cfg, repo: repo, stage: runner.StageProofs, dir: dir, quiet: *quiet}.execute(ctx, e)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,10 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		name := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
 		jsonOut := fs.String("json", "", "write the report as JSON to `FILE` (- for standard output)")
 		quiet := fs.Bool("quiet", false, "print no progress")
+		base := ""
+		if stage == runner.StageProofs {
+			fs.StringVar(&base, "base", "", "compare with the merge base with this `REV`, which is examined first")
+		}
 		if err := parse(fs, args, 1); err != nil {
 			return err
 		}
@@ -32,7 +36,7 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		if err != nil {
 			return err
 		}
-		return runStage(ctx, e, stageRun{cfg, repo, stage, dir, *jsonOut, *quiet})
+		return runStage(ctx, e, stageRun{cfg: cfg, repo: repo, stage: stage, dir: dir, base: base, jsonOut: *jsonOut, quiet: *quiet})
 	}
 }
 
@@ -60,17 +64,18 @@ type stageRun struct {
 	repo    *config.Repository
 	stage   string
 	dir     string
+	base    string // revision to compare with; "" for none
 	jsonOut string
 	quiet   bool
 }
 
 func runStage(ctx context.Context, e *env, r stageRun) error {
-	res, tmp, err := r.execute(ctx, e)
+	res, against, tmp, err := r.execute(ctx, e)
 	if err != nil {
 		return err
 	}
 	run := runner.Run{
-		Repo: r.repo.Name, Trigger: "command", State: runner.StateDone, Agent: agentName(), Worker: r.cfg.Agent.Name,
+		Repo: r.repo.Name, Base: against, Trigger: "command", State: runner.StateDone, Agent: agentName(), Worker: r.cfg.Agent.Name,
 		Machine: machine.Read(ctx, e.environ),
 	}
 	run.Started, run.Stages = res.Started, []runner.Result{res}
@@ -92,9 +97,9 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 	return asError(in.Run.Verdict)
 }
 
-// execute runs the stage on the working tree. Its logs stay in the folder tmp, which the
-// caller removes.
-func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, tmp string, err error) {
+// execute runs the stage on the working tree, and before that on the commit that it is
+// compared with, if any. Its logs stay in the folder tmp, which the caller removes.
+func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, against runner.Commit, tmp string, err error) {
 	x := &examiner{cfg: r.cfg, environ: e.environ}
 	if !r.quiet {
 		p := newProgress(e.stderr)
@@ -103,13 +108,13 @@ func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, tmp s
 	}
 	st, limit, err := x.stage(r.repo, r.stage)
 	if err != nil {
-		return res, "", err
+		return res, against, "", err
 	}
 	if st == nil {
-		return res, "", &usageError{fmt.Sprintf("the %s stage is not enabled for %s", r.stage, r.repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", r.stage)}
+		return res, against, "", &usageError{fmt.Sprintf("the %s stage is not enabled for %s", r.stage, r.repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", r.stage)}
 	}
 	if tmp, err = os.MkdirTemp("", "holdfast-"+r.stage+"-"); err != nil {
-		return res, "", err
+		return res, against, "", err
 	}
 	// Worktree builds stay in the tree itself, where its owner's own builds are.
 	ws := &runner.Workspace{
@@ -117,11 +122,25 @@ func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, tmp s
 		Trusted: true, Progress: x.progress,
 	}
 	if err := prepare(ws, e.environ); err != nil {
-		return res, tmp, err
+		return res, against, tmp, err
 	}
-	res = runner.Execute(ctx, st, ws, limit)
+	if r.base == "" {
+		res = runner.Execute(ctx, st, ws, limit)
+		os.RemoveAll(ws.Scratch)
+		return res, against, tmp, nil
+	}
+	base, against, warning, limit, err := x.localBase(ctx, st, r.dir, r.base, tmp, limit)
+	if err != nil {
+		os.RemoveAll(tmp)
+		return res, against, "", err
+	}
+	ws.Base, ws.Earlier, ws.EarlierCommit = against, &base, against
+	res = withBase(runner.Execute(ctx, st, ws, limit), base)
+	if warning != "" {
+		res.Warnings = append(res.Warnings, warning)
+	}
 	os.RemoveAll(ws.Scratch)
-	return res, tmp, nil
+	return res, against, tmp, nil
 }
 
 // realDir is an existing folder as an absolute path without links, as tools report it.
