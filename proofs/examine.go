@@ -35,6 +35,7 @@ type examination struct {
 
 // run examines the project. The outcome holds what could be told also with an error.
 func (e *examination) run(ctx context.Context) (o outcome, err error) {
+	o.replay.Reason = "no compiled module was examined"
 	e.project, err = loadProject(e.dir)
 	if err != nil {
 		var se *SyntaxError
@@ -117,6 +118,11 @@ func (e *examination) pass(ctx context.Context, o *outcome) error {
 		o.inventory, o.scheme = how.words, how.scheme
 		o.complete = len(b.current) == len(e.project.modules) && len(inv.failed) == 0
 		e.judgeInventory(o, inv)
+		again, err := e.replay(ctx, b.current, inv.modules)
+		if err != nil {
+			return err
+		}
+		e.judgeReplay(o, again)
 	}
 	return nil
 }

@@ -217,6 +217,11 @@ func judge(res *runner.Result, outcomes []outcome, cfg Config) {
 	slices.Sort(axioms)
 
 	var bad, unsure []string
+	for _, o := range outcomes {
+		if o.kernel != "" {
+			bad = append(bad, o.kernel)
+		}
+	}
 	if n := len(broken); n == 1 {
 		bad = append(bad, fmt.Sprintf("module %s does not build: %s", broken[0].Name, broken[0].Reason))
 	} else if n > 1 {

@@ -104,7 +104,7 @@ func theorems(res runner.Result) map[string]runner.Theorem {
 // branch are.
 func TestLean(t *testing.T) {
 	home := leanHome(t)
-	cfg := Config{Toolchains: []string{home}}
+	cfg := Config{Toolchains: []string{home}, Replay: ReplayOff} // the last subtest has it
 	cache := t.TempDir()
 
 	t.Run("clean", func(t *testing.T) {
@@ -304,6 +304,7 @@ func TestLean(t *testing.T) {
 			t.Errorf("left behind: %v", left)
 		}
 	})
+	t.Run("replay", func(t *testing.T) { leanReplay(t, cfg, cache) })
 }
 
 func listing(t *testing.T, dir string) []string {

@@ -8,13 +8,14 @@
 // Proofs field holds modules and theorems, each with a verdict.
 //
 // What fails a commit: a module with errors of its own, a declaration that rests on sorry,
-// an axiom that is not allowed. What only keeps us from telling: no tool chain, a killed
+// an axiom that is not allowed, a declaration that the kernel rejects when the compiled
+// modules go through it once more. What only keeps us from telling: no tool chain, a killed
 // child, a module that could not be built because another is broken, an inventory that is
 // not complete. The two are never mixed up.
 //
 // Nothing is ever downloaded here: the tool chain is resolved among what is installed, and
-// the elan proxies, which fetch what they lack, are never run. Statements changing over
-// time, replay through a second kernel and sandboxing are left to others.
+// the elan proxies, which fetch what they lack, are never run. Another kernel and
+// sandboxing are left to others.
 package proofs
 
 import (
@@ -64,14 +65,14 @@ type Config struct {
 	// Lock is the list of promised theorems, relative to the checkout; empty means
 	// "proofs.lock" if there is one.
 	Lock string
-	// Replay is "auto", "off" or "require"; empty means "auto".
-	Replay string
 	// Wrapper is a program that calls [Wrapped] first of all, usually this very one. It is
 	// put in the place of bin/lean while modules are built, to record messages, time and
 	// memory of each. Empty: they are read from what Lake prints.
 	Wrapper string
 	// Jobs bounds the Lean processes and threads at work at once; 0 leaves it to Lake.
 	Jobs int
+	// Replay is ReplayAuto, ReplayOff or ReplayRequire; empty means ReplayAuto.
+	Replay string
 }
 
 // Stage is the proofs stage. It may run on several workspaces at once.
@@ -92,6 +93,9 @@ func New(cfg Config) *Stage {
 	if cfg.Sorry == "" {
 		cfg.Sorry = SorryFailure
 	}
+	if cfg.Replay == "" {
+		cfg.Replay = ReplayAuto
+	}
 	return &Stage{cfg: cfg}
 }
 
@@ -107,6 +111,9 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	}
 	if c := s.cfg.Changes; c != "" && c != ChangesFailure && c != ChangesWarn {
 		return res, fmt.Errorf("policy of changes %q: want %q or %q", c, ChangesFailure, ChangesWarn)
+	}
+	if r := s.cfg.Replay; r != ReplayAuto && r != ReplayOff && r != ReplayRequire {
+		return res, fmt.Errorf("kernel replay %q: want %q, %q or %q", r, ReplayAuto, ReplayOff, ReplayRequire)
 	}
 	var outcomes []outcome
 	var errs []error
@@ -173,7 +180,9 @@ type outcome struct {
 	sorries   []runner.Finding // the build's own words about sorry
 	warnings  []string
 	broken    []string // declarations that are no theorems and rest on what is not allowed, in words
-	unsure    string   // why the project as a whole could not be told; "" if it could
+	replay    runner.Replay
+	kernel    string // what the kernel rejects, in words
+	unsure    string // why the project as a whole could not be told; "" if it could
 	hint      string
 }
 
@@ -181,6 +190,8 @@ func merge(res *runner.Result, o outcome) {
 	p := res.Proofs
 	if t := o.toolchain; t != nil {
 		p.Toolchain = join(p.Toolchain, t.version)
+		p.Version = join(p.Version, t.number)
+		p.Advisories = mergeAdvisories(p.Advisories, advisories(t.number))
 		p.Requested = join(p.Requested, t.requested)
 		p.Authority = p.Authority && t.authority
 	} else {
@@ -193,6 +204,7 @@ func merge(res *runner.Result, o outcome) {
 	p.Roots = append(p.Roots, o.roots...)
 	p.Packages = append(p.Packages, o.packages...)
 	p.Jobs += o.jobs
+	mergeReplay(&p.Replay, o.replay)
 	p.Modules = append(p.Modules, o.modules...)
 	p.Theorems = append(p.Theorems, o.theorems...)
 	p.Orphans = append(p.Orphans, o.orphans...)

@@ -1,0 +1,151 @@
+package proofs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// replayDigests is, for each module by key, a digest of all that decides whether its
+// replay passes: its compiled files, those of the project's modules below it, its
+// dependencies, the tool chain and the tool.
+func (e *examination) replayDigests(modules []*module, tool string) (map[string]string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "holdfast replay 1\n%s\n%s\n", e.tool.id(), tool)
+	if err := e.hashDependencies(h); err != nil {
+		return nil, err
+	}
+	base := h.Sum(nil)
+	out := map[string]string{}
+	for _, m := range e.bottomUp(e.project.modules) {
+		h := sha256.New()
+		h.Write(base)
+		fmt.Fprintf(h, "%s\n", m.name)
+		found, err := e.hashCompiled(h, m)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			if slices.Contains(modules, m) {
+				return nil, fmt.Errorf("compiled form of module %s is missing", m.name)
+			}
+			continue
+		}
+		var below []string
+		for _, i := range m.imports {
+			if e.project.byKey[i] != nil {
+				below = append(below, i+" "+out[i])
+			}
+		}
+		slices.Sort(below)
+		fmt.Fprintf(h, "%s\n", strings.Join(below, "\n"))
+		out[m.key] = hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	return out, nil
+}
+
+// hashCompiled adds the compiled files of a module; it reports false if there are none.
+func (e *examination) hashCompiled(h interface{ Write([]byte) (int, error) }, m *module) (bool, error) {
+	stem := strings.TrimSuffix(modulePath(m), ".lean")
+	for _, dir := range e.libDirs() {
+		base := filepath.Join(dir, filepath.FromSlash(stem))
+		found := false
+		for _, ext := range []string{".olean", ".olean.server", ".olean.private"} {
+			ok, err := hashFile(h, base+ext)
+			if err != nil {
+				return false, err
+			}
+			found = found || ok
+		}
+		if found {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// hashDependencies adds what the project depends on: the locked revisions, and the
+// compiled modules of those in folders, which have none.
+func (e *examination) hashDependencies(h interface{ Write([]byte) (int, error) }) error {
+	if _, err := hashFile(h, filepath.Join(e.dir, "lake-manifest.json")); err != nil {
+		return err
+	}
+	for _, d := range e.dependencies() {
+		if !d.local {
+			continue
+		}
+		err := filepath.WalkDir(filepath.Join(d.dir, ".lake", "build", "lib"), func(p string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil && !entry.IsDir() && strings.Contains(entry.Name(), ".olean") {
+				_, err = hashFile(h, p)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayRecord is a text file: a line that names the format, then the digests of modules
+// that passed, one a line, those that were met last at the end. It is only a cache: what
+// it does not hold is replayed.
+type replayRecord struct {
+	file  string
+	lines []string
+	set   map[string]bool
+}
+
+const (
+	recordHead = "holdfast replay 1"
+	recordSize = 20000 // lines; a project with more modules keeps those
+)
+
+func (e *examination) replayRecord() *replayRecord {
+	r := &replayRecord{file: filepath.Join(e.cache, "replay.txt"), set: map[string]bool{}}
+	b, err := os.ReadFile(r.file)
+	head, rest, ok := bytes.Cut(b, []byte("\n"))
+	if err != nil || !ok || string(head) != recordHead || !bytes.HasSuffix(b, []byte("\n")) {
+		return r
+	}
+	for line := range strings.Lines(string(rest)) {
+		line = strings.TrimSuffix(line, "\n")
+		if _, err := hex.DecodeString(line); err != nil || len(line) != 32 {
+			return &replayRecord{file: r.file, set: map[string]bool{}}
+		}
+		if !r.set[line] {
+			r.set[line] = true
+			r.lines = append(r.lines, line)
+		}
+	}
+	return r
+}
+
+func (r *replayRecord) has(digest string) bool { return digest != "" && r.set[digest] }
+
+// add puts digests at the end, and writes the file if there is a new one among them.
+func (r *replayRecord) add(digests []string) {
+	if !slices.ContainsFunc(digests, func(d string) bool { return !r.set[d] }) {
+		return
+	}
+	now := map[string]bool{}
+	for _, d := range digests {
+		now[d] = true
+	}
+	lines := slices.DeleteFunc(slices.Clone(r.lines), func(d string) bool { return now[d] })
+	lines = append(lines, digests...)
+	if n := max(recordSize, len(digests)); len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	_ = writeFile(r.file, []byte(recordHead+"\n"+strings.Join(lines, "\n")+"\n")) // only a cache
+}

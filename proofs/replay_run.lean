@@ -1,0 +1,3 @@
+import HoldfastReplay
+
+unsafe def main (args : List String) : IO UInt32 := HoldfastReplay.run args
