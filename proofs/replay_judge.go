@@ -2,7 +2,6 @@ package proofs
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -43,12 +42,12 @@ func (e *examination) judgeReplay(o *outcome, r replayed) {
 	}
 	restsOn := map[[2]string]string{}
 	for _, x := range r.rests {
-		restsOn[[2]string{key(x.module), written(x.name)}] = x.on
+		restsOn[[2]string{key(x.module), userName(x.name)}] = x.on
 	}
 	named := map[[2]string]runner.Rejected{}
 	for _, list := range [][]runner.Rejected{r.Unknown, r.Rejected} {
 		for _, x := range list {
-			named[[2]string{key(x.Module), written(x.Declaration)}] = x
+			named[[2]string{key(x.Module), userName(x.Declaration)}] = x
 		}
 	}
 	above := e.above(badModule)
@@ -61,8 +60,8 @@ func (e *examination) judgeReplay(o *outcome, r replayed) {
 				v, reason = runner.Failure, "is no theorem, the kernel rejects it: "+x.Text
 			}
 		} else if on := restsOn[[2]string{k, t.Name}]; on != "" {
-			if v, reason = runner.Error, "rests on "+written(on)+", which could not be replayed through the kernel"; refused[on] {
-				v, reason = runner.Failure, "rests on "+written(on)+", which the kernel rejects"
+			if v, reason = runner.Error, "rests on "+userName(on)+", which could not be replayed through the kernel"; refused[on] {
+				v, reason = runner.Failure, "rests on "+userName(on)+", which the kernel rejects"
 			}
 		} else if x, ok := badModule[k]; ok {
 			v, reason = runner.Failure, "is of a module that the kernel rejects: "+x.Text
@@ -85,7 +84,7 @@ func (e *examination) tellReplay(o *outcome, r replayed) {
 			file = e.file(m)
 		}
 		for _, t := range o.theorems {
-			if x.Declaration != "" && key(t.Module) == key(x.Module) && t.Name == written(x.Declaration) {
+			if x.Declaration != "" && key(t.Module) == key(x.Module) && t.Name == userName(x.Declaration) {
 				return t.File, t.Line
 			}
 		}
@@ -94,7 +93,7 @@ func (e *examination) tellReplay(o *outcome, r replayed) {
 	say := func(x runner.Rejected) string {
 		what := "module " + x.Module
 		if x.Declaration != "" {
-			what = written(x.Declaration)
+			what = userName(x.Declaration)
 		}
 		if file, line := place(x); line > 0 {
 			what += fmt.Sprintf(" (%s:%d)", file, line)
@@ -134,22 +133,6 @@ func (e *examination) above(bad map[string]runner.Rejected) map[string]string {
 		}
 	}
 	return out
-}
-
-// written is a declaration's name as it stands in the source: of a private one,
-// "_private.Module.Name.0.name", only the end.
-func written(name string) string {
-	rest, ok := strings.CutPrefix(name, "_private.")
-	if !ok {
-		return name
-	}
-	parts := strings.Split(rest, ".")
-	for i, p := range parts {
-		if i > 0 && i+1 < len(parts) && p != "" && strings.Trim(p, "0123456789") == "" {
-			return strings.Join(parts[i+1:], ".")
-		}
-	}
-	return name
 }
 
 // mergeReplay adds the replay of one project to that of the others.
