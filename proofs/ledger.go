@@ -2,7 +2,6 @@ package proofs
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -28,6 +27,7 @@ type policy struct {
 	allowed   []string // axioms
 	lock      *lock    // promises of the head; nil if it has none, or none that can be read
 	broken    bool     // it has a list of promises that cannot be read
+	partial   bool     // of some project of the head neither modules nor theorems are known
 }
 
 // comparison is a ledger in the making.
@@ -41,6 +41,7 @@ type comparison struct {
 	sameHashes bool            // one scheme: hashes compare
 	sameTools  bool            // one tool chain, as far as known
 	headBlame  bool            // if hashes do not compare, it is the head that lacks them
+	fails      bool            // some module of the head does not build
 	rejected   rejections
 	ledger     runner.Ledger
 	filed      []filed
@@ -77,6 +78,7 @@ func compare(base, head *runner.Proofs, p policy) *comparison {
 		baseMods: moduleStates(base), headMods: moduleStates(head), rejected: newRejections(head.Replay.Rejected),
 		sameTools: base.Toolchain == "" || head.Toolchain == "" || toolchainID(base.Toolchain) == toolchainID(head.Toolchain),
 	}
+	c.fails = slices.ContainsFunc(head.Modules, func(m runner.Module) bool { return m.Verdict == runner.Failure })
 	c.sameHashes = base.Scheme == head.Scheme && head.Scheme != ""
 	c.headBlame = rankScheme(head.Scheme) == 0 || rankScheme(head.Scheme) < rankScheme(base.Scheme)
 	for _, a := range head.Axioms {
@@ -99,7 +101,7 @@ func compare(base, head *runner.Proofs, p policy) *comparison {
 	}
 	var lost, fresh []int32
 	for i := range base.Theorems {
-		if !matched[i] && head.Complete {
+		if !matched[i] && c.seesLost(&base.Theorems[i]) {
 			lost = append(lost, int32(i))
 		}
 	}
@@ -196,148 +198,10 @@ func (c *comparison) pair(hi, bi int32) {
 }
 
 // statement tells whether a theorem still states what it stated.
-func (c *comparison) statement(changes []change, b, h *runner.Theorem) []change {
-	alike := b.Statement != "" && samePrint(b.Statement, h.Statement) && !shortened(b.Statement) && !shortened(h.Statement)
-	differs := b.Statement != "" && h.Statement != "" && !samePrint(b.Statement, h.Statement)
-	print := ""
-	if alike {
-		print = ", though it is printed the same"
-	} else if differs {
-		print = ", and it is printed differently"
-	}
-	comparable := c.sameHashes && b.Hash != "" && h.Hash != "" && (b.Meaning == "") == (h.Meaning == "")
-	switch {
-	case !comparable:
-		v := runner.Neutral
-		blame := c.headBlame
-		if c.sameHashes {
-			blame = h.Hash == "" || h.Meaning == "" && b.Meaning != ""
-		}
-		// What could not be told by hashes and looks different is not let through.
-		if blame && (c.sameTools || !alike) || differs {
-			v = runner.Error
-		}
-		return append(changes, change{runner.Unchecked, v, "could not be compared: " + c.hashless(b, h) + print})
-	case b.Hash != h.Hash:
-		v, reason := c.grave(b.Name, h), "states something else"
-		if alike {
-			reason += print
-		}
-		if !c.sameTools && alike {
-			c.likened++
-			v, reason = runner.Neutral, "has another kernel term and is printed the same; the tool chain changed too"
-		}
-		return append(changes, change{runner.Changed, v, reason + c.tolerance(v, b.Name, h)})
-	case b.Meaning != h.Meaning:
-		v, reason := c.grave(b.Name, h), "has the same words, but a definition below them changed"
-		if !c.sameTools {
-			c.likened++
-			v, reason = runner.Neutral, "has the same words, but a definition below them has another kernel term; the tool chain changed too"
-		}
-		return append(changes, change{runner.Redefined, v, reason + c.tolerance(v, b.Name, h)})
-	}
-	return changes
-}
-
 // hashless says why two hashes do not compare.
-func (c *comparison) hashless(b, h *runner.Theorem) string {
-	switch {
-	case c.sameHashes && h.Hash == "":
-		return "its statement has no hash"
-	case c.sameHashes && b.Hash == "":
-		return "its statement had no hash at the base"
-	case c.sameHashes:
-		return "only one of the inventories could tell the definitions below its statement"
-	case c.base.Scheme == "":
-		return "the inventory of the base has no hashes"
-	case c.head.Scheme == "":
-		return "the inventory has no hashes"
-	}
-	return fmt.Sprintf("hashes were made as %s at the base and as %s now", c.base.Scheme, c.head.Scheme)
-}
-
 // newDebt tells what a theorem may not rest on, rests on, and did not at the base.
-func (c *comparison) newDebt(b, h *runner.Theorem) []change {
-	if slices.Equal(b.Axioms, h.Axioms) {
-		return nil
-	}
-	// Native axioms are named by Lean, after the declaration and in their order: their
-	// names move with every edit. So only more of them are new ones.
-	natives, nativesThen := 0, 0
-	for _, a := range b.Axioms {
-		if c.kindOf(a) == runner.AxiomNative {
-			nativesThen++
-		}
-	}
-	var nativeOnes, others []string
-	sorry := false
-	for _, a := range h.Axioms {
-		kind := c.kindOf(a)
-		if kind == runner.AxiomNative {
-			natives++
-		}
-		if kind == "" || slices.Contains(b.Axioms, a) {
-			continue
-		}
-		switch kind {
-		case runner.AxiomSorry:
-			sorry = true
-		case runner.AxiomNative:
-			nativeOnes = append(nativeOnes, a)
-		default:
-			others = append(others, a)
-		}
-	}
-	if natives <= nativesThen || nativesThen > 0 && !c.sameTools {
-		nativeOnes = nil
-	}
-	return c.debts(sorry, others, nativeOnes, " now")
-}
-
 // debts words what came to bear on a theorem.
-func (c *comparison) debts(sorry bool, others, natives []string, now string) (list []change) {
-	if sorry {
-		v := runner.Failure
-		if c.policy.sorryWarn {
-			v = runner.Neutral
-		}
-		list = append(list, change{runner.NewSorry, v, "rests on sorry" + now})
-	}
-	if len(others) > 0 {
-		list = append(list, change{runner.NewAxiom, runner.Failure, "rests on " + choose(len(others), "axiom ", "axioms ") + some(others, 3) + now})
-	}
-	if len(natives) > 0 {
-		list = append(list, change{runner.NewNative, runner.Failure, "rests on native evaluation" + now + " (" + choose(len(natives), "axiom ", "axioms ") + some(natives, 3) + ")"})
-	}
-	return list
-}
-
 // kindOf is AxiomSorry, AxiomNative or AxiomOther, and "" for what a proof may rest on.
-func (c *comparison) kindOf(axiom string) string {
-	switch kind := c.kinds[axiom]; {
-	case kind == runner.AxiomStandard, kind == runner.AxiomAllowed:
-		return ""
-	case kind != "":
-		return kind
-	case slices.Contains(c.policy.allowed, axiom):
-		return ""
-	case axiom == sorryAxiom:
-		return runner.AxiomSorry
-	case native(axiom):
-		return runner.AxiomNative
-	}
-	return runner.AxiomOther
-}
-
-func (c *comparison) restsOnBad(t *runner.Theorem) bool {
-	for _, a := range t.Axioms {
-		if c.kindOf(a) != "" {
-			return true
-		}
-	}
-	return t.Kind == "axiom" && c.kindOf(t.Name) != ""
-}
-
 // appeared enters a theorem that the base has not.
 func (c *comparison) appeared(h *runner.Theorem) {
 	var changes []change
@@ -378,13 +242,16 @@ func (c *comparison) vanished(b *runner.Theorem) {
 	e := runner.Entry{Name: b.Name, File: b.File, Line: b.Line, Old: cut(b.Statement, maxStatement)}
 	var changes []change
 	switch m := c.headMods[key(b.Module)]; {
-	case c.head.Complete: // else it might have moved to a module that was not built
+	case c.seesLost(b):
 		reason := "is lost: module " + b.Module + " does not state it any more"
 		if !m.known {
 			reason = "is lost: module " + b.Module + " is gone"
 			if slices.Contains(c.head.Orphans, b.File) {
 				reason += " (" + b.File + " belongs to no library any more)"
 			}
+		}
+		if !c.head.Complete {
+			reason += ", unless it moved to one that was not built"
 		}
 		v := c.grave(b.Name, nil)
 		if b.Kind == "axiom" {
@@ -404,6 +271,20 @@ func (c *comparison) vanished(b *runner.Theorem) {
 	c.enter(e, changes)
 }
 
+// seesLost reports whether the head is able to tell that a theorem is gone. A complete
+// inventory is. One that lacks modules is if the theorem's own was listed or is gone, and
+// the commit fails whatever became of it: then it may at worst have moved to a module that
+// does not build, and no verdict is wrong.
+func (c *comparison) seesLost(b *runner.Theorem) bool {
+	switch m := c.headMods[key(b.Module)]; {
+	case c.head.Complete:
+		return true
+	case c.policy.partial || c.head.Inventory == "" || m.known && !m.good:
+		return false
+	}
+	return c.fails
+}
+
 // newUnknown says why the base is unable to tell that it did not have a theorem, or "".
 func (c *comparison) newUnknown(h *runner.Theorem) string {
 	if c.base.Complete {
@@ -420,68 +301,11 @@ func (c *comparison) newUnknown(h *runner.Theorem) string {
 
 // grave is the verdict of a theorem that was lost or says something else. h is nil for
 // one that was lost.
-func (c *comparison) grave(name string, h *runner.Theorem) runner.Verdict {
-	if h != nil && c.accepted(h) {
-		return runner.Neutral
-	}
-	switch l := c.policy.lock; {
-	// A list of promises that comes with the very change it might cover says nothing yet.
-	case l != nil && c.baseLock != nil:
-		if !l.promises(name) && (h == nil || !l.promises(h.Name)) {
-			return runner.Neutral
-		}
-	case c.policy.warn:
-		return runner.Neutral
-	}
-	return runner.Failure
-}
-
 // accepted reports whether the head's promises have the theorem as it is now.
-func (c *comparison) accepted(h *runner.Theorem) bool {
-	l := c.policy.lock
-	return l != nil && l.scheme == c.head.Scheme && l.agrees(h)
-}
-
 // tolerance says why something grave is only told.
-func (c *comparison) tolerance(v runner.Verdict, name string, h *runner.Theorem) string {
-	l := c.policy.lock
-	switch {
-	case v != runner.Neutral || l == nil:
-		return ""
-	case h != nil && c.accepted(h):
-		return " (accepted in " + l.file + ")"
-	case c.baseLock != nil && !l.promises(name):
-		return " (not promised in " + l.file + ")"
-	}
-	return ""
-}
-
 // unlocked reports whether what was promised at the base is promised no more, under
 // neither name.
-func (c *comparison) unlocked(was, is string) bool {
-	if !c.baseLock[was] || c.policy.broken {
-		return false
-	}
-	l := c.policy.lock
-	return l == nil || !l.promises(was) && !l.promises(is)
-}
-
 // brokenPromises enters promises of the base that were of no theorem there and are gone.
-func (c *comparison) brokenPromises() {
-	if len(c.baseLock) == 0 {
-		return
-	}
-	there := make(map[string]bool, len(c.base.Theorems))
-	for i := range c.base.Theorems {
-		there[c.base.Theorems[i].Name] = true
-	}
-	for name := range c.baseLock {
-		if !there[name] && c.unlocked(name, name) {
-			c.enter(runner.Entry{Name: name, File: c.base.Lock.File}, []change{{runner.Unlocked, runner.Neutral, "was promised at the base, where it did not exist, and is not any more"}})
-		}
-	}
-}
-
 // enter files what happened to one theorem.
 func (c *comparison) enter(e runner.Entry, changes []change) {
 	changes = merged(changes)

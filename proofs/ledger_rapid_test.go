@@ -163,7 +163,7 @@ func TestVerdictsAreMonotonic(t *testing.T) {
 		}
 		for _, v := range []runner.Verdict{runner.Success, runner.Error, runner.Failure} {
 			res := runner.Result{Verdict: v, Reason: "so", Proofs: head}
-			st := New(Config{Ratchet: true}).settle(&res, nil, &runner.Workspace{Dir: dir, Earlier: &runner.Result{Proofs: base}})
+			st := New(Config{Ratchet: true}).settle(&res, []outcome{{modules: head.Modules, inventory: head.Inventory}}, &runner.Workspace{Dir: dir, Earlier: &runner.Result{Proofs: base}})
 			st.fold(&res)
 			if !worse(res.Verdict, v) || res.Reason == "" {
 				t.Errorf("%s became %s", v, res.Verdict)

@@ -68,6 +68,7 @@ func (s *Stage) settle(res *runner.Result, outcomes []outcome, ws *runner.Worksp
 	if err == nil {
 		pol.lock = l
 	}
+	pol.partial = len(outcomes) < len(s.cfg.Dirs) || slices.ContainsFunc(outcomes, func(o outcome) bool { return len(o.modules) == 0 || o.inventory == "" })
 	c := compare(ws.Earlier.Proofs, p, pol)
 	c.ledger.Base, c.ledger.Run = base, ws.EarlierRun
 	p.Ledger = &c.ledger

@@ -38,6 +38,13 @@ func brokenModule(p *runner.Proofs) { // M does not build
 	p.Modules[0].Verdict, p.Modules[0].Reason = runner.Failure, "M.lean:1:1: oh"
 }
 
+func killedModule(p *runner.Proofs) {
+	p.Complete = false
+	p.Modules[0].Verdict, p.Modules[0].Reason = runner.Error, "Lean was killed"
+}
+
+func inN(t runner.Theorem) runner.Theorem { t.Module, t.File = "N", "N.lean"; return t }
+
 func lockOf(t *testing.T, scheme string, ts ...runner.Theorem) *lock {
 	t.Helper()
 	var b strings.Builder
@@ -79,8 +86,12 @@ func TestCompare(t *testing.T) {
 		{name: "lost with its module", base: inv(thm("a", "p")), head: edit(inv(), func(p *runner.Proofs) { p.Modules = p.Modules[1:] }), want: []string{"lost failure a: module M is gone"}},
 		{name: "its module has become an orphan", base: inv(thm("a", "p")), head: edit(inv(), func(p *runner.Proofs) { p.Modules, p.Orphans = p.Modules[1:], []string{"M.lean"} }), want: []string{"lost failure a: M.lean belongs to no library"}},
 		{name: "its module does not build", base: inv(thm("a", "p")), head: edit(inv(), brokenModule), want: []string{"unchecked error a: module M was not built: M.lean:1:1: oh"}},
-		{name: "it may be in a module that does not build", base: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Module = "N" })), head: edit(inv(), brokenModule), want: []string{"unchecked error a: is not in module N any more, and the inventory of the others is not complete"}},
-		{name: "its module is unknown", base: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Module = "O" })), head: edit(inv(), brokenModule), want: []string{"unchecked error a: does not know module O"}},
+		{name: "its module was listed, another does not build", base: inv(inN(thm("a", "p"))), head: edit(inv(), brokenModule), want: []string{"lost failure a: module N does not state it any more, unless it moved to one that was not built"}},
+		{name: "its module is gone, another does not build", base: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Module = "O" })), head: edit(inv(), brokenModule), want: []string{"lost failure a: module O is gone, unless it moved to one that was not built"}},
+		{name: "it may be in a module that was not built, which is no fault", base: inv(inN(thm("a", "p"))), head: edit(inv(), killedModule), want: []string{"unchecked error a: is not in module N any more, and the inventory of the others is not complete"}},
+		{name: "gone, and another was not built, which is no fault", base: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Module = "O" })), head: edit(inv(), killedModule), want: []string{"unchecked error a: does not know module O"}},
+		{name: "it may be in a project that is not known", base: inv(inN(thm("a", "p"))), head: edit(inv(), brokenModule), policy: policy{partial: true}, want: []string{"unchecked error a: is not in module N any more"}},
+		{name: "nothing was listed", base: inv(inN(thm("a", "p"))), head: edit(edit(inv(), brokenModule), func(p *runner.Proofs) { p.Inventory = "" }), want: []string{"unchecked error a: is not in module N any more"}},
 		{name: "rejected, and so not good, but listed", base: inv(thm("a", "p")), head: edit(inv(), func(p *runner.Proofs) { p.Modules[0].Verdict = runner.Failure }), want: []string{"lost failure a: module M does not state it"}},
 		{name: "new", base: inv(), head: inv(thm("a", "p")), want: []string{"new neutral a: is new"}},
 		{name: "new on sorry", base: inv(), head: inv(thm("a", "p", "sorryAx")), want: []string{"new-sorry,new failure a: rests on sorry; is new"}},
