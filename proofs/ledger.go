@@ -37,7 +37,7 @@ type comparison struct {
 	kinds      map[string]string // of the head's axioms
 	baseMods   map[string]moduleState
 	headMods   map[string]moduleState
-	baseLock   map[string]bool // promised at the base; nil without a list there
+	baseLock   map[string]bool // promised at the base; nil if nothing was
 	sameHashes bool            // one scheme: hashes compare
 	sameTools  bool            // one tool chain, as far as known
 	headBlame  bool            // if hashes do not compare, it is the head that lacks them
@@ -84,7 +84,8 @@ func compare(base, head *runner.Proofs, p policy) *comparison {
 	for _, a := range head.Axioms {
 		c.kinds[a.Name] = a.Kind
 	}
-	if base.Lock != nil {
+	// A list without promises, or one that could not be read, frees no theorem from review.
+	if base.Lock != nil && len(base.Lock.Promised) > 0 {
 		c.baseLock = make(map[string]bool, len(base.Lock.Promised))
 		for _, n := range base.Lock.Promised {
 			c.baseLock[n] = true
@@ -197,11 +198,6 @@ func (c *comparison) pair(hi, bi int32) {
 	c.enter(e, changes)
 }
 
-// statement tells whether a theorem still states what it stated.
-// hashless says why two hashes do not compare.
-// newDebt tells what a theorem may not rest on, rests on, and did not at the base.
-// debts words what came to bear on a theorem.
-// kindOf is AxiomSorry, AxiomNative or AxiomOther, and "" for what a proof may rest on.
 // appeared enters a theorem that the base has not.
 func (c *comparison) appeared(h *runner.Theorem) {
 	var changes []change
@@ -299,13 +295,6 @@ func (c *comparison) newUnknown(h *runner.Theorem) string {
 	return ""
 }
 
-// grave is the verdict of a theorem that was lost or says something else. h is nil for
-// one that was lost.
-// accepted reports whether the head's promises have the theorem as it is now.
-// tolerance says why something grave is only told.
-// unlocked reports whether what was promised at the base is promised no more, under
-// neither name.
-// brokenPromises enters promises of the base that were of no theorem there and are gone.
 // enter files what happened to one theorem.
 func (c *comparison) enter(e runner.Entry, changes []change) {
 	changes = merged(changes)

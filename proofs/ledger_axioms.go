@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
+// newDebt tells what a theorem may not rest on, rests on, and did not at the base.
 func (c *comparison) newDebt(b, h *runner.Theorem) []change {
 	if slices.Equal(b.Axioms, h.Axioms) {
 		return nil
@@ -43,6 +44,7 @@ func (c *comparison) newDebt(b, h *runner.Theorem) []change {
 	return c.debts(sorry, others, nativeOnes, " now")
 }
 
+// debts words what came to bear on a theorem.
 func (c *comparison) debts(sorry bool, others, natives []string, now string) (list []change) {
 	if sorry {
 		v := runner.Failure
@@ -60,6 +62,7 @@ func (c *comparison) debts(sorry bool, others, natives []string, now string) (li
 	return list
 }
 
+// kindOf is AxiomSorry, AxiomNative or AxiomOther, and "" for what a proof may rest on.
 func (c *comparison) kindOf(axiom string) string {
 	switch kind := c.kinds[axiom]; {
 	case kind == runner.AxiomStandard, kind == runner.AxiomAllowed:

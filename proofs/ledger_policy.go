@@ -2,6 +2,8 @@ package proofs
 
 import "github.com/holdfast-ci/holdfast/runner"
 
+// grave is the verdict of a theorem that was lost or says something else. h is nil for
+// one that was lost.
 func (c *comparison) grave(name string, h *runner.Theorem) runner.Verdict {
 	if h != nil && c.accepted(h) {
 		return runner.Neutral
@@ -18,11 +20,13 @@ func (c *comparison) grave(name string, h *runner.Theorem) runner.Verdict {
 	return runner.Failure
 }
 
+// accepted reports whether the head's promises have the theorem as it is now.
 func (c *comparison) accepted(h *runner.Theorem) bool {
 	l := c.policy.lock
 	return l != nil && l.scheme == c.head.Scheme && l.agrees(h)
 }
 
+// tolerance says why something grave is only told.
 func (c *comparison) tolerance(v runner.Verdict, name string, h *runner.Theorem) string {
 	l := c.policy.lock
 	switch {
@@ -36,6 +40,8 @@ func (c *comparison) tolerance(v runner.Verdict, name string, h *runner.Theorem)
 	return ""
 }
 
+// unlocked reports whether what was promised at the base is promised no more, under
+// neither name.
 func (c *comparison) unlocked(was, is string) bool {
 	if !c.baseLock[was] || c.policy.broken {
 		return false
@@ -44,6 +50,7 @@ func (c *comparison) unlocked(was, is string) bool {
 	return l == nil || !l.promises(was) && !l.promises(is)
 }
 
+// brokenPromises enters promises of the base that were of no theorem there and are gone.
 func (c *comparison) brokenPromises() {
 	if len(c.baseLock) == 0 {
 		return

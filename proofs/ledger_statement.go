@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
+// statement tells whether a theorem still states what it stated.
 func (c *comparison) statement(changes []change, b, h *runner.Theorem) []change {
 	alike := b.Statement != "" && samePrint(b.Statement, h.Statement) && !shortened(b.Statement) && !shortened(h.Statement)
 	differs := b.Statement != "" && h.Statement != "" && !samePrint(b.Statement, h.Statement)
@@ -49,6 +50,7 @@ func (c *comparison) statement(changes []change, b, h *runner.Theorem) []change 
 	return changes
 }
 
+// hashless says why two hashes do not compare.
 func (c *comparison) hashless(b, h *runner.Theorem) string {
 	switch {
 	case c.sameHashes && h.Hash == "":

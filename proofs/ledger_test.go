@@ -210,6 +210,10 @@ func TestCompare(t *testing.T) {
 			want: []string{"changed failure a: states", "changed neutral b: (accepted in proofs.lock)"},
 		},
 		{
+			name: "an empty list at the base frees nothing", base: edit(inv(thm("a", "p")), promised()), head: inv(thm("a", "q")), policy: policy{lock: lockOf(t, "term/1")},
+			want: []string{"changed failure a: states something else"},
+		},
+		{
 			name: "unlocked", base: edit(inv(thm("a", "p"), thm("b", "q")), promised("a", "b", "nowhere")), head: inv(thm("a", "p")), policy: policy{lock: lockOf(t, "term/1")},
 			want: []string{"lost,unlocked neutral b: (not promised in proofs.lock); was promised", "unlocked neutral a: was promised at the base and is not any more", "unlocked neutral nowhere: where it did not exist"},
 		},
