@@ -65,9 +65,6 @@ type logParser struct {
 }
 
 var (
-	headForm  = regexp.MustCompile(`^(?:(\S{1,8}) )?\[(\d+|\?)/(\d+|\?)\](?: \(Optional\))? (\w+) (.+?)(?: \(([0-9][0-9a-zµ.]*)\))?$`)
-	placeForm = regexp.MustCompile(`^([^\x00]+?\.lean):(\d+):(\d+): (.*)$`)
-	oldForm   = regexp.MustCompile(`^(?:(trace|info|warning|error): )?([^\x00]+?\.lean):(\d+):(\d+): (error|warning|information|info): ?(.*)$`)
 	jobsForm  = regexp.MustCompile(`^(?:Build completed successfully|All targets up-to-date)(?:\.| \((\d+) jobs?\)\.?)$`)
 	ansiForm  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
 	exitForm  = regexp.MustCompile(`\bexited with code (\d+)`)
@@ -109,22 +106,15 @@ func (p *logParser) line(s string) {
 		}
 		return
 	}
-	// The expressions are dear where a program prints a hundred megabytes.
-	if strings.Contains(s, ".lean:") {
-		if m := oldForm.FindStringSubmatch(s); m != nil {
-			level := m[5]
-			if level == "information" {
-				level = "info"
-			}
-			p.add(level, m[2], m[3], m[4], m[6])
-			return
-		}
+	if level, file, line, column, text, ok := parseOld(s); ok {
+		p.add(level, file, line, column, text)
+		return
 	}
-	if level, text, ok := strings.Cut(s, ": "); ok && (level == "error" || level == "warning" || level == "info" || level == "trace") {
-		if at := placeForm.FindStringSubmatch(text); at != nil {
-			p.add(level, at[1], at[2], at[3], at[4])
+	if level, all, ok := parseLevel(s); ok {
+		if file, line, column, text, ok := parsePlace(all); ok {
+			p.add(level, file, line, column, text)
 		} else {
-			p.add(level, "", "", "", text)
+			p.add(level, "", "", "", all)
 		}
 		return
 	}
@@ -136,18 +126,11 @@ func (p *logParser) line(s string) {
 
 // head reads the line that starts a unit.
 func (p *logParser) head(s string) bool {
-	if at := strings.IndexByte(s, '['); at < 0 || at > 40 {
+	h, ok := parseHeading(s)
+	if !ok {
 		return false
 	}
-	m := headForm.FindStringSubmatch(s)
-	if m == nil {
-		return false
-	}
-	replayed, known := verbs[m[4]]
-	if !known {
-		return false
-	}
-	icon, verb, name := m[1], m[4], p.caption(m[5])
+	replayed, name := verbs[h.verb], p.caption(h.name)
 	p.listing, p.message = false, nil
 	u := p.log.units[name]
 	if u == nil {
@@ -165,13 +148,13 @@ func (p *logParser) head(s string) bool {
 	}
 	p.unit = u
 	// With an icon, the -ing form says that it did not get there. Without, it is the only form.
-	if icon == "✖" || icon != "" && strings.HasSuffix(verb, "ing") {
+	if h.icon == "✖" || h.icon != "" && strings.HasSuffix(h.verb, "ing") {
 		u.failed = true
 	}
-	if d, err := time.ParseDuration(m[6]); err == nil && d >= 0 {
+	if d, err := time.ParseDuration(h.time); err == nil && d >= 0 {
 		u.seconds += d.Seconds()
 	}
-	total, _ := strconv.Atoi(m[3])
+	total, _ := strconv.Atoi(h.total)
 	p.log.jobs = max(p.log.jobs, total)
 	if p.progress != nil {
 		p.progress(u)
@@ -236,8 +219,7 @@ func (u *unit) exitCode() int {
 type lineWriter struct {
 	part []byte
 	emit func(string)
-	max  int  // where an endless line is cut; 0 means maxLine
-	cut  bool // one was
+	max  int // where an endless line is cut; 0 means maxLine
 }
 
 // maxLine is enough for what is kept of a message.
@@ -250,12 +232,7 @@ func (w *lineWriter) Write(b []byte) (int, error) {
 	}
 	for len(b) > 0 {
 		line, rest, ended := bytes.Cut(b, []byte{'\n'})
-		room := limit - len(w.part)
-		if room < len(line) {
-			w.cut = true
-			line = line[:room]
-		}
-		w.part = append(w.part, line...)
+		w.part = append(w.part, line[:min(len(line), limit-len(w.part))]...)
 		if ended {
 			w.flush()
 		}

@@ -79,6 +79,10 @@ func Wrapped(args, environ []string) (code int, ok bool) {
 	return code, true
 }
 
+// maxMessage is where a line of Lean's output is cut; a longer message is read from what
+// Lake makes of it.
+const maxMessage = 4 << 20
+
 // run runs Lean and fills in the record. The error is not nil if it could not be started.
 func (c *compilation) run(real string, args, environ []string) (int, error) {
 	cmd := exec.Command(real, args...)
@@ -95,7 +99,11 @@ func (c *compilation) run(real string, args, environ []string) (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 127, err
 	}
-	lines := &lineWriter{max: 4 << 20, emit: c.line}
+	complete := true
+	lines := &lineWriter{max: maxMessage, emit: func(s string) {
+		complete = complete && (len(s) < maxMessage || s[0] != '{')
+		c.line(s)
+	}}
 	_, copied := io.Copy(os.Stdout, io.TeeReader(out, lines))
 	if copied != nil {
 		io.Copy(io.Discard, out) // nobody reads us any more; Lean must not hang
@@ -118,7 +126,7 @@ func (c *compilation) run(real string, args, environ []string) (int, error) {
 			}
 		}
 	}
-	c.Structured = slices.Contains(args, "--json") && !lines.cut
+	c.Structured = slices.Contains(args, "--json") && complete
 	return c.Code, nil
 }
 

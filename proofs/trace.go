@@ -46,10 +46,10 @@ func parseTrace(b []byte) (list []diagnostic, dropped int, ok bool) {
 // placed makes a diagnostic of a message that may start with its place.
 func placed(level, text string) diagnostic {
 	first, rest, more := strings.Cut(text, "\n")
-	if at := placeForm.FindStringSubmatch(cut(first, maxText)); at != nil {
-		d := diagnostic{level: level, file: cleanPath(at[1]), text: at[4]}
-		d.line, _ = strconv.Atoi(at[2])
-		d.column, _ = strconv.Atoi(at[3])
+	if file, line, column, text, ok := parsePlace(cut(first, maxText)); ok {
+		d := diagnostic{level: level, file: cleanPath(file), text: text}
+		d.line, _ = strconv.Atoi(line)
+		d.column, _ = strconv.Atoi(column)
 		if more {
 			d.text += "\n" + rest
 		}
