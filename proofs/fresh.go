@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,12 +58,12 @@ func (e *examination) twice(ctx context.Context, o outcome) (outcome, error) {
 		err = e.pass(ctx, &o)
 	}
 	fresh := e.cache
-	e.cache, e.log = cache, log
+	e.fromNothing, e.cache, e.log = false, cache, log
 	if err != nil {
 		e.recover()
 		return o, err
 	}
-	if err := adopt(cache, fresh); err != nil {
+	if err := e.adopt(fresh); err != nil {
 		o.warnings = append(o.warnings, "keep the listings of the fresh build: "+err.Error())
 	}
 	os.RemoveAll(build + asideExt)
@@ -154,19 +155,32 @@ func changed(before, after map[string]string) (n int, first string) {
 }
 
 // adopt moves what a fresh examination kept to where the next one looks for it.
-func adopt(cache, fresh string) error {
+func (e *examination) adopt(fresh string) error {
 	entries, err := os.ReadDir(fresh)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		to := filepath.Join(cache, entry.Name())
-		if err := os.RemoveAll(to); err != nil {
+		to := filepath.Join(e.cache, entry.Name())
+		if strings.HasPrefix(entry.Name(), "program-") {
+			to = filepath.Join(e.programs(), entry.Name())
+		}
+		// Somebody may be reading what is there: it goes last.
+		old := filepath.Join(fresh, "old-"+entry.Name())
+		if err := os.Rename(to, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		if err := os.Rename(filepath.Join(fresh, entry.Name()), to); err != nil {
 			return err
 		}
 	}
-	return os.Remove(fresh)
+	return os.RemoveAll(fresh)
+}
+
+// programs is where our own programs are kept compiled: several projects share it.
+func (e *examination) programs() string {
+	if e.ws.Trusted && e.ws.Cache != "" && !e.fromNothing {
+		return e.ws.Cache
+	}
+	return e.cache
 }

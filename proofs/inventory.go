@@ -103,11 +103,7 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 	if e.breakInventory {
 		source = []byte("#eval this_does_not_elaborate\n")
 	}
-	base := e.cache
-	if e.ws.Trusted && e.ws.Cache != "" && !e.fromNothing { // several projects share it
-		base = e.ws.Cache
-	}
-	dir := filepath.Join(base, "program-"+digest(string(source), string(inventoryRunner), e.tool.id()))
+	dir := filepath.Join(e.programs(), "program-"+digest(string(source), string(inventoryRunner), e.tool.id()))
 	compiled := filepath.Join(dir, "HoldfastInventory.olean")
 	env := e.environ(e.tool, "LEAN_PATH="+dir)
 	if _, err := os.Stat(compiled); err != nil {

@@ -65,9 +65,9 @@ type logParser struct {
 }
 
 var (
-	jobsForm  = regexp.MustCompile(`^(?:Build completed successfully|All targets up-to-date)(?:\.| \((\d+) jobs?\)\.?)$`)
-	ansiForm  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
-	exitForm  = regexp.MustCompile(`\bexited with code (\d+)`)
+	jobsForm = regexp.MustCompile(`^(?:Build completed successfully|All targets up-to-date)(?:\.| \((\d+) jobs?\)\.?)$`)
+	ansiForm = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+	exitForm = regexp.MustCompile(`\bexited with code (\d+)`)
 )
 
 // verbs that head a unit, and whether they say that it was not built now.
