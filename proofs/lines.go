@@ -23,7 +23,7 @@ func parseHeading(s string) (h heading, ok bool) {
 	s, ok = strings.CutPrefix(s, "[")
 	counts, s, ok2 := strings.Cut(s, "] ")
 	done, total, ok3 := strings.Cut(counts, "/")
-	if !ok || !ok2 || !ok3 || !count(done) || !count(total) {
+	if !ok || !ok2 || !ok3 || !isCount(done) || !isCount(total) {
 		return heading{}, false
 	}
 	h.total = total
@@ -40,8 +40,8 @@ func parseHeading(s string) (h heading, ok bool) {
 	return h, true
 }
 
-// count reports whether s is a number or the mark of one that is not known.
-func count(s string) bool { return s == "?" || digits(s) }
+// isCount reports whether s is a number or the mark of one that is not known.
+func isCount(s string) bool { return s == "?" || digits(s) }
 
 func digits(s string) bool {
 	for i := range len(s) {
