@@ -174,7 +174,7 @@ func entry(e *runner.Entry, kind string, compare bool) string {
 		b += " (" + code(p) + ")"
 	}
 	if e.Reason != "" {
-		b += ": " + prose(e.Reason)
+		b += " " + prose(e.Reason) // it goes on where the name ends
 	}
 	b += "\n"
 	if compare && (e.Old != "" || e.New != "") {
