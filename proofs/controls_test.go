@@ -13,7 +13,7 @@ import (
 // TestNegativeControls examines a commit with real Lean in which every theorem meets a fate
 // of its own, and wants each fate named, and no other theorem accused.
 func TestNegativeControls(t *testing.T) {
-	cfg := Config{Toolchains: []string{leanHome(t)}, Ratchet: true}
+	cfg := Config{Toolchains: []string{leanHome(t)}, Ratchet: true, Replay: ReplayOff}
 	cache := t.TempDir()
 	base := run(t, cfg, workspace(t, lay(t, "ledger/base"), cache))
 	if base.Verdict != runner.Failure || !base.Proofs.Complete || base.Proofs.Ledger != nil {

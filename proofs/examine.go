@@ -122,7 +122,7 @@ func (e *examination) pass(ctx context.Context, o *outcome) error {
 		if err != nil {
 			return err
 		}
-		e.judgeReplay(o, again)
+		e.judgeReplay(o, again, inv.decls)
 	}
 	return nil
 }

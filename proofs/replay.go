@@ -27,7 +27,7 @@ const (
 	// maxReplayRuns bounds the runs of one replay, and with it the search for a module
 	// that makes a checker crash.
 	maxReplayRuns = 64
-	// maxRejected bounds what a result carries of either kind.
+	// maxRejected bounds what a result carries of either kind; verdicts take account of all.
 	maxRejected = 200
 )
 
@@ -70,7 +70,6 @@ type replayed struct {
 	runner.Replay
 	exact bool
 	rests []rest
-	drop  int // faults that did not fit into the result
 }
 
 // replay sends the declarations of modules, which must be up to date, through the kernel
@@ -143,8 +142,7 @@ func (e *examination) replay(ctx context.Context, modules []*module, declared ma
 		}
 	}
 	record.add(good)
-	out.Rejected = sorted(out.Rejected, &out.drop)
-	out.Unknown = sorted(out.Unknown, new(int))
+	out.Rejected, out.Unknown = sorted(out.Rejected), sorted(out.Unknown)
 	return out, nil
 }
 
@@ -157,15 +155,10 @@ func byModule(a, b runner.Rejected) int {
 	return cmp.Or(strings.Compare(a.Module, b.Module), strings.Compare(a.Declaration, b.Declaration))
 }
 
-// sorted drops what is there twice, and what is too much.
-func sorted(list []runner.Rejected, dropped *int) []runner.Rejected {
+// sorted drops what is there twice.
+func sorted(list []runner.Rejected) []runner.Rejected {
 	slices.SortStableFunc(list, byModule)
-	list = slices.CompactFunc(list, func(a, b runner.Rejected) bool { return byModule(a, b) == 0 })
-	if len(list) > maxRejected {
-		*dropped += len(list) - maxRejected
-		list = list[:maxRejected]
-	}
-	return list
+	return slices.CompactFunc(list, func(a, b runner.Rejected) bool { return byModule(a, b) == 0 })
 }
 
 // replayAll runs the tool until every module is told about, or cannot be: a module that

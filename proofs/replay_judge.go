@@ -2,14 +2,25 @@ package proofs
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // judgeReplay carries what the replay told into the verdicts of theorems: what the kernel
 // refuses, and what rests on it, fails; what could not be replayed is not known to hold.
-func (e *examination) judgeReplay(o *outcome, r replayed) {
+// decls are the declarations of the project, if they are known.
+//
+// The result of compiled code cannot be had again, as a replay has none (up to Lean 4.28,
+// from where on such a result is an axiom of its own). Where the configuration allows the
+// axiom that stands for it, and a declaration is known to rest on it, that the kernel did
+// not see the result is settled: it is told and changes no verdict. Compiled code without
+// that axiom is another matter.
+func (e *examination) judgeReplay(o *outcome, r replayed, decls []declaration) {
 	o.replay = r.Replay
+	o.replay.Rejected = r.Rejected[:min(len(r.Rejected), maxRejected)]
+	o.replay.Unknown = r.Unknown[:min(len(r.Unknown), maxRejected)]
 	if r.Tool == "" {
 		if e.cfg.Replay != ReplayOff {
 			o.warnings = append(o.warnings, "kernel replay: not run: "+r.Reason)
@@ -22,7 +33,7 @@ func (e *examination) judgeReplay(o *outcome, r replayed) {
 		}
 		return
 	}
-	refused, unknown := map[string]bool{}, map[string]bool{} // names of declarations
+	refused := map[string]bool{} // names of declarations
 	badModule, dimModule := map[string]runner.Rejected{}, map[string]runner.Rejected{}
 	for _, x := range r.Rejected {
 		if x.Declaration != "" {
@@ -32,10 +43,15 @@ func (e *examination) judgeReplay(o *outcome, r replayed) {
 			badModule[key(x.Module)] = x
 		}
 	}
+	settled := map[string]bool{}
+	if r.exact {
+		settled = e.settled(r.Unknown, decls)
+	}
+	r.Unknown = slices.DeleteFunc(slices.Clone(r.Unknown), func(x runner.Rejected) bool { return settled[x.Declaration] })
+	if n := len(settled); n > 0 {
+		o.warnings = append(o.warnings, fmt.Sprintf("%s not replayed through the kernel: native evaluation, which the configuration allows", choose(n, "1 declaration was", fmt.Sprintf("%d declarations were", n))))
+	}
 	for _, x := range r.Unknown {
-		if x.Declaration != "" {
-			unknown[x.Declaration] = true
-		}
 		if x.Declaration == "" || !r.exact {
 			dimModule[key(x.Module)] = x
 		}
@@ -59,7 +75,7 @@ func (e *examination) judgeReplay(o *outcome, r replayed) {
 			if v, reason = runner.Error, "could not be replayed through the kernel: "+x.Text; refused[x.Declaration] {
 				v, reason = runner.Failure, "is no theorem, the kernel rejects it: "+x.Text
 			}
-		} else if on := restsOn[[2]string{k, t.Name}]; on != "" {
+		} else if on := restsOn[[2]string{k, t.Name}]; on != "" && !settled[on] {
 			if v, reason = runner.Error, "rests on "+userName(on)+", which could not be replayed through the kernel"; refused[on] {
 				v, reason = runner.Failure, "rests on "+userName(on)+", which the kernel rejects"
 			}
@@ -75,6 +91,24 @@ func (e *examination) judgeReplay(o *outcome, r replayed) {
 		}
 	}
 	e.tellReplay(o, r)
+}
+
+// settled are the declarations of the list that could not be replayed for native
+// evaluation alone, and rest on an axiom for it that is allowed.
+func (e *examination) settled(list []runner.Rejected, decls []declaration) map[string]bool {
+	asked := map[string]bool{}
+	for _, x := range list {
+		if x.Declaration != "" && strings.HasPrefix(x.Text, "(interpreter) ") {
+			asked[x.Declaration] = true
+		}
+	}
+	out := map[string]bool{}
+	for i := range decls {
+		if d := &decls[i]; asked[d.Name] && slices.ContainsFunc(d.Axioms, func(a string) bool { return native(a) && slices.Contains(e.cfg.AllowedAxioms, a) }) {
+			out[d.Name] = true
+		}
+	}
+	return out
 }
 
 // tellReplay adds findings, and the sentences for the reason of the stage.
@@ -102,13 +136,13 @@ func (e *examination) tellReplay(o *outcome, r replayed) {
 		}
 		return what + ": " + x.Text
 	}
-	for _, x := range r.Rejected {
+	for _, x := range r.Rejected[:min(len(r.Rejected), maxRejected)] {
 		file, line := place(x)
 		o.findings = append(o.findings, runner.Finding{Verdict: runner.Failure, Rule: "kernel", File: file, Line: line, Text: "the kernel rejects " + say(x)})
 	}
 	if n := len(r.Rejected); n > 0 {
 		o.kernel = "the kernel rejects " + say(r.Rejected[0])
-		if n += r.drop; n > 1 {
+		if n > 1 {
 			o.kernel += fmt.Sprintf(", and %d more", n-1)
 		}
 	}
@@ -144,6 +178,5 @@ func mergeReplay(into *runner.Replay, r runner.Replay) {
 	into.Seconds += r.Seconds
 	into.Rejected = append(into.Rejected, r.Rejected...)
 	into.Unknown = append(into.Unknown, r.Unknown...)
-	into.Rejected = sorted(into.Rejected, new(int))
-	into.Unknown = sorted(into.Unknown, new(int))
+	into.Rejected, into.Unknown = sorted(into.Rejected), sorted(into.Unknown)
 }

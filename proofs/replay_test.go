@@ -121,7 +121,7 @@ func TestJudgeReplay(t *testing.T) {
 	e.judgeReplay(&o, replayed{Replay: runner.Replay{
 		Tool: "leanchecker", Rejected: []runner.Rejected{{Module: "A.B", Declaration: "_private.A.B.0.A.x", Text: "bad"}},
 		Unknown: []runner.Rejected{{Module: "A.D", Text: "killed"}},
-	}})
+	}}, nil)
 	want := []string{
 		"failure is of a module that the kernel rejects: bad", "error may rest on module A.B, which the kernel rejects",
 		"error is of a module that could not be replayed through the kernel: killed",
@@ -143,15 +143,67 @@ func TestJudgeReplay(t *testing.T) {
 
 	o = theorems()
 	e.cfg.Replay = ReplayRequire
-	e.judgeReplay(&o, replayed{Replay: runner.Replay{Reason: "no tool"}})
+	e.judgeReplay(&o, replayed{Replay: runner.Replay{Reason: "no tool"}}, nil)
 	if !strings.Contains(o.unsure, "not run: no tool") || o.hint == "" {
 		t.Errorf("%q %q", o.unsure, o.hint)
 	}
 	o = theorems()
 	e.cfg.Replay = ReplayAuto
-	e.judgeReplay(&o, replayed{Replay: runner.Replay{Reason: "no tool"}})
+	e.judgeReplay(&o, replayed{Replay: runner.Replay{Reason: "no tool"}}, nil)
 	if o.unsure != "" || len(o.warnings) != 1 || o.theorems[0].Verdict != runner.Success {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestJudgeMany: a result carries a few of very many faults; every one has its verdict.
+func TestJudgeMany(t *testing.T) {
+	e := builtProject(t, t.TempDir(), "A.B")
+	var o outcome
+	r := replayed{Replay: runner.Replay{Tool: "tool"}, exact: true}
+	for i := range 2 * maxRejected {
+		name := fmt.Sprintf("A.t%04d", i)
+		o.theorems = append(o.theorems, runner.Theorem{Name: name, Kind: "theorem", Module: "A.B", Verdict: runner.Success})
+		r.Rejected = append(r.Rejected, runner.Rejected{Module: "A.B", Declaration: name, Text: "no"})
+	}
+	e.judgeReplay(&o, r, nil)
+	for _, th := range o.theorems {
+		if th.Verdict != runner.Failure {
+			t.Fatalf("%+v", th)
+		}
+	}
+	if len(o.replay.Rejected) != maxRejected || len(o.findings) != maxRejected || !strings.HasSuffix(o.kernel, "and 399 more") {
+		t.Errorf("%d, %d, %s", len(o.replay.Rejected), len(o.findings), o.kernel)
+	}
+}
+
+// TestJudgeNative: what a replay cannot repeat is settled where the axiom for it is
+// allowed, and the declaration rests on it.
+func TestJudgeNative(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		allowed []string
+		axioms  []string
+		text    string
+		exact   bool
+		verdict runner.Verdict
+	}{
+		{"allowed", []string{"Lean.ofReduceBool"}, []string{"Lean.ofReduceBool"}, "(interpreter) unknown declaration 'x'", true, runner.Success},
+		{"not allowed", nil, []string{"Lean.ofReduceBool"}, "(interpreter) unknown declaration 'x'", true, runner.Error},
+		{"without the axiom", []string{"Lean.ofReduceBool"}, []string{"propext"}, "(interpreter) unknown declaration 'x'", true, runner.Error},
+		{"another axiom", []string{"mine"}, []string{"mine"}, "(interpreter) unknown declaration 'x'", true, runner.Error},
+		{"something else", []string{"Lean.ofReduceBool"}, []string{"Lean.ofReduceBool"}, "deep recursion detected", true, runner.Error},
+		{"a tool that stops at the first", []string{"Lean.ofReduceBool"}, []string{"Lean.ofReduceBool"}, "(interpreter) unknown declaration 'x'", false, runner.Error},
+	} {
+		e := builtProject(t, t.TempDir(), "A.B")
+		e.cfg.AllowedAxioms = tt.allowed
+		o := outcome{theorems: []runner.Theorem{{Name: "A.t", Kind: "theorem", Module: "A.B", Verdict: runner.Success}}}
+		e.judgeReplay(&o, replayed{
+			Replay: runner.Replay{Tool: "tool", Unknown: []runner.Rejected{{Module: "A.B", Declaration: "A.t._proof_1", Text: tt.text}}},
+			exact:  tt.exact, rests: []rest{{"A.B", "A.t", "A.t._proof_1"}},
+		}, []declaration{{Name: "A.t._proof_1", Axioms: tt.axioms}})
+		if v := o.theorems[0].Verdict; v != tt.verdict || (o.unsure == "") != (v == runner.Success) || len(o.replay.Unknown) != 1 || (len(o.warnings) > 0) != (v == runner.Success) {
+			t.Errorf("%s: %s: %q, %q, %q", tt.name, v, o.theorems[0].Reason, o.unsure, o.warnings)
+		}
 	}
 }
 
