@@ -14,6 +14,10 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/proc"
 )
 
+// maxChecker bounds what one run of a foreign checker may print: a line for each module
+// and one message.
+const maxChecker = 4 << 20
+
 // replayTool chooses the best tool that there is: leanchecker of the tool chain, a
 // lean4checker made for the very same version, our own program.
 func (e *examination) replayTool(ctx context.Context) (*replayTool, error) {
@@ -138,7 +142,7 @@ func newChecked(tool string, modules []*module, verbose bool) *checked {
 
 // line takes one line of either stream.
 func (c *checked) line(line string) {
-	if c.bytes += len(line) + 1; c.bytes > maxReplay {
+	if c.bytes += len(line) + 1; c.bytes > maxChecker {
 		if c.flood != nil {
 			c.flood()
 		}
@@ -165,7 +169,7 @@ func (c *checked) line(line string) {
 // round says what became of the modules.
 func (c *checked) round(exit proc.Exit) replayRound {
 	r := replayRound{passed: map[string]bool{}, timedOut: exit.TimedOut}
-	if exit.OK() && c.bytes <= maxReplay {
+	if exit.OK() && c.bytes <= maxChecker {
 		for k := range c.names {
 			// With its option for progress it names what it replayed. Not every version
 			// had that, and then it took one module and ended with 1 without it.
@@ -182,8 +186,8 @@ func (c *checked) round(exit proc.Exit) replayRound {
 			r.passed[k] = true
 		}
 	}
-	if c.bytes > maxReplay {
-		r.broken = fmt.Sprintf("the checker printed more than %d MiB", maxReplay>>20)
+	if c.bytes > maxChecker {
+		r.broken = fmt.Sprintf("the checker printed more than %d MiB", maxChecker>>20)
 		return r
 	}
 	declaration, text, message := c.message()

@@ -26,7 +26,7 @@ var replayRunner []byte
 // byReplay names our own program, which is not a second opinion.
 const byReplay = "holdfast replay (the same kernel once more, not another one)"
 
-// maxReplay bounds what one run of a checker may print.
+// maxReplay bounds what one run of our program may print.
 const maxReplay = 64 << 20
 
 // noReplayError says that the program does not run on a tool chain.
