@@ -52,11 +52,7 @@ func (e *examination) ownReplay(ctx context.Context) (*replayTool, error) {
 // prepare compiles a program of ours, once for a tool chain, and returns the folder with
 // it and with Run.lean, which calls it.
 func (e *examination) prepare(ctx context.Context, name string, source, caller []byte, what string) (string, error) {
-	base := e.cache
-	if e.ws.Trusted && e.ws.Cache != "" { // several projects share it
-		base = e.ws.Cache
-	}
-	dir := filepath.Join(base, "program-"+digest(string(source), string(caller), e.tool.id()))
+	dir := filepath.Join(e.programs(), "program-"+digest(string(source), string(caller), e.tool.id()))
 	compiled := filepath.Join(dir, name+".olean")
 	if _, err := os.Stat(compiled); err == nil {
 		return dir, nil
