@@ -88,9 +88,15 @@ func proofs(in *Input, p *runner.Proofs) []section {
 		order[i] = &p.Theorems[i]
 	}
 	slices.SortStableFunc(order, func(x, y *runner.Theorem) int { return cmp.Compare(rank(x.Verdict), rank(y.Verdict)) })
+	told := map[string]bool{} // by the ledger already
+	if p.Ledger != nil {
+		for i := range p.Ledger.Entries {
+			told[p.Ledger.Entries[i].Name] = true
+		}
+	}
 	for i, t := range order {
 		list.rows = append(list.rows, theorem(t))
-		if t.Verdict != runner.Success && t.Verdict != runner.Neutral && i < 10 {
+		if t.Verdict != runner.Success && t.Verdict != runner.Neutral && i < 10 && !told[t.Name] {
 			bad.rows = append(bad.rows, unproved(t))
 		}
 	}
