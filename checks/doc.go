@@ -55,6 +55,9 @@
 // "code+strings", "comments", or "raw" (the default for all other files). What a view
 // leaves out is blank, so that places stay what they are in the source.
 //
+// doc says in a few sentences why the rule is there and what to do about a violation; it
+// is shown by holdfast checks explain and goes into SARIF as the help text.
+//
 // severity = "warn" makes a violation a warning. on_missing says what it means that no
 // file matches, or that no function has the name: "error" (the default), "fail", or
 // "skip".

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,7 +158,7 @@ func (c *compiled) examine(src *source, t *tally) error {
 // search counts the matches of all patterns between two offsets.
 func (c *compiled) search(src *source, from, to int) (unit, error) {
 	u := unit{counts: make([]int, len(c.patterns))}
-	var offsets []int
+	var offsets [][2]int
 	for i, p := range c.patterns {
 		found, err := p.find(src, c.view, from, to)
 		if err != nil {
@@ -172,21 +173,23 @@ func (c *compiled) search(src *source, from, to int) (unit, error) {
 	if len(offsets) == 0 {
 		return u, nil
 	}
-	slices.Sort(offsets)
-	offsets = slices.Compact(offsets)
+	// Of several matches that begin together the longest stands for all.
+	slices.SortFunc(offsets, func(a, b [2]int) int { return cmp.Or(a[0]-b[0], b[1]-a[1]) })
+	offsets = slices.CompactFunc(offsets, func(a, b [2]int) bool { return a[0] == b[0] })
 	if u.cut = max(0, len(offsets)-maxHits); u.cut > 0 {
 		offsets = offsets[:maxHits]
 	}
 	for _, o := range offsets {
-		line, col := src.file.Position(o)
-		u.hits = append(u.hits, runner.Evidence{File: src.name, Line: line, Column: col, Text: lineText(src.file, line)})
+		line, col := src.file.Position(o[0])
+		e := runner.Evidence{File: src.name, Line: line, Column: col, Text: lineText(src.file, line)}
+		e.EndLine, e.EndColumn = src.file.Position(o[1])
+		u.hits = append(u.hits, e)
 	}
 	return u, nil
 }
 
-// find returns the offsets at which matches begin.
-func (m matcher) find(src *source, view scan.View, from, to int) ([]int, error) {
-	var out []int
+// find returns the offsets at which matches begin and end.
+func (m matcher) find(src *source, view scan.View, from, to int) ([][2]int, error) {
 	if m.tokens != nil {
 		code, err := src.tokens()
 		if err != nil {
@@ -198,15 +201,13 @@ func (m matcher) find(src *source, view scan.View, from, to int) ([]int, error) 
 		if !complete {
 			return nil, fmt.Errorf("the search for %s was given up as too long", short(m.text))
 		}
-		for _, f := range found {
-			out = append(out, f[0])
-		}
-		return out, nil
+		return found, nil
 	}
 	text, err := src.view(view)
 	if err != nil {
 		return nil, err
 	}
+	var out [][2]int
 	text = text[from:to]
 	if m.needs != nil && !slices.ContainsFunc(m.needs, func(lit []byte) bool { return bytes.Contains(text, lit) }) {
 		return nil, nil
@@ -222,13 +223,13 @@ func (m matcher) find(src *source, view scan.View, from, to int) ([]int, error) 
 				at = start + 1
 				continue
 			}
-			out = append(out, from+start)
+			out = append(out, [2]int{from + start, from + at + f[1]})
 			at += f[1]
 		}
 		return out, nil
 	}
 	for _, f := range m.re.FindAllIndex(text, maxMatches) {
-		out = append(out, from+f[0])
+		out = append(out, [2]int{from + f[0], from + f[1]})
 	}
 	return out, nil
 }

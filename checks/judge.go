@@ -44,7 +44,7 @@ func (c *compiled) violated() string {
 }
 
 func (c *compiled) newRow(files int) row {
-	return row{Rule: runner.Rule{ID: c.ID, Title: c.Title, Source: c.Source, Files: files}}
+	return row{Rule: runner.Rule{ID: c.ID, Title: c.Title, Source: c.Source, Doc: c.Doc, Files: files}}
 }
 
 // exists judges a rule of that kind by names alone.

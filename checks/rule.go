@@ -32,6 +32,7 @@ type Rule struct {
 	Max       *int     `toml:"max"`        // likewise
 	Severity  string   `toml:"severity"`   // "fail" (default) or "warn"
 	OnMissing string   `toml:"on_missing"` // "error" (default), "fail" or "skip": no file or no function
+	Doc       string   `toml:"doc"`        // what it is for: why the rule is there, and what to do
 	Source    string   `toml:"-"`          // where it is written: "holdfast.rules.toml:12"
 }
 

@@ -58,6 +58,16 @@ type Checks struct {
 	Error int    `json:"error"`
 	Skip  int    `json:"skip"`
 	Rules []Rule `json:"rules"` // in the order of the rule set
+	// Scheme names how the violations of Rules were fingerprinted; those of two schemes do
+	// not compare. "" if there are none.
+	Scheme string `json:"scheme,omitempty"`
+	// Settings is a hash of the part of agent.toml that the stage was given; set by the
+	// wiring.
+	Settings string `json:"settings,omitempty"`
+	// Base is the commit that violations were compared with; zero if with nothing.
+	Base Commit `json:"base,omitzero"`
+	// RulesOf is the commit whose rule files judged; zero if the checkout's own did.
+	RulesOf Commit `json:"rules_of,omitzero"`
 }
 
 // Total is the number of rules judged.
@@ -82,6 +92,14 @@ type Rule struct {
 	Evidence []Evidence `json:"evidence,omitempty"` // matches that decided it
 	Ack      *Ack       `json:"ack,omitempty"`      // why a warning or failure is tolerated
 	Source   string     `json:"source,omitempty"`   // where the rule is written, "holdfast.rules.toml:12" or the program's name
+	Doc      string     `json:"doc,omitempty"`      // what the rule is for, in the words of its author
+	// Violations are the fingerprints of all that a rule that does not pass complains of,
+	// also of what Evidence has no room for; sorted. They do not hold line numbers, so they
+	// outlive changes elsewhere. "" stands for what could not be told apart.
+	Violations []string `json:"violations,omitempty"`
+	New        int      `json:"new,omitempty"`  // violations that the base does not have; 0 if nothing was compared
+	Debt       bool     `json:"debt,omitempty"` // a warning only because all violations were there at the base
+	Told       bool     `json:"told,omitempty"` // judged for information: it counts once the change that brings it is merged
 }
 
 // Evidence is one place in a source file with its line.
@@ -90,6 +108,14 @@ type Evidence struct {
 	Line   int    `json:"line"`   // 1-based
 	Column int    `json:"column"` // 1-based, in bytes
 	Text   string `json:"text"`   // the source line, trimmed
+	// EndLine and EndColumn are behind the last byte of the match, counted like Line and
+	// Column; 0 if not known.
+	EndLine   int `json:"end_line,omitempty"`
+	EndColumn int `json:"end_column,omitempty"`
+	Indent    int `json:"indent,omitempty"` // blanks that were trimmed from the start of Text
+	// Fingerprint is that of the violation, "" for a place that is none.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	New         bool   `json:"new,omitempty"` // the base does not have it
 }
 
 // Ack acknowledges a rule that does not pass. It expires.

@@ -25,6 +25,10 @@ type Workspace struct {
 	Earlier       *Result
 	EarlierCommit Commit
 	EarlierRun    int64 // that made it; 0 if it was made for this comparison
+	// Rules are the rule files that judge in place of those in Dir, by name; those of RulesOf.
+	// Nil means those in Dir.
+	Rules   map[string][]byte
+	RulesOf Commit
 	// Fresh asks for an examination from nothing: what earlier runs left is compared with,
 	// never relied on.
 	Fresh bool
