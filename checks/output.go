@@ -19,9 +19,15 @@ type check struct {
 	id      string
 	outcome string // of package runner
 	message string
-	file    string // as printed
-	line    int    // 1-based; 0 if none
-	column  int
+	spot
+	also []spot // other places that belong to it
+}
+
+// spot is a place as a program printed it.
+type spot struct {
+	file   string // "" if none
+	line   int    // 1-based; 0 if none
+	column int
 }
 
 // maxChecks bounds the results of one program.
@@ -192,7 +198,7 @@ func parseJSON(out []byte) ([]check, error) {
 				message = rest
 			}
 		}
-		c := check{id: cut(id, 200), outcome: outcomeOf(r.Status), message: cut(message, 1000), file: r.File, line: int(r.Line), column: int(r.Column)}
+		c := check{id: cut(id, 200), outcome: outcomeOf(r.Status), message: cut(message, 1000), spot: spot{r.File, int(r.Line), int(r.Column)}}
 		switch {
 		case c.id == "":
 			bad = append(bad, fmt.Errorf("result %d has no id", i+1))

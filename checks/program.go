@@ -20,8 +20,15 @@ type Program struct {
 	Command []string      // program and arguments; with a slash, relative to Dir
 	Dir     string        // relative to the checkout; "" is the checkout itself
 	Limit   time.Duration // wall time; 0 means 5 minutes
-	Format  string        // "lines" (default): [PASS] id: message; "json": results as JSON on standard output
+	// Format says what it prints: "lines" (default) is [PASS] id: message, "json" results
+	// as JSON, "sarif" a log of SARIF 2.1.0, "clang" the diagnostics of a compiler.
+	Format string
+	// Expect lists warning groups ("-Wthread-safety-analysis") that pass if the compiler
+	// is silent about them. For format clang only.
+	Expect []string
 }
+
+
 
 const (
 	defaultLimit = 5 * time.Minute
@@ -52,10 +59,19 @@ func (p Program) run(ctx context.Context, ws *runner.Workspace, t *tree) []row {
 		return []row{p.errorRow(relative(err.Error(), ws.Dir))}
 	}
 	var cs []check
-	if p.Format == "json" {
-		cs, err = parseJSON(out.text)
-	} else {
+	switch p.Format {
+	case "", "lines":
 		cs, err = parseLines(string(out.text) + "\n" + exit.Stderr.String())
+	case "json":
+		cs, err = parseJSON(out.text)
+	case "sarif":
+		cs, err = parseSARIF(out.text)
+	case "clang":
+		var text clangText
+		text, err = parseClang(string(out.text))
+		cs = text.results(p.Expect, exit.OK() && err == nil && !out.over)
+	default:
+		err = fmt.Errorf("unknown format %q", p.Format)
 	}
 	rows := p.rows(cs, ws.Dir, t)
 	var wrong []string
@@ -65,7 +81,7 @@ func (p Program) run(ctx context.Context, ws *runner.Workspace, t *tree) []row {
 	if out.over {
 		wrong = append(wrong, fmt.Sprintf("it printed more than %d MiB", maxOutput>>20))
 	}
-	if why := disagreement(exit, rows); why != "" {
+	if why := p.disagreement(exit, cs, rows); why != "" {
 		if last := cut(uncoloured(exit.Stderr.LastLine()), 200); last != "" && !exit.OK() {
 			why += ": " + last
 		}
@@ -98,13 +114,18 @@ func (p Program) exec(ctx context.Context, ws *runner.Workspace) (proc.Exit, *ca
 		limit = defaultLimit
 	}
 	out := &capture{}
+	cmd := proc.Cmd{Args: p.Command, Dir: dir, Limit: limit, Stdout: out}
+	if p.Format == "clang" { // compilers speak on standard error, build tools on both
+		cmd.Stdout = nil
+		cmd.OnLine = func(line string) { out.Write([]byte(line + "\n")) }
+	}
 	name := strings.Map(func(r rune) rune {
 		if r == '/' || r < ' ' {
 			return '-'
 		}
 		return r
 	}, p.Name)
-	exit, err := ws.Exec(ctx, "checks-"+name, proc.Cmd{Args: p.Command, Dir: dir, Limit: limit, Stdout: out})
+	exit, err := ws.Exec(ctx, "checks-"+name, cmd)
 	return exit, out, err
 }
 
@@ -118,9 +139,11 @@ func within(dir, path string) bool {
 }
 
 // disagreement compares how the program ended with what it printed. It is "" if both
-// tell the same.
-func disagreement(exit proc.Exit, rows []row) string {
-	judged, failed := 0, 0
+// tell the same. Programs that print lines or JSON end with 0 if and only if nothing
+// failed; a compiler if and only if there was no error; a tool that writes SARIF may end
+// with 0 whatever it found, but not with another code if it found nothing.
+func (p Program) disagreement(exit proc.Exit, cs []check, rows []row) string {
+	judged, failed, found := 0, 0, 0
 	for _, r := range rows {
 		if r.Outcome != runner.Skip {
 			judged++
@@ -128,14 +151,29 @@ func disagreement(exit proc.Exit, rows []row) string {
 		if r.Outcome == runner.Fail || r.Outcome == runner.RuleError {
 			failed++
 		}
+		if r.Outcome != runner.Pass {
+			found++
+		}
+	}
+	if p.Format == "clang" { // groups that could not be told are no errors of the compiler
+		failed = 0
+		for _, c := range cs {
+			if c.outcome == runner.Fail || c.id == compileID && c.outcome == runner.RuleError {
+				failed++
+			}
+		}
 	}
 	switch {
 	case exit.TimedOut, exit.Stopped, exit.Signal != 0:
 		return "it was " + exit.String() + ", so there may be more results"
+	case judged == 0 && p.Format == "clang" && exit.OK() && len(p.Expect) == 0:
+		return "it printed no diagnostic, and expect names no group that passes by that"
 	case judged == 0 && exit.OK():
 		return "it printed no check result"
 	case judged == 0:
 		return "it printed no check result and ended with " + exit.String()
+	case p.Format == "sarif" && exit.OK():
+	case p.Format == "sarif" && found > 0:
 	case exit.OK() && failed > 0:
 		return fmt.Sprintf("it ended with exit code 0 although %s failed", plural(failed, "check"))
 	case !exit.OK() && failed == 0:
@@ -185,15 +223,17 @@ func (p Program) rows(cs []check, dir string, t *tree) []row {
 		if severity(c.outcome) > severity(r.Outcome) {
 			r.Outcome, r.Reason = c.outcome, c.message
 		}
-		file := inside(dir, c.file)
-		switch {
-		case c.file == "":
-		case file == "" || c.line == 0:
-			if c.outcome != runner.Pass && !strings.Contains(r.Reason, c.file) {
-				r.Reason = strings.TrimPrefix(r.Reason+" ("+cut(c.file, 200)+")", " ")
+		for k, at := range append([]spot{c.spot}, c.also...) {
+			file := p.place(t, dir, at.file)
+			switch {
+			case at.file == "":
+			case file == "" || at.line == 0:
+				if k == 0 && c.outcome != runner.Pass && !strings.Contains(r.Reason, at.file) {
+					r.Reason = strings.TrimPrefix(r.Reason+" ("+cut(at.file, 200)+")", " ")
+				}
+			default:
+				r.Evidence = append(r.Evidence, runner.Evidence{File: file, Line: at.line, Column: max(1, at.column), Text: text(file, at.line)})
 			}
-		default:
-			r.Evidence = append(r.Evidence, runner.Evidence{File: file, Line: c.line, Column: max(1, c.column), Text: text(file, c.line)})
 		}
 	}
 	for i := range rows {
@@ -222,6 +262,20 @@ func relative(s, dir string) string {
 	return strings.ReplaceAll(s, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator), "")
 }
 
+// place turns a path that the program printed into one relative to the checkout, "" if it
+// is not inside. Programs that run in a folder of their own print paths relative to it, or
+// to the checkout: what is there decides, the program's folder first.
+func (p Program) place(t *tree, dir, name string) string {
+	if p.Dir != "" && name != "" && !filepath.IsAbs(name) {
+		if own := path.Join(filepath.ToSlash(p.Dir), filepath.ToSlash(name)); filepath.IsLocal(own) {
+			if _, err := t.root.Stat(own); err == nil {
+				return own
+			}
+		}
+	}
+	return inside(dir, name)
+}
+
 // inside turns a path that a program printed into one relative to the checkout, "" if it
 // is not inside.
 func inside(dir, name string) string {
@@ -230,6 +284,9 @@ func inside(dir, name string) string {
 	}
 	if filepath.IsAbs(name) {
 		rel, err := filepath.Rel(dir, name)
+		if real, lerr := filepath.EvalSymlinks(dir); lerr == nil && real != dir && (err != nil || !filepath.IsLocal(rel)) {
+			rel, err = filepath.Rel(real, name) // compilers may print the real path
+		}
 		if err != nil {
 			return ""
 		}
