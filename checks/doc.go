@@ -86,9 +86,25 @@
 //
 // # Programs
 //
-// A check program prints one result a line, "[PASS] id: message" with PASS, WARN, FAIL,
-// ERROR or SKIP, colours allowed; or JSON, an array of {id, status, message, file, line}
-// or an object with it under "results". Each id becomes a rule; of several results with
-// one id the worst counts. Its exit code must agree: 0 if and only if nothing failed. No
-// result at all, and being killed, are errors.
+// A check program prints results, and each id that it prints becomes a rule; of several
+// results with one id the worst counts. No result at all, and being killed, are errors.
+// Places outside of the checkout are told, but are no evidence. Its format is one of:
+//
+//   - lines: one result a line, "[PASS] id: message" with PASS, WARN, FAIL, ERROR or SKIP,
+//     colours allowed. The exit code must be 0 if and only if nothing failed.
+//   - json: an array of {id, status, message, file, line} or an object with it under
+//     "results". The same holds for its exit code.
+//   - sarif: a SARIF 2.1.0 log on standard output. The ids are the rule ids; error fails,
+//     warning and note warn, kind pass passes, notApplicable and informational are
+//     skipped, open could not be told, review warns. A result whose suppressions are all
+//     accepted is skipped. Rules that the tool lists without a result pass, unless they
+//     are switched off. A run without results array, or that did not succeed, is an
+//     error. Exit code 0 is fine whatever was found; any other needs a result.
+//   - clang: the diagnostics of clang, gcc, the static analyser or clang-tidy on either
+//     stream. The ids are the warning groups ("-Wthread-safety-analysis"), which warn, or
+//     fail under -Werror. Notes belong to the diagnostic before them. The groups that
+//     expect lists pass if the program ends with 0 and prints nothing of them; a group
+//     counts for its parent ("-Wthread-safety"). Errors are results of the id "compile"
+//     and errors, as are unknown warning options, and counts ("2 warnings generated.")
+//     above what was read.
 package checks

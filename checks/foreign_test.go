@@ -234,4 +234,3 @@ func FuzzClang(f *testing.F) {
 		}
 	})
 }
-

@@ -28,8 +28,6 @@ type Program struct {
 	Expect []string
 }
 
-
-
 const (
 	defaultLimit = 5 * time.Minute
 	// maxOutput bounds what is kept of a program's standard output.

@@ -128,9 +128,10 @@ type Checks struct {
 type CheckProgram struct {
 	Name    string        `toml:"name" is:"required,name"`
 	Command []string      `toml:"command" is:"required"`
-	Dir     string        `toml:"dir" is:"inside"`         // relative to the checkout; default "."
-	Limit   time.Duration `toml:"limit" is:"duration>=1s"` // default 5m
-	Format  string        `toml:"format" is:"lines|json"`  // default lines: [PASS] id: message
+	Dir     string        `toml:"dir" is:"inside"`                    // relative to the checkout; default "."
+	Limit   time.Duration `toml:"limit" is:"duration>=1s"`            // default 5m
+	Format  string        `toml:"format" is:"lines|json|sarif|clang"` // default lines: [PASS] id: message
+	Expect  []string      `toml:"expect" is:"name"`                   // format clang: warning groups that pass if the compiler is silent about them
 }
 
 // Bench is the table [bench].
