@@ -22,6 +22,7 @@ const (
 type examination struct {
 	cfg            Config
 	breakInventory bool
+	kept           string // see Stage.programs
 	ws             *runner.Workspace
 	dir            string // absolute
 	rel            string // slash-separated, relative to the checkout; "." for its root

@@ -79,7 +79,9 @@ func workspace(t *testing.T, dir, cache string) *runner.Workspace {
 
 func run(t *testing.T, cfg Config, ws *runner.Workspace) runner.Result {
 	t.Helper()
-	res := runner.Execute(t.Context(), New(cfg), ws, limit)
+	st := New(cfg)
+	st.programs = programs
+	res := runner.Execute(t.Context(), st, ws, limit)
 	t.Logf("%s: %s (%.1f s)", res.Verdict, res.Reason, res.Seconds)
 	return res
 }
@@ -160,7 +162,7 @@ func TestLean(t *testing.T) {
 	})
 	t.Run("fallback", func(t *testing.T) {
 		st := New(cfg)
-		st.breakInventory = true
+		st.breakInventory, st.programs = true, programs
 		fresh := t.TempDir() // no kept listing, but the same build
 		if err := os.CopyFS(fresh, os.DirFS(cache)); err != nil {
 			t.Fatal(err)

@@ -80,6 +80,8 @@ type Stage struct {
 	cfg Config
 	// breakInventory makes the inventory program unusable; tests of the fallback set it.
 	breakInventory bool
+	// programs keeps compiled programs of ours between workspaces; tests set it.
+	programs string
 }
 
 // New returns the stage.
@@ -122,7 +124,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 			errs = append(errs, fmt.Errorf("project folder %q lies outside of the checkout", dir))
 			continue
 		}
-		e := &examination{cfg: s.cfg, breakInventory: s.breakInventory, ws: ws, rel: path.Clean(dir), log: "proofs"}
+		e := &examination{cfg: s.cfg, breakInventory: s.breakInventory, kept: s.programs, ws: ws, rel: path.Clean(dir), log: "proofs"}
 		if i > 0 {
 			e.log = fmt.Sprintf("proofs%d", i+1)
 		}
