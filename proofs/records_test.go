@@ -131,15 +131,15 @@ func FuzzInventory(f *testing.F) {
 // project at hand.
 type printer struct {
 	bytes.Buffer
-	t                    *terms
-	names, levels, nodes int
-	decls                []*constant
-	texts                []string
-	sets                 []int
+	t *terms
+
+	decls []*constant
+	texts []string
+	sets  []int
 }
 
 func newPrinter(module string, decls int) *printer {
-	p := &printer{t: newTerms(), names: 1, levels: 1}
+	p := &printer{t: newTerms()}
 	fmt.Fprintf(p, "K {\"record\":\"header\",\"format\":2,\"lean\":\"4.28.0\"}\nK {\"record\":\"module\",\"name\":%q,\"decls\":%d}\n", module, decls)
 	return p
 }
