@@ -116,12 +116,13 @@ func components(n int, edges func(int) []int32) [][]int32 {
 type meanings struct {
 	h       *hasher
 	w       *walker
-	meaning map[int32]pair // of every declaration so far
+	meaning []pair // of every declaration so far, by name
+	known   []bool // whether it has one
+
+	selves, below []named // scratch space of component
 }
 
-func newMeanings(t *terms) *meanings {
-	return &meanings{h: newHasher(t), w: newWalker(t), meaning: map[int32]pair{}}
-}
+func newMeanings(t *terms) *meanings { return &meanings{h: newHasher(t), w: newWalker(t)} }
 
 // hashes are those of one declaration.
 type hashes struct{ statement, meaning pair }
@@ -130,6 +131,8 @@ type hashes struct{ statement, meaning pair }
 // the meaning is known.
 func (m *meanings) group(decls []*constant) []hashes {
 	m.h.forget() // generated names may mean something else here
+	more := max(0, len(m.h.t.names)-len(m.known))
+	m.meaning, m.known = append(m.meaning, make([]pair, more)...), append(m.known, make([]bool, more)...)
 	index := make(map[int32]int32, len(decls))
 	for i, d := range decls {
 		index[d.name] = int32(i)
@@ -168,47 +171,50 @@ func bySum(a, b *pair) int    { return bytes.Compare(a.sum[:], b.sum[:]) }
 func byDigest(a, b *pair) int { return cmp.Compare(a.digest, b.digest) }
 
 func (m *meanings) component(decls []*constant, members []int32, out []hashes) {
-	inside := make(map[int32]bool, len(members))
-	for _, i := range members {
-		inside[decls[i].name] = true
+	inside := func(name int32) bool { return name == decls[members[0]].name }
+	if len(members) > 1 {
+		names := make(map[int32]bool, len(members))
+		for _, i := range members {
+			names[decls[i].name] = true
+		}
+		inside = func(name int32) bool { return names[name] }
 	}
-	var selves, below []named
+	m.selves, m.below = m.selves[:0], m.below[:0]
 	itself := false
 	for _, i := range members {
 		d := decls[i]
 		self, statement := m.self(d)
 		out[i].statement = statement
-		selves = append(selves, named{*m.h.name(d.name), self})
+		m.selves = append(m.selves, named{*m.h.name(d.name), self})
 		d.meaningRefs(m.w, func(name int32) {
-			meaning, known := m.meaning[name]
 			switch {
-			case inside[name]:
+			case inside(name):
 				itself = true
-			case known:
+			case m.known[name]:
 				n := pair{}
 				if _, generated := m.h.content[name]; !generated {
 					n = *m.h.name(name)
 				}
-				below = append(below, named{n, meaning})
+				m.below = append(m.below, named{n, m.meaning[name]})
 			}
 		})
 	}
-	rest := m.fold(71, below, true)
+	rest := m.fold(71, m.below, true)
 	if len(members) == 1 {
 		d := decls[members[0]]
-		self := selves[0].hash
+		self := m.selves[0].hash
 		m.h.s.start(72)
 		m.h.s.part(&self)
 		m.h.s.part(&rest)
 		p := pair{sum: m.h.s.end(), digest: mix(mix(72, self.digest), rest.digest)}
-		m.meaning[d.name] = p
+		m.meaning[d.name], m.known[d.name] = p, true
 		delete(m.h.content, d.name)
 		if d.generated && !itself {
 			m.h.content[d.name] = p
 		}
 		return
 	}
-	all := m.fold(73, selves, false)
+	all := m.fold(73, m.selves, false)
 	for _, i := range members {
 		name := m.h.name(decls[i].name)
 		m.h.s.start(74)
@@ -216,6 +222,7 @@ func (m *meanings) component(decls []*constant, members []int32, out []hashes) {
 		m.h.s.part(&rest)
 		m.h.s.part(name)
 		m.meaning[decls[i].name] = pair{sum: m.h.s.end(), digest: mix(mix(all.digest, rest.digest), name.digest)}
+		m.known[decls[i].name] = true
 		delete(m.h.content, decls[i].name)
 	}
 }

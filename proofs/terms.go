@@ -178,15 +178,20 @@ func (t *terms) readNames(list []string) error {
 }
 
 func (t *terms) readLevels(s string) error {
-	for entry := range entries(s) {
-		kind, args, ok := numbers(entry, make([]int32, 0, 2))
-		if ok {
-			args = append(args, 0, 0)
-			_, err := t.addLevel(kind, args[0], args[1])
-			ok = err == nil
+	if s == "" {
+		return nil
+	}
+	for entry := range strings.SplitSeq(s, ";") {
+		var a [2]int32
+		args, _, err := numbers(entry, nil)
+		if err == nil && entry != "" && len(args) > 0 && len(args) <= len(a) {
+			copy(a[:], args)
+			_, err = t.addLevel(entry[0], a[0], a[1])
+		} else {
+			err = errTable
 		}
-		if !ok {
-			return fmt.Errorf("level %q: %w", cut(entry, 40), errTable)
+		if err != nil {
+			return fmt.Errorf("level %q: %w", cut(entry, 40), err)
 		}
 	}
 	return nil
@@ -195,41 +200,59 @@ func (t *terms) readLevels(s string) error {
 // readTerms adds terms; texts are the string literals that they bring, numbered on from
 // those before.
 func (t *terms) readTerms(s string, texts []string, seen *int) error {
-	buf := make([]int32, 0, 8)
-	for entry := range entries(s) {
-		if rest, ok := strings.CutPrefix(entry, "n "); ok { // may be larger than any integer of ours
-			if rest == "" || strings.Trim(rest, "0123456789") != "" {
-				return fmt.Errorf("number %q: %w", cut(entry, 40), errTable)
+	if s != "" {
+		t.nodes = slices.Grow(t.nodes, strings.Count(s, ";")+1)
+	}
+	var args []int32
+	for s != "" {
+		entry, kind, err := s, s[0], error(nil)
+		end := 1
+		if kind == 'n' { // may be larger than any integer of ours
+			for end < len(s) && s[end] != ';' {
+				end++
 			}
-			t.addLiteral('n', rest)
-			continue
-		}
-		kind, args, ok := numbers(entry, buf[:0])
-		var err error
-		switch {
-		case !ok:
-			err = errTable
-		case kind == 'c' && len(args) > 0:
-			_, err = t.addConst(args[0], args[1:])
-		case kind == 't' && len(args) == 1:
-			i := int(args[0]) - *seen
-			if i < 0 || i >= len(texts) {
+			entry = s[:end]
+			if number, ok := strings.CutPrefix(entry, "n "); !ok || number == "" || strings.Trim(number, "0123456789") != "" {
 				err = errTable
 			} else {
-				t.addLiteral('t', texts[i])
+				t.addLiteral('n', number)
 			}
-		case kind != 'c' && len(args) == arity(kind):
-			args = append(args, 0, 0, 0)
-			_, err = t.addTerm(kind, args[0], args[1], args[2])
-		default:
-			err = errTable
+		} else {
+			args = args[:0]
+			if args, end, err = numbers(s, args); err == nil {
+				entry = s[:end]
+				err = t.readTerm(kind, args, texts, *seen)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("term %q: %w", cut(entry, 40), err)
 		}
+		if end == len(s) {
+			break
+		}
+		if s = s[end+1:]; s == "" {
+			return fmt.Errorf("term %q: %w", "", errTable)
+		}
 	}
 	*seen += len(texts)
 	return nil
+}
+
+func (t *terms) readTerm(kind byte, args []int32, texts []string, seen int) error {
+	var err error
+	switch {
+	case kind == 'c' && len(args) > 0:
+		_, err = t.addConst(args[0], args[1:])
+	case kind == 't' && len(args) == 1 && int(args[0]) >= seen && int(args[0])-seen < len(texts):
+		t.addLiteral('t', texts[int(args[0])-seen])
+	case kind != 'c' && len(args) == arity(kind):
+		var a [3]int32
+		copy(a[:], args)
+		_, err = t.addTerm(kind, a[0], a[1], a[2])
+	default:
+		err = errTable
+	}
+	return err
 }
 
 func arity(kind byte) int {
@@ -244,43 +267,27 @@ func arity(kind byte) int {
 	return -1
 }
 
-// entries yields the parts between semicolons; none of an empty text.
-func entries(s string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for s != "" {
-			entry, rest, more := strings.Cut(s, ";")
-			if !yield(entry) || !more {
-				return
-			}
-			s = rest
-		}
-	}
-}
-
-// numbers reads a letter and the integers after it.
-func numbers(s string, into []int32) (kind byte, args []int32, ok bool) {
-	if len(s) < 3 {
-		return 0, nil, false
-	}
-	kind = s[0]
-	for i := 1; i < len(s); {
-		if s[i] != ' ' {
-			return 0, nil, false
-		}
+// numbers reads the integers after a letter, up to a semicolon or the end.
+func numbers(s string, into []int32) (args []int32, end int, err error) {
+	i := 1
+	for i < len(s) && s[i] == ' ' {
 		i++
 		n, start := int64(0), i
 		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
 			if n = n*10 + int64(s[i]-'0'); n > 1<<31-1 {
-				return 0, nil, false
+				return nil, i, errTable
 			}
 			i++
 		}
 		if i == start {
-			return 0, nil, false
+			return nil, i, errTable
 		}
 		into = append(into, int32(n))
 	}
-	return kind, into, true
+	if i < len(s) && s[i] != ';' {
+		return nil, i, errTable
+	}
+	return into, i, nil
 }
 
 // constants collects the names of the constants in a term, each once, in the order of the
