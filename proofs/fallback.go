@@ -129,8 +129,30 @@ var statedForm = regexp.MustCompile(`\b(theorem|lemma|axiom)\s+$`)
 // indexed lists theorems and axioms of a module from its .ilean file, in the order of the
 // source. The index has all definitions; the source says which are theorems.
 func (e *examination) indexed(m *module) ([]declaration, error) {
+	places, lines, err := e.index(m)
+	if err != nil {
+		return nil, err
+	}
+	var out []declaration
+	for _, p := range places {
+		if strings.HasPrefix(p.name, "_private.") {
+			continue
+		}
+		kind := "theorem"
+		switch p.word(lines) {
+		case "":
+			continue
+		case "axiom":
+			kind = "axiom"
+		}
+		out = append(out, declaration{Name: p.name, User: p.name, Module: m.name, Kind: kind, Line: p.line + 1, Column: p.column + 1})
+	}
+	return out, nil
+}
+
+// index reads the .ilean file of a module, and its source by lines.
+func (e *examination) index(m *module) (places []indexPlace, lines []string, err error) {
 	var b []byte
-	var err error
 	for _, dir := range e.libDirs() {
 		b, err = os.ReadFile(filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(modulePath(m), ".lean")+".ilean")))
 		if err == nil {
@@ -138,37 +160,29 @@ func (e *examination) indexed(m *module) ([]declaration, error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	src, err := readSmall(m.path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	lines := strings.Split(string(src), "\n")
-	places, err := parseIndex(b)
-	if err != nil {
-		return nil, err
+	places, err = parseIndex(b)
+	return places, strings.Split(string(src), "\n"), err
+}
+
+// word is the one that a theorem or axiom starts with in its source, "" for anything else.
+func (p *indexPlace) word(lines []string) string {
+	if p.line >= len(lines) {
+		return ""
 	}
-	var out []declaration
-	for _, p := range places {
-		if p.line >= len(lines) || strings.HasPrefix(p.name, "_private.") {
-			continue
-		}
-		before := lines[p.line][:byteColumn(lines[p.line], p.column)-1]
-		if strings.TrimSpace(before) == "" && p.line > 0 { // the name starts a line
-			before = lines[p.line-1] + " "
-		}
-		w := statedForm.FindStringSubmatch(before)
-		if w == nil {
-			continue
-		}
-		kind := "theorem"
-		if w[1] == "axiom" {
-			kind = "axiom"
-		}
-		out = append(out, declaration{Name: p.name, User: p.name, Module: m.name, Kind: kind, Line: p.line + 1, Column: p.column + 1})
+	before := lines[p.line][:byteColumn(lines[p.line], p.column)-1]
+	if strings.TrimSpace(before) == "" && p.line > 0 { // the name starts a line
+		before = lines[p.line-1] + " "
 	}
-	return out, nil
+	if w := statedForm.FindStringSubmatch(before); w != nil {
+		return w[1]
+	}
+	return ""
 }
 
 // indexPlace is where a constant is defined.
@@ -178,18 +192,26 @@ type indexPlace struct {
 }
 
 // parseIndex reads the definitions of an .ilean file. Keys of its references are texts
-// "c:Name" in older versions, and JSON {"c":{"m":Module,"n":Name}} in newer.
+// "c:Name" in older versions, and JSON {"c":{"m":Module,"n":Name}} in newer. Those also
+// tell the ranges of some declarations, which are to be preferred: a reference may give
+// the place of a variable (seen with 4.28).
 func parseIndex(b []byte) ([]indexPlace, error) {
 	var f struct {
 		Module     string
 		References map[string]struct {
 			Definition []json.RawMessage
 		}
+		Decls map[string][]int // range of the whole, then of the name
 	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, err
 	}
 	var out []indexPlace
+	for name, at := range f.Decls {
+		if len(at) == 8 && at[4] >= 0 && at[5] >= 0 {
+			out = append(out, indexPlace{name, at[4], at[5]})
+		}
+	}
 	for k, r := range f.References {
 		name, ok := strings.CutPrefix(k, "c:")
 		if !ok {
@@ -200,6 +222,9 @@ func parseIndex(b []byte) ([]indexPlace, error) {
 				continue
 			}
 			name = id.C.N
+		}
+		if len(f.Decls[name]) == 8 {
+			continue
 		}
 		var pos [2]int
 		if len(r.Definition) < 2 || json.Unmarshal(r.Definition[0], &pos[0]) != nil || json.Unmarshal(r.Definition[1], &pos[1]) != nil || pos[0] < 0 || pos[1] < 0 {

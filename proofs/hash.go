@@ -54,13 +54,21 @@ type hasher struct {
 	// content is what a constant counts as instead of its name; see [meanings].
 	content map[int32]pair
 
-	done   []bool // of nodes without parameters
-	plain  []pair
+	plain  []*page        // of nodes without parameters
 	params map[string]int // lists of parameters, by content
 	open   []map[int32]pair
 
 	stack, parts []int32 // scratch space of term
 }
+
+// page holds the hashes of some nodes. Of an export, most of which is proofs and libraries,
+// only few pages are needed.
+type page struct {
+	done [pageSize]bool
+	pair [pageSize]pair
+}
+
+const pageSize = 128
 
 func newHasher(t *terms) *hasher {
 	return &hasher{t: t, content: map[int32]pair{}, params: map[string]int{}}
@@ -68,7 +76,7 @@ func newHasher(t *terms) *hasher {
 
 // forget drops what was hashed when contents were others.
 func (h *hasher) forget() {
-	h.done, h.plain, h.open = nil, nil, nil
+	h.plain, h.open = nil, nil
 	clear(h.params)
 }
 
@@ -176,8 +184,7 @@ func (h *hasher) term(root int32, in scope) pair {
 	if p, ok := h.known(root, in); ok {
 		return p
 	}
-	h.done = append(h.done, make([]bool, max(0, len(h.t.nodes)-len(h.done)))...)
-	h.plain = append(h.plain, make([]pair, max(0, len(h.t.nodes)-len(h.plain)))...)
+	h.plain = append(h.plain, make([]*page, max(0, (len(h.t.nodes)+pageSize-1)/pageSize-len(h.plain)))...)
 	h.stack = append(h.stack[:0], root)
 	for len(h.stack) > 0 {
 		i := h.stack[len(h.stack)-1]
@@ -215,7 +222,11 @@ func (h *hasher) term(root int32, in scope) pair {
 		if n.params && in.memo != nil {
 			in.memo[i] = p
 		} else {
-			h.plain[i], h.done[i] = p, true
+			at := &h.plain[i/pageSize]
+			if *at == nil {
+				*at = new(page)
+			}
+			(*at).pair[i%pageSize], (*at).done[i%pageSize] = p, true
 		}
 	}
 	p, _ := h.known(root, in)
@@ -227,8 +238,8 @@ func (h *hasher) known(i int32, in scope) (pair, bool) {
 		p, ok := in.memo[i]
 		return p, ok
 	}
-	if int(i) < len(h.done) && h.done[i] {
-		return h.plain[i], true
+	if k := int(i / pageSize); k < len(h.plain) && h.plain[k] != nil && h.plain[k].done[i%pageSize] {
+		return h.plain[k].pair[i%pageSize], true
 	}
 	return pair{}, false
 }

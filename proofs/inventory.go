@@ -57,13 +57,19 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 	if b, err := os.ReadFile(kept); err == nil {
 		if inv, err := parseInventory(b, "", wanted); err == nil {
 			e.ws.Report(runner.StageProofs, "nothing changed since the theorems were last listed")
-			return inv, byWalk, nil, nil
+			how, warnings, err := e.witness(ctx, inv, groups)
+			return inv, how, warnings, err
 		}
 	}
 	e.ws.Report(runner.StageProofs, "listing theorems of %s", plural(len(modules), "module"))
 	out, prefix, err := e.walk(ctx, groups)
 	var broken *scriptError
 	if errors.As(err, &broken) {
+		inv, how, unusable := e.listExport(ctx, modules, groups)
+		if inv != nil {
+			return inv, how, []string{broken.Error() + "; used an export instead"}, nil
+		}
+		broken.msg = join(broken.msg, unusable)
 		inv, err := e.printAxioms(ctx, modules)
 		if err != nil {
 			return nil, level{}, nil, errors.Join(broken, err)
@@ -88,7 +94,8 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 			thin(e.cache, "inventory-*.ndjson", 20)
 		}
 	}
-	return inv, byWalk, nil, nil
+	how, warnings, err := e.witness(ctx, inv, groups)
+	return inv, how, warnings, err
 }
 
 // scriptError says that the inventory program itself does not run on a tool chain.

@@ -179,6 +179,7 @@ func TestLean(t *testing.T) {
 			t.Errorf("same_claim: %+v", th)
 		}
 	})
+	t.Run("export", func(t *testing.T) { testExport(t, home, cache) })
 	t.Run("type error", func(t *testing.T) {
 		res := run(t, cfg, workspace(t, lay(t, "base", "type-error"), cache))
 		if res.Verdict != runner.Failure || !strings.HasPrefix(res.Reason, "module Pool.Types does not build: Pool/Types.lean:10:") {

@@ -16,9 +16,9 @@ type terms struct {
 	names  []nameEntry  // 0 is the anonymous name
 	levels []levelEntry // 0 is zero
 	nodes  []term
-	args   []int32  // levels of constants, by offset and count
-	texts  []string // literals
-	known  map[nameEntry]struct{}
+	args   []int32             // levels of constants, by offset and count
+	texts  []string            // literals
+	known  map[nameEntry]int32 // number of a name
 }
 
 // nameEntry is one component of a name below another name.
@@ -55,7 +55,7 @@ type term struct {
 }
 
 func newTerms() *terms {
-	return &terms{names: make([]nameEntry, 1), levels: []levelEntry{{kind: '0'}}, known: map[nameEntry]struct{}{}}
+	return &terms{names: make([]nameEntry, 1), levels: []levelEntry{{kind: '0'}}, known: map[nameEntry]int32{}}
 }
 
 var errTable = errors.New("entry refers to one that does not exist")
@@ -67,9 +67,9 @@ func (t *terms) addName(parent int32, text string, numeric bool) (int32, error) 
 	if _, twice := t.known[e]; twice || !t.isName(parent) {
 		return 0, errTable
 	}
-	t.known[e] = struct{}{}
-	t.names = append(t.names, e)
-	return int32(len(t.names) - 1), nil
+	i := int32(len(t.names))
+	t.names, t.known[e] = append(t.names, e), i
+	return i, nil
 }
 
 func (t *terms) isName(i int32) bool  { return i >= 0 && int(i) < len(t.names) }

@@ -45,6 +45,7 @@ type Cmd struct {
 	Redact *Redactor
 	OnLine func(line string) // each line of either stream, live, without its line end; long lines are cut
 	Stdout io.Writer         // receives all of standard output, unredacted; nil for none
+	Bulk   bool              // standard output goes to Stdout only: not to the log, to OnLine or to Exit
 }
 
 // Exit says how a child ended.
@@ -122,7 +123,10 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	// holds one, where the group must be stopped first.
 	var pipes pipes
 	dst := io.Writer(out)
-	if c.Stdout != nil {
+	switch {
+	case c.Stdout != nil && c.Bulk:
+		dst = c.Stdout
+	case c.Stdout != nil:
 		dst = io.MultiWriter(out, c.Stdout)
 	}
 	if cmd.Stdout, err = pipes.open(dst); err != nil {

@@ -212,3 +212,19 @@ func TestRunFullDiskIsSaid(t *testing.T) {
 		t.Errorf("got %v, want no space left", err)
 	}
 }
+
+// Bulk output goes where it was sent and nowhere else; standard error as always.
+func TestRunBulk(t *testing.T) {
+	var out, lines strings.Builder
+	c := shell("echo bulk; echo told >&2")
+	c.Log, c.Stdout, c.Bulk = filepath.Join(t.TempDir(), "log"), &out, true
+	c.OnLine = func(s string) { lines.WriteString(s + "\n") }
+	e, err := Run(t.Context(), c)
+	if err != nil || !e.OK() {
+		t.Fatal(e, err)
+	}
+	log, err := os.ReadFile(c.Log)
+	if err != nil || !strings.HasSuffix(string(log), "\ntold\n") || strings.Contains(string(log), "\nbulk") || lines.String() != "told\n" || out.String() != "bulk\n" || e.Stdout.String() != "" || e.Stderr.String() != "told\n" {
+		t.Errorf("log %q, lines %q, output %q, exit %q and %q, %v", log, lines.String(), out.String(), e.Stdout, e.Stderr, err)
+	}
+}
