@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/runner"
@@ -63,11 +64,13 @@ func (a Ack) apply(r *row, now time.Time) string {
 	}
 	if a.Until.expired(now) {
 		r.Reason += fmt.Sprintf("; its acknowledgement by %s expired after %s", a.Owner, a.Until)
+		r.expired = true
 		return ""
 	}
 	if len(rest) > 0 || a.File != "" && r.cut > 0 {
 		r.Reason += fmt.Sprintf("; %s in %s acknowledged until %s", plural(covered, "place"), a.File, a.Until)
 		r.Evidence = rest
+		r.lacks = slices.DeleteFunc(r.lacks, func(l lack) bool { return l.file == a.File })
 		return ""
 	}
 	r.Outcome = runner.Warn

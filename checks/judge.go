@@ -18,7 +18,10 @@ const (
 // row is a judged rule before its evidence is cut.
 type row struct {
 	runner.Rule
-	cut int // places that are not even in Evidence
+	cut     int    // places that are not even in Evidence
+	lacks   []lack // violations at no place; then Evidence only shows them
+	whole   string // fingerprint of a violation that shows nothing at all
+	expired bool   // an acknowledgement of it is over
 }
 
 // missing judges a rule that found nothing to look at.
@@ -29,6 +32,7 @@ func (c *compiled) missing(r row, reason string) row {
 		r.Outcome = runner.Skip
 	case "fail":
 		r.Outcome = c.violated()
+		r.lack("missing", 1)
 	default:
 		r.Outcome = runner.RuleError
 		r.Reason += " (on_missing says what that means)"
@@ -77,6 +81,7 @@ func (c *compiled) exists(t *tree) row {
 			}
 		}
 		if n < least {
+			r.lack("file "+g.text, least-n)
 			if n == 0 {
 				short = append(short, "no file "+g.text)
 			} else {
@@ -234,6 +239,7 @@ func (c *compiled) outcome(r *row, units []unit) {
 		return
 	}
 	r.Outcome = c.violated()
+	r.lacking(c, wrong)
 	all := merge(wrong, len(c.patterns))
 	place := c.place(r.Files, len(units))
 	switch c.Kind {

@@ -23,6 +23,13 @@ type Config struct {
 	Rules     []Rule   // rules from agent.toml
 	Acks      []Ack    // acknowledgements from agent.toml
 	Programs  []Program
+	// Ratchet makes old debt a warning: a rule of which all violations were there at the
+	// base (runner.Workspace.Earlier) fails nothing.
+	Ratchet bool
+	// Only limits rules that judge every file by itself to those of Changed, and leaves
+	// programs out: for a hook that must be quick.
+	Only    bool
+	Changed []string // slash-separated, relative to the checkout
 	// Now tells the day on which acknowledgements expire; nil means time.Now.
 	Now func() time.Time
 }
@@ -55,7 +62,10 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 			return runner.Result{}, err
 		}
 	}
-	set := s.collect(all)
+	set := s.collect(all.ruleFiles(), false)
+	if ws.Rules != nil {
+		set = s.judging(ws, all, set)
+	}
 	rows := set.rows
 	if slices.ContainsFunc(set.rules, func(c *compiled) bool {
 		return slices.ContainsFunc(c.files, func(g *glob) bool { return g.hidden })
@@ -66,15 +76,25 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	}
 	if len(set.rules) > 0 {
 		ws.Report(s.Name(), "judging %s", plural(len(set.rules), "rule"))
-		judged, err := judgeAll(ctx, all, set.rules, func(done, of int) { ws.Report(s.Name(), "read %d of %d files", done, of) })
+		judge := judgeAll
+		if s.cfg.Only {
+			judge = s.judgeChanged(set)
+		}
+		judged, err := judge(ctx, all, set.rules, func(done, of int) { ws.Report(s.Name(), "read %d of %d files", done, of) })
 		if err != nil {
 			return runner.Result{}, err
 		}
+		set.tell(judged)
 		rows = append(judged, rows...)
 	}
 	// Programs come last: what they write cannot change what the rules see.
 	partial := len(set.mistakes) > 0
 	for _, p := range s.cfg.Programs {
+		if s.cfg.Only {
+			set.warnings = append(set.warnings, "program "+p.Name+" was not run: it looks at more than what changed")
+			partial = true
+			continue
+		}
 		ws.Report(s.Name(), "running program %s", p.Name)
 		got := p.run(ctx, ws, all)
 		if ctx.Err() != nil {
@@ -84,9 +104,23 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		rows = append(rows, got...)
 	}
 	unique(rows)
-	rows = append(rows, acknowledge(rows, set.acks, s.cfg.Now(), partial)...)
+	prints := newPrinter(all)
+	for i := range rows {
+		prints.print(&rows[i])
+	}
+	unused := acknowledge(rows, set.acks, s.cfg.Now(), partial)
+	if !s.cfg.Only { // else it may be used by what did not change
+		rows = append(rows, unused...)
+	}
 	unique(rows)
-	return s.result(rows, set), nil
+	base, warnings := all.ratchet(rows, ws, s.cfg.Ratchet)
+	set.warnings = append(set.warnings, warnings...)
+	res := s.result(rows, set)
+	res.Checks.Scheme, res.Checks.Base = Scheme, base
+	if ws.Rules != nil {
+		res.Checks.RulesOf = ws.RulesOf
+	}
+	return res, nil
 }
 
 func hiddenGlob(text string) bool {
@@ -101,11 +135,28 @@ type ruleSet struct {
 	mistakes []*Mistake
 	rows     []row // one for each mistake
 	warnings []string
+
+	written  []Rule            // of the rule files
+	ackings  []Ack             // likewise
+	told     map[string]string // id of a rule that only tells: why
+	leaving  map[string]string // id of a rule that judges for the last time: what becomes of it
+	findings []runner.Finding  // about the rules themselves
 }
 
-// collect reads the rule files of the checkout and adds the rules of agent.toml. A file
-// with a mistake is not judged by at all: what its author meant is not known.
-func (s *Stage) collect(t *tree) *ruleSet {
+// ruleFiles is where rule files are read from.
+type ruleFiles struct {
+	names []string
+	read  func(name string) ([]byte, error)
+}
+
+func (t *tree) ruleFiles() ruleFiles {
+	return ruleFiles{t.files, func(name string) ([]byte, error) { return t.read(name, maxRuleFile) }}
+}
+
+// collect reads the rule files and adds the rules of agent.toml. A file with a mistake is
+// not judged by at all: what its author meant is not known. quiet says nothing of files
+// that are not there.
+func (s *Stage) collect(src ruleFiles, quiet bool) *ruleSet {
 	set := &ruleSet{}
 	wanted := s.cfg.RuleFiles
 	// agent.toml fills in the default name. Its absence is fine if there are other rules.
@@ -121,20 +172,20 @@ func (s *Stage) collect(t *tree) *ruleSet {
 			continue
 		}
 		found := false
-		for _, name := range t.files {
+		for _, name := range src.names {
 			if !g.match(name) {
 				continue
 			}
 			found = true
 			if !seen[name] {
 				seen[name] = true
-				set.file(t, name)
+				set.file(src, name)
 			}
 		}
-		if !found && optional && len(s.cfg.Rules)+len(s.cfg.Programs) > 0 {
+		if !found && !quiet && optional && len(s.cfg.Rules)+len(s.cfg.Programs) > 0 {
 			set.warnings = append(set.warnings, "there is no rule file "+text+": only what agent.toml names was judged")
 		}
-		if !found && !optional {
+		if !found && !quiet && !optional {
 			set.mistake(&Mistake{File: text, Text: "no such rule file", Advice: "rule files are named by checks.rules in agent.toml"})
 		}
 	}
@@ -150,8 +201,8 @@ func (s *Stage) collect(t *tree) *ruleSet {
 	return set
 }
 
-func (set *ruleSet) file(t *tree, name string) {
-	text, err := t.read(name, maxRuleFile)
+func (set *ruleSet) file(src ruleFiles, name string) {
+	text, err := src.read(name)
 	if err != nil {
 		set.mistake(&Mistake{File: name, Text: err.Error()})
 		return
@@ -164,7 +215,9 @@ func (set *ruleSet) file(t *tree, name string) {
 		return
 	}
 	set.add(rs.Rules)
+	set.written = append(set.written, rs.Rules...)
 	set.acks = append(set.acks, rs.Acks...)
+	set.ackings = append(set.ackings, rs.Acks...)
 }
 
 func (set *ruleSet) add(rules []Rule) {
@@ -223,8 +276,12 @@ const maxFindings = 10
 
 func (s *Stage) result(rows []row, set *ruleSet) runner.Result {
 	c := &runner.Checks{Rules: make([]runner.Rule, 0, len(rows))}
-	res := runner.Result{Stage: s.Name(), Checks: c, Warnings: set.warnings}
+	res := runner.Result{Stage: s.Name(), Checks: c, Warnings: set.warnings, Findings: set.findings}
+	told := 0
 	for _, row := range rows {
+		if row.Told {
+			told++
+		}
 		r := row.finish()
 		c.Rules = append(c.Rules, r)
 		verdict := runner.Neutral
@@ -256,6 +313,9 @@ func (s *Stage) result(rows []row, set *ruleSet) runner.Result {
 		res.Verdict = runner.Error
 	case c.Pass+c.Warn == 0:
 		res.Verdict = runner.Neutral
+	case told == c.Total():
+		res.Verdict, res.Reason = runner.Neutral, fmt.Sprintf("nothing judges yet: %s count once the change is merged", plural(told, "new rule"))
+		return res
 	default:
 		res.Verdict = runner.Success
 	}
@@ -279,7 +339,12 @@ func findings(r runner.Rule, verdict runner.Verdict) []runner.Finding {
 	}
 	var out []runner.Finding
 	for _, e := range r.Evidence[:min(len(r.Evidence), maxFindings)] {
-		out = append(out, runner.Finding{Verdict: verdict, Rule: r.ID, File: e.File, Line: e.Line, Column: e.Column, Text: text})
+		if r.New > 0 && !e.New && len(out) > 0 { // what is old stands behind what is new
+			break
+		}
+		out = append(out, runner.Finding{
+			Verdict: verdict, Rule: r.ID, File: e.File, Line: e.Line, Column: e.Column, EndLine: e.EndLine, EndColumn: e.EndColumn, Text: text,
+		})
 	}
 	return out
 }
