@@ -15,6 +15,7 @@ type compiled struct {
 	files, exclude []*glob
 	patterns       []matcher
 	view           scan.View // "" until the language is known
+	analysis       analysis  // of the kinds that are written in Go; nil for others
 }
 
 // matcher is one pattern of a rule: a regular expression or a token pattern.
@@ -51,7 +52,11 @@ func (r Rule) compile() (*compiled, []*Mistake) {
 	case "":
 		wrong("kind", "kinds: exists, match, absent, count, within", "a rule without kind")
 	default:
-		wrong("kind", suggest(r.Kind, []string{KindExists, KindMatch, KindAbsent, KindCount, KindWithin}), "unknown kind %q", r.Kind)
+		if analysed(r.Kind) {
+			c.compileAnalysis(wrong)
+			break
+		}
+		wrong("kind", suggest(r.Kind, append([]string{KindExists, KindMatch, KindAbsent, KindCount, KindWithin}, analysisKinds...)), "unknown kind %q", r.Kind)
 	}
 	oneOf := func(key, value string, allowed ...string) {
 		if value == "" {
@@ -162,6 +167,12 @@ func (c *compiled) checkKind(wrong wrongFunc) {
 		if !asked {
 			wrong("pattern", "give a pattern, patterns or tokens", "kind %s without a pattern", c.Kind)
 		}
+	}
+	if analysed(c.Kind) && (asked || c.In != (In{}) || c.Each || c.View != "") {
+		wrong("kind", "it reads whole files and takes none of these keys", "kind %s with a pattern, in, each or view", c.Kind)
+	}
+	if c.Typestate != nil && c.Kind != KindTypestate {
+		wrong("typestate", `use kind = "typestate"`, "kind %s has no typestate", c.Kind)
 	}
 	if c.Kind == KindWithin && c.In.Function == "" {
 		wrong("in", `name it: in = { function = "Pool::~Pool" }`, "kind within without a function")

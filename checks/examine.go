@@ -31,6 +31,7 @@ type tally struct {
 	err   error  // the file could not be judged
 	units []unit // the file as a whole, or the bodies of the function asked for
 	torn  string // a function whose extent depends on #if, as "NAME (line 12)"
+	facts *facts // of a kind that is written in Go
 }
 
 // unit is a stretch of a file that is judged as one.
@@ -122,6 +123,9 @@ func (c *compiled) selects(files []string) []string {
 }
 
 func (c *compiled) examine(src *source, t *tally) error {
+	if c.analysis != nil {
+		return c.analyse(src, t)
+	}
 	if c.In.Function == "" {
 		u, err := c.search(src, 0, len(src.file.Src))
 		u.head = runner.Evidence{File: src.name, Line: 1, Column: 1, Text: lineText(src.file, 1)}

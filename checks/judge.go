@@ -107,6 +107,9 @@ func (c *compiled) judge(ts []tally) row {
 	if len(ts) == 0 {
 		return c.missing(r, "no file matches "+strings.Join(c.Files, ", "))
 	}
+	if c.analysis != nil {
+		return c.conclude(r, ts)
+	}
 	var units []unit
 	var bad []tally
 	torn := ""

@@ -36,6 +36,7 @@ type loader struct {
 	src    string
 	places []place
 	bad    []*Mistake
+	pack   func(*Rule) // completes a rule of a pack; nil for a rule file
 }
 
 func (l *loader) wrong(p place, advice, format string, args ...any) *Mistake {
@@ -49,6 +50,9 @@ func (l *loader) load() *RuleSet {
 	var doc struct {
 		Rule []toml.Primitive `toml:"rule"`
 		Ack  []toml.Primitive `toml:"ack"`
+
+		Packs []string             `toml:"packs"`
+		Pack  map[string]packTable `toml:"pack"`
 	}
 	md, err := toml.Decode(l.src, &doc)
 	if err != nil {
@@ -63,6 +67,10 @@ func (l *loader) load() *RuleSet {
 			continue
 		}
 		r.Source = l.source("rule", i)
+		if l.pack != nil {
+			r.Source = l.name
+			l.pack(&r)
+		}
 		set.Rules = append(set.Rules, r)
 		_, bad := r.compile()
 		for _, m := range bad {
@@ -86,8 +94,9 @@ func (l *loader) load() *RuleSet {
 		}
 	}
 	l.unknown(md.Undecoded())
+	l.packs(set, doc.Packs, doc.Pack)
 	l.duplicates(set.Rules)
-	if len(doc.Rule) == 0 && len(doc.Ack) == 0 && len(l.bad) == 0 {
+	if len(doc.Rule) == 0 && len(doc.Ack) == 0 && len(doc.Packs) == 0 && len(l.bad) == 0 {
 		l.wrong(place{line: 1}, hintRule, "the rule set is empty")
 	}
 	return set
@@ -150,7 +159,12 @@ func (l *loader) unknown(keys []toml.Key) {
 	seen := map[string]bool{}
 	for _, k := range keys {
 		table, key := "", k[0]
-		allowed := []string{"rule", "ack"}
+		allowed := []string{"rule", "ack", "packs", "pack"}
+		if k[0] == "pack" && len(k) > 2 { // [pack.NAME]
+			table, allowed = "pack."+k[1], tomlKeys(reflect.TypeFor[packTable]())
+			l.wrong(find(l.places, table, 0, k[2]), suggest(k[2], allowed), "unknown key %q", k[2])
+			continue
+		}
 		if len(k) > 1 && (k[0] == "rule" || k[0] == "ack") {
 			table, key = k[0], k[1]
 			if table == "rule" {

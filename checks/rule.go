@@ -16,24 +16,25 @@ const (
 
 // Rule is one [[rule]] of a rule set. See the package comment for what the fields mean.
 type Rule struct {
-	ID        string   `toml:"id"`
-	Title     string   `toml:"title"`
-	Kind      string   `toml:"kind"`
-	Files     []string `toml:"files"`
-	Exclude   []string `toml:"exclude"`
-	Pattern   string   `toml:"pattern"`    // one regular expression
-	Patterns  []string `toml:"patterns"`   // several
-	Tokens    Strings  `toml:"tokens"`     // token patterns: one string or several
-	Any       bool     `toml:"any"`        // one of the patterns is enough
-	Each      bool     `toml:"each"`       // judge every file by itself
-	View      string   `toml:"view"`       // "" is code for the C family, raw for others
-	In        In       `toml:"in"`         // only inside this function
-	Min       *int     `toml:"min"`        // matches, or files for exists
-	Max       *int     `toml:"max"`        // likewise
-	Severity  string   `toml:"severity"`   // "fail" (default) or "warn"
-	OnMissing string   `toml:"on_missing"` // "error" (default), "fail" or "skip": no file or no function
-	Doc       string   `toml:"doc"`        // what it is for: why the rule is there, and what to do
-	Source    string   `toml:"-"`          // where it is written: "holdfast.rules.toml:12"
+	ID        string     `toml:"id"`
+	Title     string     `toml:"title"`
+	Kind      string     `toml:"kind"`
+	Files     []string   `toml:"files"`
+	Exclude   []string   `toml:"exclude"`
+	Pattern   string     `toml:"pattern"`    // one regular expression
+	Patterns  []string   `toml:"patterns"`   // several
+	Tokens    Strings    `toml:"tokens"`     // token patterns: one string or several
+	Any       bool       `toml:"any"`        // one of the patterns is enough
+	Each      bool       `toml:"each"`       // judge every file by itself
+	View      string     `toml:"view"`       // "" is code for the C family, raw for others
+	In        In         `toml:"in"`         // only inside this function
+	Min       *int       `toml:"min"`        // matches, or files for exists
+	Max       *int       `toml:"max"`        // likewise
+	Severity  string     `toml:"severity"`   // "fail" (default) or "warn"
+	OnMissing string     `toml:"on_missing"` // "error" (default), "fail" or "skip": no file or no function
+	Typestate *Typestate `toml:"typestate"`  // what kind typestate looks for
+	Doc       string     `toml:"doc"`        // what it is for: why the rule is there, and what to do
+	Source    string     `toml:"-"`          // where it is written: "holdfast.rules.toml:12"
 }
 
 // In limits a rule to the bodies of the functions of one name. The zero value means the

@@ -22,6 +22,7 @@ type Config struct {
 	RuleFiles []string // globs relative to the checkout; none means holdfast.rules.toml
 	Rules     []Rule   // rules from agent.toml
 	Acks      []Ack    // acknowledgements from agent.toml
+	Packs     []string // rule packs from agent.toml, as they are
 	Programs  []Program
 	// Ratchet makes old debt a warning: a rule of which all violations were there at the
 	// base (runner.Workspace.Earlier) fails nothing.
@@ -182,7 +183,7 @@ func (s *Stage) collect(src ruleFiles, quiet bool) *ruleSet {
 				set.file(src, name)
 			}
 		}
-		if !found && !quiet && optional && len(s.cfg.Rules)+len(s.cfg.Programs) > 0 {
+		if !found && !quiet && optional && len(s.cfg.Rules)+len(s.cfg.Programs)+len(s.cfg.Packs) > 0 {
 			set.warnings = append(set.warnings, "there is no rule file "+text+": only what agent.toml names was judged")
 		}
 		if !found && !quiet && !optional {
@@ -197,6 +198,7 @@ func (s *Stage) collect(src ruleFiles, quiet bool) *ruleSet {
 		inline[i] = r
 	}
 	set.add(inline)
+	set.packs(s.cfg.Packs)
 	set.acks = append(set.acks, s.cfg.Acks...)
 	return set
 }

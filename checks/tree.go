@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast-ci/holdfast/checks/flow"
 	"github.com/holdfast-ci/holdfast/checks/scan"
 )
 
@@ -138,6 +139,7 @@ type source struct {
 	views     map[scan.View][]byte
 	code      []int32
 	structure *scan.Structure
+	followed  *flow.File
 }
 
 func newSource(name string, text []byte) (*source, error) {

@@ -1,0 +1,150 @@
+package checks
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-ci/holdfast/checks/flow"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// Kinds that follow the flow of control, or look at several places of several files.
+const (
+	KindTypestate = "typestate" // what may be called depends on what was called before
+)
+
+// analysisKinds are the kinds that are written in Go.
+var analysisKinds = []string{KindTypestate}
+
+func analysed(kind string) bool { return slices.Contains(analysisKinds, kind) }
+
+// compileAnalysis makes the analysis of a rule.
+func (c *compiled) compileAnalysis(wrong wrongFunc) {
+	switch c.Kind {
+	case KindTypestate:
+		c.analysis = c.Typestate.compile(wrong)
+	}
+}
+
+// analysis is a kind that is written in Go. It looks at each file, and then at what it
+// noted about all of them.
+type analysis interface {
+	// gather notes what one file tells. It must not keep the file.
+	gather(x *flow.File, f *facts)
+}
+
+// linked is an analysis whose findings need all files.
+type linked interface {
+	analysis
+	conclude(all []*facts)
+}
+
+// narrow is an analysis that has nothing to find in files without any of some words.
+type narrow interface{ words() []string }
+
+// facts are what an analysis noted about one file.
+type facts struct {
+	name     string
+	file     *flow.File // nil once the file was gathered
+	findings []finding
+	notes    any // of the analysis
+}
+
+// finding is one violation.
+type finding struct {
+	evidence runner.Evidence
+	text     string // what is wrong there
+}
+
+// place is the evidence for a position.
+func (f *facts) place(at int) runner.Evidence {
+	t := f.file.Token(at)
+	return runner.Evidence{File: f.name, Line: int(t.Line), Column: int(t.Column), Text: lineText(f.file.Scan, int(t.Line))}
+}
+
+// find notes a violation, once for each position.
+func (f *facts) find(at int, text string) {
+	e := f.place(at)
+	if !slices.ContainsFunc(f.findings, func(o finding) bool { return o.evidence == e }) && len(f.findings) < maxHits {
+		f.findings = append(f.findings, finding{e, text})
+	}
+}
+
+// analyse runs the analysis of a rule over one file.
+func (c *compiled) analyse(src *source, t *tally) error {
+	if !src.c {
+		return fmt.Errorf("kind %s is for the C family only", c.Kind)
+	}
+	f := &facts{name: src.name}
+	t.facts = f
+	if n, ok := c.analysis.(narrow); ok && !slices.ContainsFunc(n.words(), func(w string) bool { return bytes.Contains(src.file.Src, []byte(w)) }) {
+		return nil
+	}
+	x, err := src.flow()
+	if err != nil {
+		return err
+	}
+	f.file = x
+	c.analysis.gather(x, f)
+	f.file = nil
+	return nil
+}
+
+// flow follows the functions of the file.
+func (s *source) flow() (*flow.File, error) {
+	if s.followed == nil {
+		st, err := s.functions()
+		if err != nil {
+			return nil, err
+		}
+		if len(st.Problems) > 0 {
+			return nil, problemError(st.Problems)
+		}
+		s.followed = flow.New(s.file, st)
+	}
+	return s.followed, nil
+}
+
+// conclude judges a rule of such a kind by what was gathered. Files that could not be read
+// are in bad.
+func (c *compiled) conclude(r row, ts []tally) row {
+	var all []*facts
+	var bad []tally
+	for _, t := range ts {
+		if t.err != nil {
+			bad = append(bad, t)
+		} else {
+			all = append(all, t.facts)
+		}
+	}
+	if l, ok := c.analysis.(linked); ok {
+		l.conclude(all)
+	}
+	n := 0
+	first := ""
+	for _, f := range all {
+		for _, one := range f.findings {
+			if n++; first == "" {
+				first = one.text
+			}
+			if len(r.Evidence) < maxHits {
+				r.Evidence = append(r.Evidence, one.evidence)
+			} else {
+				r.cut++
+			}
+		}
+	}
+	switch {
+	case n > 0:
+		r.Outcome, r.Reason = c.violated(), fmt.Sprintf("%s in %s: %s", plural(n, "place"), plural(len(ts), "file"), first)
+	case len(bad) > 0:
+		r.Outcome = runner.RuleError
+	default:
+		r.Outcome, r.Reason = runner.Pass, fmt.Sprintf("0 places in %s", plural(len(ts), "file"))
+	}
+	if len(bad) > 0 {
+		r.addUnread(bad)
+	}
+	return r
+}

@@ -1,0 +1,226 @@
+// Package flow follows the statements of function bodies of the C family: which calls and
+// assignments happen, in what order, on which paths. It takes the tokens and brackets of
+// package scan and gives bodies (functions, lambdas, Objective-C blocks), statements,
+// operations, and a walk that carries an abstract state along every path.
+//
+// It does not know types, macros or other functions. What follows from that is left to
+// the state: an operation that may or may not happen is marked as such, and code that one
+// configuration leaves out makes everything before it uncertain.
+package flow
+
+import (
+	"sort"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/checks/scan"
+)
+
+// File is the code of one source file.
+type File struct {
+	Scan      *scan.File
+	Structure *scan.Structure
+	Bodies    []*Body
+
+	sig   []int32 // indices of the tokens that are followed
+	pos   []int32 // for each token index, its position in sig or the next one's
+	depth []int16 // for each position, how many #if are open
+	havoc []bool  // positions before which another branch of an #if was left out
+	match []int32 // position of the matching bracket, -1 for all other tokens
+}
+
+// Body is the code of one function, lambda or block.
+type Body struct {
+	File     *File
+	Function string // qualified name of the function around
+	Closure  *Closure
+	Parent   *Body // the body around a closure
+	Root     *Stmt
+	From, To int // positions: the opening brace, and behind the closing one
+	Head     int // position where a function's head begins
+	Labels   bool
+	// Types are the declared types of parameters and local variables, by name; "" where
+	// two declarations differ.
+	Types map[string]string
+}
+
+// New reads the bodies of a file whose structure is complete.
+func New(f *scan.File, s *scan.Structure) *File {
+	x := &File{Scan: f, Structure: s}
+	x.tokens()
+	for _, fn := range s.Functions {
+		if fn.Torn {
+			continue
+		}
+		open, end := x.at(fn.Offset), x.at(fn.End)
+		for open < end && !x.Is(open, "{") { // initialisers of a constructor
+			open++
+		}
+		// The body is the last brace: initialisers may have some of their own.
+		for open < end && x.match[open] >= 0 && int(x.match[open])+1 < end {
+			open = int(x.match[open]) + 1
+			for open < end && !x.Is(open, "{") {
+				open++
+			}
+		}
+		if open >= end || x.match[open] < 0 {
+			continue
+		}
+		x.body(&Body{Function: fn.Name, From: open, To: int(x.match[open]) + 1, Head: x.head(open)})
+	}
+	return x
+}
+
+// head goes back from a body to where its declaration begins.
+func (x *File) head(open int) int {
+	i := open
+	for i > 0 && open-i < 400 {
+		switch {
+		case x.Is(i-1, ";") || x.Is(i-1, "}") || x.Is(i-1, "{"):
+			return i
+		case (x.Is(i-1, ")") || x.Is(i-1, "]")) && x.match[i-1] >= 0:
+			i = int(x.match[i-1])
+		default:
+			i--
+		}
+	}
+	return i
+}
+
+func (x *File) body(b *Body) {
+	b.File = x
+	b.Types = map[string]string{}
+	if b.Parent == nil {
+		b.parameters(b.Head, b.From)
+	} else if b.Closure != nil {
+		b.parameters(b.Closure.From, b.From)
+	}
+	p := parser{x: x, b: b}
+	b.Root = p.block(b.From)
+	x.Bodies = append(x.Bodies, b)
+	for _, c := range p.closures {
+		x.body(&Body{Function: b.Function, Closure: c, Parent: b, From: c.Open, To: int(x.match[c.Open]) + 1, Head: c.From})
+	}
+}
+
+// tokens selects the tokens that are followed: of a conditional, the first branch that
+// may compile.
+func (x *File) tokens() {
+	f := x.Scan
+	x.pos = make([]int32, len(f.Tokens)+1)
+	type group struct{ skipped, cpp bool }
+	var groups []group
+	skip, pending := 0, false
+	live := func(i int) bool { t := f.Tokens[i]; return t.Kind > scan.Comment && !t.Dead }
+	for i, t := range f.Tokens {
+		x.pos[i] = int32(len(x.sig))
+		if !live(i) {
+			continue
+		}
+		if t.Directive {
+			if string(f.Text(t)) != "#" {
+				continue
+			}
+			k := i + 1
+			for k < len(f.Tokens) && f.Tokens[k].Directive && f.Tokens[k].Kind <= scan.Comment {
+				k++
+			}
+			if k >= len(f.Tokens) {
+				continue
+			}
+			switch string(f.Text(f.Tokens[k])) {
+			case "if", "ifdef", "ifndef":
+				groups = append(groups, group{})
+			case "elif", "else", "elifdef", "elifndef":
+				if n := len(groups); n > 0 && !groups[n-1].skipped {
+					groups[n-1].skipped = true
+					skip++
+				}
+			case "endif":
+				if n := len(groups); n > 0 {
+					if groups[n-1].skipped {
+						skip--
+					}
+					groups = groups[:n-1]
+				}
+			}
+			continue
+		}
+		if skip > 0 {
+			pending = true
+			continue
+		}
+		x.sig = append(x.sig, int32(i))
+		x.depth = append(x.depth, int16(min(len(groups), 1<<14)))
+		x.havoc = append(x.havoc, pending)
+		pending = false
+	}
+	x.pos[len(f.Tokens)] = int32(len(x.sig))
+	x.match = make([]int32, len(x.sig))
+	for i, t := range x.sig {
+		x.match[i] = -1
+		if p := x.Structure.Partner(int(t)); p >= 0 {
+			// A partner in a branch that is not followed is no partner.
+			if q := x.pos[p]; int(q) < len(x.sig) && int(x.sig[q]) == p {
+				x.match[i] = q
+			}
+		}
+	}
+}
+
+// at is the position of the first token at or behind a byte offset.
+func (x *File) at(offset int) int {
+	return sort.Search(len(x.sig), func(i int) bool { return int(x.Scan.Tokens[x.sig[i]].Offset) >= offset })
+}
+
+// Token is the token at a position.
+func (x *File) Token(i int) scan.Token { return x.Scan.Tokens[x.sig[i]] }
+
+// Len is the number of positions.
+func (x *File) Len() int { return len(x.sig) }
+
+// Is reports whether the token at a position, if there is one, has this text.
+func (x *File) Is(i int, s string) bool {
+	return i >= 0 && i < len(x.sig) && string(x.Scan.Text(x.Token(i))) == s
+}
+
+// Word is the text of the token at a position, "" outside of the file.
+func (x *File) Word(i int) string {
+	if i < 0 || i >= len(x.sig) {
+		return ""
+	}
+	return string(x.Scan.Text(x.Token(i)))
+}
+
+// Ident reports whether the token at a position is a name.
+func (x *File) Ident(i int) bool {
+	return i >= 0 && i < len(x.sig) && x.Token(i).Kind == scan.Ident
+}
+
+// Match is the position of the matching bracket, or -1.
+func (x *File) Match(i int) int {
+	if i < 0 || i >= len(x.match) {
+		return -1
+	}
+	return int(x.match[i])
+}
+
+// maxText bounds the text of an expression: nobody names a variable like that.
+const maxText = 200
+
+// Text is the text of the tokens from a position to another, without white space but
+// between words. It is cut where it is long.
+func (x *File) Text(from, to int) string {
+	var b strings.Builder
+	for i := max(from, 0); i < min(to, len(x.sig)) && b.Len() < maxText; i++ {
+		if i > from && x.wordy(i) && x.wordy(i-1) {
+			b.WriteByte(' ')
+		}
+		b.Write(x.Scan.Text(x.Token(i)))
+	}
+	return b.String()
+}
+
+func (x *File) wordy(i int) bool {
+	k := x.Token(i).Kind
+	return k == scan.Ident || k == scan.Number
+}

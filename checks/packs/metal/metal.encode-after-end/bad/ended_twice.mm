@@ -1,0 +1,10 @@
+void run(id<MTLCommandBuffer> buffer, bool quick) {
+  id<MTLComputeCommandEncoder> encoder = [buffer computeCommandEncoder];
+  if (quick) {
+    [encoder endEncoding];
+  } else {
+    [encoder setBuffer:data offset:0 atIndex:0];
+    [encoder endEncoding];
+  }
+  [encoder endEncoding];  // bad
+}

@@ -1,0 +1,7 @@
+void run(id<MTLCommandBuffer> buffer) {
+  id<MTLComputeCommandEncoder> encoder = [buffer computeCommandEncoder];
+  [encoder dispatchThreads:grid threadsPerThreadgroup:group];
+  [encoder endEncoding];
+  [[buffer blitCommandEncoder] endEncoding];
+  [buffer commit];
+}

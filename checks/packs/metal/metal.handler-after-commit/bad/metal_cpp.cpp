@@ -1,0 +1,5 @@
+void submit(MTL::CommandQueue* queue) {
+  MTL::CommandBuffer* buffer = queue->commandBuffer();
+  buffer->commit();
+  buffer->addCompletedHandler([](MTL::CommandBuffer*) {});  // bad
+}

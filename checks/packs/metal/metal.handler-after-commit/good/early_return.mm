@@ -1,0 +1,8 @@
+void submit(id<MTLCommandBuffer> buffer, bool quick) {
+  if (quick) {
+    [buffer commit];
+    return;
+  }
+  [buffer addCompletedHandler:^(id<MTLCommandBuffer> b) {}];
+  [buffer commit];
+}
