@@ -21,6 +21,9 @@ func (c *compiled) perFile() bool {
 	case KindMatch, KindCount:
 		return c.Each || c.In.Function != ""
 	}
+	if _, whole := c.analysis.(linked); c.analysis != nil && !whole {
+		return true
+	}
 	return false
 }
 

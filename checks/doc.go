@@ -10,7 +10,7 @@
 //
 // # Rules
 //
-// A rule file is TOML: [[rule]] and [[ack]] tables and nothing else. An unknown key, a
+// A rule file is TOML: [[rule]] and [[ack]] tables, and packs. An unknown key, a
 // bad pattern or glob, a duplicate id and an empty file are mistakes; a file with a
 // mistake is not judged by, and the verdict is error.
 //
@@ -70,6 +70,38 @@
 // Globs are relative to the checkout: * and ? stay inside a name, ** as a whole name
 // stands for any folders, and [a-z] and {a,b} are as in shells. Wildcards do not match
 // names that begin with a dot.
+//
+// # Kinds that follow the flow of control
+//
+// typestate forbids calls on an object by what was called on it before, along the paths of
+// one function body:
+//
+//	typestate = { enter = 'commit', forbid = 'addCompletedHandler:', when = "entered" }
+//
+// when = "entered" forbids after an enter call, "fresh" before it (on objects that a made
+// call returned in the same body), "open" while a part of the object (made by a part call
+// and kept in a variable) had no end call, "ended" on a part that had. type and by narrow
+// objects by declared type and by what they were made on, leave names calls after which
+// nothing is known. All are regular expressions for whole selectors or names, type and by
+// for some part. It reports what goes wrong on every path to a call, and is silent where
+// paths differ, where an object was handed on, stored or captured, and inside of @try.
+//
+// # Rule packs
+//
+// Packs are rules that come with the program. A rule file asks for them at its top, and may
+// say how they differ here:
+//
+//	packs = ["metal"]
+//
+//	[pack.metal]
+//	files = ["src/**/*.mm"]              # instead of all files of the C family
+//	exclude = ["src/old/**"]
+//	[pack.metal.rules]
+//	"metal.commit-twice" = "off"         # or "warn", "fail"
+//
+// A pack skips a repository that has none of its files. agent.toml asks for packs by
+// checks.packs, without settings; where a rule file has the same pack, the rule file says
+// how. What each rule of a pack is for, and what it cannot see, is its doc.
 //
 // # Acknowledgements
 //

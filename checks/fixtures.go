@@ -60,8 +60,9 @@ func (s *Stage) Test(ctx context.Context, dir string) (list []Fixtures, strays [
 	dirs := map[string]bool{}
 	for _, c := range set.rules {
 		f := Fixtures{ID: c.ID, Source: c.Source}
-		switch c.Kind {
-		case "aggregate", "info": // they look at no source
+		switch {
+		case c.Kind == "aggregate", c.Kind == "info": // they look at no source
+		case ofPack(c.Source): // tested with this program
 		default:
 			file, _ := splitSource(c.Source)
 			f.Dir = FixtureDir(file, c.ID)

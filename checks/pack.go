@@ -15,6 +15,11 @@ var packFiles embed.FS
 // packGlobs are the files that the rules of packs read if nothing else is said.
 var packGlobs = []string{"**/*.{c,cc,cpp,cxx,h,hh,hpp,hxx,inl,ipp,m,mm}"}
 
+// packSource begins the Source of a rule of a pack.
+const packSource = "pack "
+
+func ofPack(source string) bool { return strings.HasPrefix(source, packSource) }
+
 // PackUse says that a rule pack is wanted, and how it differs from its default.
 type PackUse struct {
 	Name    string
@@ -54,7 +59,7 @@ func (use PackUse) rules() ([]Rule, []*Mistake) {
 	if len(globs) == 0 {
 		globs = packGlobs
 	}
-	l := loader{name: "pack " + use.Name, src: string(text), pack: func(r *Rule) {
+	l := loader{name: packSource + use.Name, src: string(text), pack: func(r *Rule) {
 		r.Files, r.Exclude = globs, slices.Concat(r.Exclude, use.Exclude)
 		if r.OnMissing == "" {
 			r.OnMissing = "skip"

@@ -119,6 +119,7 @@ type Checks struct {
 	Enabled  bool           `toml:"enabled"`                 // default true
 	Rules    []string       `toml:"rules" is:"inside,glob"`  // rule files in the checkout; default ["holdfast.rules.toml"]
 	Rule     []checks.Rule  `toml:"rule"`                    // rules written here
+	Packs    []string       `toml:"packs" is:"name"`         // rule packs that come with the program
 	Programs []CheckProgram `toml:"programs"`                // foreign checkers
 	Limit    time.Duration  `toml:"limit" is:"duration>=1s"` // default 10m
 }

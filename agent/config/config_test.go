@@ -106,7 +106,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 	}
 	assign := regexp.MustCompile(`^# ((?:\[\[[a-z.]+\]\].*|([a-z_]+) = .*))$`)
 	alternative := map[string]bool{"url": true, "sqlite": true, "tracking_issue": true}
-	ofOtherKinds := map[string]bool{"patterns": true, "tokens": true, "each": true, "min": true, "max": true}
+	ofOtherKinds := map[string]bool{"patterns": true, "tokens": true, "typestate": true, "each": true, "min": true, "max": true}
 	set := map[string]bool{} // keys of the open table
 	inRule := false
 	var out []string
@@ -146,6 +146,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 		t.Errorf("proofs: the comments show other defaults (-real +shown):\n%s", diff)
 	}
 	d.Checks.Programs, d.Checks.Rule = c.Checks.Programs, c.Checks.Rule
+	d.Checks.Packs = c.Checks.Packs // an example
 	if diff := cmp.Diff(d.Checks, c.Checks); diff != "" {
 		t.Errorf("checks: the comments show other defaults (-real +shown):\n%s", diff)
 	}

@@ -172,6 +172,11 @@ func (d *decoder) programs(p path, check Checks, bench Bench) {
 	}
 	d.names(at, len(bench.Programs), func(i int) string { return bench.Programs[i].Name })
 	d.rules(p.key("checks").key("rule"), check.Rule)
+	for i, name := range check.Packs {
+		if _, err := checks.Pack(checks.PackUse{Name: name}); err != nil && d.set[p.key("checks").key("packs")] {
+			d.value(p.key("checks").key("packs").index(i), "packs: "+strings.Join(checks.Packs(), ", "), "%v", err)
+		}
+	}
 	for i, c := range check.Programs {
 		if at := p.key("checks").key("programs").index(i).key("expect"); len(c.Expect) > 0 && c.Format != "clang" && d.set[at] {
 			d.key(at, `add format = "clang"`, "expect has no effect with format %q", c.Format)
