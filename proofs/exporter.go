@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/proc"
@@ -69,6 +70,10 @@ const maxArgs = 256 << 10
 // export runs an exporter on modules that fit into one environment, for some constants,
 // and reads what it prints as it comes.
 func (e *examination) export(ctx context.Context, by *exporter, x *exportReader, modules, names []string) error {
+	limit := inventoryLimit
+	if end, ok := ctx.Deadline(); ok { // a library as large as Mathlib must not take the stage with it
+		limit = min(limit, time.Until(end)/2)
+	}
 	for len(names) > 0 {
 		// Private names are "internal" to an exporter that is not asked for them by name.
 		args := append([]string{by.program, "--export-unsafe", "--ignore-missing"}, modules...)
@@ -93,7 +98,7 @@ func (e *examination) export(ctx context.Context, by *exporter, x *exportReader,
 			read <- err
 		}()
 		exit, err := e.ws.Exec(inner, log, proc.Cmd{
-			Args: args, Dir: e.dir, Stdout: w, Bulk: true, LogCap: 4 << 20, Limit: inventoryLimit,
+			Args: args, Dir: e.dir, Stdout: w, Bulk: true, LogCap: 4 << 20, Limit: limit,
 			Env: e.environ(e.tool, "LEAN_PATH="+strings.Join(e.searchPath(), string(os.PathListSeparator))),
 		})
 		w.Close()
@@ -136,6 +141,9 @@ func groupList(groups string) [][]string {
 // askable reports whether an exporter can be asked for a name in text: it is read as a
 // name literal.
 func askable(name string) bool {
+	if name == "" {
+		return false
+	}
 	for name != "" {
 		if rest, ok := strings.CutPrefix(name, "«"); ok {
 			part, after, ok := strings.Cut(rest, "»")
