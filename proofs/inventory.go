@@ -10,8 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +61,7 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 	}
 	e.ws.Report(runner.StageProofs, "listing theorems of %s", plural(len(modules), "module"))
 	out, prefix, err := e.walk(ctx, groups)
-	var broken *scriptError
+	var broken *programError
 	if errors.As(err, &broken) {
 		inv, how, unusable := e.listExport(ctx, modules, groups)
 		if inv != nil {
@@ -98,11 +96,6 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 	return inv, how, warnings, err
 }
 
-// scriptError says that the inventory program itself does not run on a tool chain.
-type scriptError struct{ msg string }
-
-func (e *scriptError) Error() string { return "the inventory program does not run: " + e.msg }
-
 // walk compiles the inventory program, once for a tool chain, and runs it. Records in the
 // output are marked by the returned prefix, which nothing that is loaded can foresee.
 func (e *examination) walk(ctx context.Context, groups string) (out []byte, prefix string, err error) {
@@ -110,37 +103,9 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 	if e.breakInventory {
 		source = []byte("#eval this_does_not_elaborate\n")
 	}
-	dir := filepath.Join(e.programs(), "program-"+digest(string(source), string(inventoryRunner), e.tool.id()))
-	compiled := filepath.Join(dir, "HoldfastInventory.olean")
-	env := e.environ(e.tool, "LEAN_PATH="+dir)
-	if _, err := os.Stat(compiled); err != nil {
-		if err := errors.Join(
-			writeFile(filepath.Join(dir, "HoldfastInventory.lean"), source),
-			writeFile(filepath.Join(dir, "Run.lean"), inventoryRunner)); err != nil {
-			return nil, "", err
-		}
-		e.ws.Report(runner.StageProofs, "preparing the listing of theorems (once for this tool chain)")
-		part := filepath.Join(dir, "part-"+rand.Text())
-		exit, err := e.ws.Exec(ctx, e.log+"-prepare", proc.Cmd{
-			Args: []string{e.tool.program("lean"), "-R", dir, "-o", part, filepath.Join(dir, "HoldfastInventory.lean")},
-			Dir:  dir, Env: env, Limit: inventoryLimit,
-		})
-		if err != nil {
-			return nil, "", err
-		}
-		if !exit.OK() {
-			if cause := context.Cause(ctx); cause != nil {
-				return nil, "", cause
-			}
-			if exit.Code == 1 {
-				return nil, "", &scriptError{firstLine(exit.Stdout.String() + "\n" + exit.Stderr.String())}
-			}
-			return nil, "", fmt.Errorf("compile the inventory program: %s", exit)
-		}
-		if err := os.Rename(part, compiled); err != nil {
-			return nil, "", err
-		}
-		e.ws.Report(runner.StageProofs, "listing theorems")
+	dir, err := e.prepare(ctx, leanProgram{"HoldfastInventory", source, inventoryRunner, "the inventory program", "the listing of theorems", "prepare"})
+	if err != nil {
+		return nil, "", err
 	}
 	temp, err := os.MkdirTemp(e.ws.Scratch, "inventory-*")
 	if err != nil {
@@ -163,7 +128,7 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 		args = append(args, "--path="+p)
 	}
 	w := &bounded{max: maxInventory}
-	exit, err := e.ws.Exec(ctx, e.log+"-inventory", proc.Cmd{Args: args, Dir: dir, Env: env, Stdout: w, LogCap: 4 << 20, Limit: inventoryLimit})
+	exit, err := e.ws.Exec(ctx, e.log+"-inventory", proc.Cmd{Args: args, Dir: dir, Env: e.environ(e.tool, "LEAN_PATH="+dir), Stdout: w, LogCap: 4 << 20, Limit: inventoryLimit})
 	if err != nil {
 		return nil, "", err
 	}
@@ -178,7 +143,7 @@ func (e *examination) walk(ctx context.Context, groups string) (out []byte, pref
 		return nil, "", fmt.Errorf("inventory program printed more than %d MiB", maxInventory>>20)
 	}
 	if !bytes.Contains(w.buf.Bytes(), []byte(mark)) {
-		return nil, "", &scriptError{firstLine(exit.Stderr.String() + "\n" + exit.Stdout.String() + "\n" + exit.String())}
+		return nil, "", &programError{"the inventory program", firstLine(exit.Stderr.String() + "\n" + exit.Stdout.String() + "\n" + exit.String())}
 	}
 	return w.buf.Bytes(), mark + " ", nil
 }
@@ -286,69 +251,18 @@ func (e *examination) fingerprint(modules []*module, groups string) (string, err
 	h := sha256.New()
 	fmt.Fprintf(h, "1\n%s\n%x\n%x\n%s\n%v\n", e.tool.id(), sha256.Sum256(inventorySource), sha256.Sum256(inventoryRunner), groups, e.ws.Trusted)
 	for _, m := range modules {
-		found := false
-		for _, dir := range e.libDirs() {
-			base := filepath.Join(dir, filepath.Join(strings.Split(strings.TrimSuffix(modulePath(m), ".lean"), "/")...))
-			for _, ext := range []string{".olean", ".olean.server", ".olean.private"} {
-				ok, err := hashFile(h, base+ext)
-				if err != nil {
-					return "", err
-				}
-				found = found || ok
-			}
-			if found {
-				break
-			}
+		found, err := e.hashCompiled(h, m)
+		if err != nil {
+			return "", err
 		}
 		if !found {
 			return "", fmt.Errorf("compiled form of module %s is missing", m.name)
 		}
 	}
-	if _, err := hashFile(h, filepath.Join(e.dir, "lake-manifest.json")); err != nil {
+	if err := e.hashDependencies(h); err != nil {
 		return "", err
 	}
-	for _, d := range e.dependencies() {
-		if !d.local {
-			continue
-		}
-		err := filepath.WalkDir(filepath.Join(d.dir, ".lake", "build", "lib"), func(p string, entry fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err == nil && !entry.IsDir() && strings.Contains(entry.Name(), ".olean") {
-				_, err = hashFile(h, p)
-			}
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
-	}
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
-}
-
-// modulePath is the file of a module relative to its library's source folder.
-func modulePath(m *module) string {
-	parts, _ := splitName(m.name)
-	return strings.Join(parts, "/") + ".lean"
-}
-
-// hashFile adds name and content of a file; it reports false if there is none.
-func hashFile(h io.Writer, name string) (bool, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return false, fmt.Errorf("read %s: %w", filepath.Base(name), err)
-	}
-	fmt.Fprintf(h, "%s %x\n", filepath.Base(name), sum.Sum(nil))
-	return true, nil
 }
 
 // thin removes all but the newest files that match.

@@ -84,7 +84,7 @@ func (e *examination) replay(ctx context.Context, modules []*module, declared ma
 	start := time.Now()
 	defer func() { out.Seconds = time.Since(start).Seconds() }()
 	tool, err := e.replayTool(ctx)
-	var broken *noReplayError
+	var broken *programError
 	switch {
 	case errors.As(err, &broken):
 		out.Reason = broken.Error()

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,15 +28,10 @@ const byReplay = "holdfast replay (the same kernel once more, not another one)"
 // maxReplay bounds what one run of our program may print.
 const maxReplay = 64 << 20
 
-// noReplayError says that the program does not run on a tool chain.
-type noReplayError struct{ msg string }
-
-func (e *noReplayError) Error() string { return "the replay program does not run: " + e.msg }
-
 // ownReplay is our own program, prepared for the tool chain.
 func (e *examination) ownReplay(ctx context.Context) (*replayTool, error) {
 	id := digest(string(replaySource), string(replayRunner), e.tool.id())
-	dir, err := e.prepare(ctx, "HoldfastReplay", replaySource, replayRunner, "the kernel replay")
+	dir, err := e.prepare(ctx, leanProgram{"HoldfastReplay", replaySource, replayRunner, "the replay program", "the kernel replay", "replay-prepare"})
 	if err != nil {
 		return nil, err
 	}
@@ -47,40 +41,6 @@ func (e *examination) ownReplay(ctx context.Context) (*replayTool, error) {
 			return e.runOwn(ctx, dir, n, modules)
 		},
 	}, nil
-}
-
-// prepare compiles a program of ours, once for a tool chain, and returns the folder with
-// it and with Run.lean, which calls it.
-func (e *examination) prepare(ctx context.Context, name string, source, caller []byte, what string) (string, error) {
-	dir := filepath.Join(e.programs(), "program-"+digest(string(source), string(caller), e.tool.id()))
-	compiled := filepath.Join(dir, name+".olean")
-	if _, err := os.Stat(compiled); err == nil {
-		return dir, nil
-	}
-	if err := errors.Join(
-		writeFile(filepath.Join(dir, name+".lean"), source),
-		writeFile(filepath.Join(dir, "Run.lean"), caller)); err != nil {
-		return "", err
-	}
-	e.ws.Report(runner.StageProofs, "preparing %s (once for this tool chain)", what)
-	part := filepath.Join(dir, "part-"+rand.Text())
-	exit, err := e.ws.Exec(ctx, e.log+"-replay-prepare", proc.Cmd{
-		Args: []string{e.tool.program("lean"), "-R", dir, "-o", part, filepath.Join(dir, name+".lean")},
-		Dir:  dir, Env: e.environ(e.tool, "LEAN_PATH="+dir), Limit: replayLimit,
-	})
-	if err != nil {
-		return "", err
-	}
-	if !exit.OK() {
-		if cause := context.Cause(ctx); cause != nil {
-			return "", cause
-		}
-		if exit.Code == 1 {
-			return "", &noReplayError{firstLine(exit.Stdout.String() + "\n" + exit.Stderr.String())}
-		}
-		return "", fmt.Errorf("compile %s: %s", what, exit)
-	}
-	return dir, os.Rename(part, compiled)
 }
 
 // runOwn replays modules, each listed after those that it imports.
@@ -111,7 +71,7 @@ func (e *examination) runOwn(ctx context.Context, dir string, n int, modules []*
 		return replayRound{}, err
 	}
 	if exit.Code == 1 && !bytes.Contains(w.buf.Bytes(), []byte(mark)) {
-		return replayRound{}, &noReplayError{firstLine(exit.Stderr.String() + "\n" + exit.Stdout.String() + "\n" + exit.String())}
+		return replayRound{}, &programError{"the replay program", firstLine(exit.Stderr.String() + "\n" + exit.Stdout.String() + "\n" + exit.String())}
 	}
 	r := parseReplay(w.buf.Bytes(), mark+" ", modules)
 	if r.broken != "" {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,52 +47,6 @@ func (e *examination) replayDigests(modules []*module, tool string) (map[string]
 		out[m.key] = hex.EncodeToString(h.Sum(nil)[:16])
 	}
 	return out, nil
-}
-
-// hashCompiled adds the compiled files of a module; it reports false if there are none.
-func (e *examination) hashCompiled(h interface{ Write([]byte) (int, error) }, m *module) (bool, error) {
-	stem := strings.TrimSuffix(modulePath(m), ".lean")
-	for _, dir := range e.libDirs() {
-		base := filepath.Join(dir, filepath.FromSlash(stem))
-		found := false
-		for _, ext := range []string{".olean", ".olean.server", ".olean.private"} {
-			ok, err := hashFile(h, base+ext)
-			if err != nil {
-				return false, err
-			}
-			found = found || ok
-		}
-		if found {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// hashDependencies adds what the project depends on: the locked revisions, and the
-// compiled modules of those in folders, which have none.
-func (e *examination) hashDependencies(h interface{ Write([]byte) (int, error) }) error {
-	if _, err := hashFile(h, filepath.Join(e.dir, "lake-manifest.json")); err != nil {
-		return err
-	}
-	for _, d := range e.dependencies() {
-		if !d.local {
-			continue
-		}
-		err := filepath.WalkDir(filepath.Join(d.dir, ".lake", "build", "lib"), func(p string, entry fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err == nil && !entry.IsDir() && strings.Contains(entry.Name(), ".olean") {
-				_, err = hashFile(h, p)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // replayRecord is a text file: a line that names the format, then the digests of modules

@@ -219,7 +219,7 @@ func TestReplayPolicy(t *testing.T) {
 func TestReplayProgramBroken(t *testing.T) {
 	for script, want := range map[string]string{
 		"echo 'HoldfastReplay.lean:1:0: error: no such import'; exit 1": "the replay program does not run: HoldfastReplay.lean:1:0",
-		"kill -9 $$": "compile the kernel replay: killed by signal 9",
+		"kill -9 $$": "compile the replay program: killed by signal 9",
 	} {
 		home := fakeChecker(t, "lean", script)
 		e := builtProject(t, home, "A.B")
