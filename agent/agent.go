@@ -57,7 +57,7 @@ func commands() []command {
 	return []command{
 		{name: "run", summary: "examine one commit and print a report", run: cmdRun},
 		{name: "proofs", summary: "build and inventory the proofs of a working tree", run: cmdProofs},
-		{name: "checks", summary: "judge the structural rules of a working tree", run: stageCommand(runner.StageChecks)},
+		{name: "checks", summary: "judge the structural rules of a working tree", run: cmdChecks},
 		{name: "bench", summary: "measure throughput", run: stageCommand(runner.StageBench)},
 		{name: "serve", summary: "watch repositories: schedules, polling, queue, posting", run: cmdServe},
 		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},

@@ -148,8 +148,11 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 			run: run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base, fresh: claimed.Fresh,
 			trusted: doc.PullRequest == 0 || repo.PullRequests != config.PullRequestsAll,
 		}
-		if stage == runner.StageProofs {
-			j.against, err = a.against(ctx, repo, &doc)
+		switch stage {
+		case runner.StageProofs:
+			j.against, err = a.againstProofs(ctx, repo, &doc)
+		case runner.StageChecks:
+			j.against, err = a.againstChecks(ctx, repo, &doc)
 		}
 		if err == nil {
 			res, err = a.examineLocked(ctx, j)

@@ -13,33 +13,62 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/git"
 )
 
-// against is what the proofs of a job are compared with. At most one of past and commit
-// is set; the zero value means that there is nothing.
+// against is what a job is compared with. At most one of past and commit is set; the zero
+// value means that there is nothing.
 type against struct {
-	past    *store.PastProofs
+	past    *store.PastResult
 	commit  runner.Commit // to be examined first; no stored run did
 	warning string        // why there is nothing, where there should be something
+
+	// Rule files that judge the job, and those that judge commit, in place of their own; nil
+	// for their own.
+	rules, baseRules     map[string][]byte
+	rulesOf, baseRulesOf runner.Commit
 }
 
-// against finds the base of a run's ledger. For a pull request, and for a command that
+// past looks up what a stage told before.
+type past struct {
+	what   string // "proofs"
+	of     func(sha string) (store.PastResult, bool, error)
+	before func(branch string) (store.PastResult, bool, error) // of another commit of the branch
+}
+
+// named reports whether a run has a base that it is measured by: a pull request, or a
+// command that names one.
+func named(doc *runner.Run) bool {
+	return doc.PullRequest != 0 || doc.Trigger == store.TriggerCommand && doc.Base.SHA != "" && doc.Base.SHA != doc.Commit.SHA
+}
+
+// againstProofs finds the base of a run's ledger.
+func (a *app) againstProofs(ctx context.Context, repo *config.Repository, doc *runner.Run) (against, error) {
+	dirs := repo.Proofs.Dirs
+	return a.against(ctx, repo, doc, past{
+		what: "proofs",
+		of:   func(sha string) (store.PastResult, bool, error) { return a.store.ProofsOf(ctx, doc.Repo, sha, dirs) },
+		before: func(branch string) (store.PastResult, bool, error) {
+			return a.store.ProofsBefore(ctx, doc.Repo, branch, doc.Number, doc.Commit.SHA, dirs)
+		},
+	})
+}
+
+// against finds the base of a run. For a pull request, and for a command that
 // names a base, it is the merge base, examined now if no trusted run has done so. For a
-// branch it is the last other commit of the branch with a complete inventory, or else the
+// branch it is the last other commit of the branch with a result that serves, or else the
 // commit that a push started from. A lone
 // commit is compared with the last of the watched branch that it descends from, or with
 // where it left that branch if a run examined that commit.
-func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.Run) (against, error) {
-	dirs := repo.Proofs.Dirs
-	if doc.PullRequest != 0 || doc.Trigger == store.TriggerCommand && doc.Base.SHA != "" && doc.Base.SHA != doc.Commit.SHA {
+func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.Run, was past) (against, error) {
+	if named(doc) {
 		if doc.Base.SHA == "" {
-			return against{warning: "the pull request shares no commit with its target: its proofs were compared with nothing"}, nil
+			return against{warning: fmt.Sprintf("the pull request shares no commit with its target: its %s were compared with nothing", was.what)}, nil
 		}
-		return a.ofCommit(ctx, doc, doc.Base, dirs)
+		return ofCommit(doc, doc.Base, was)
 	}
 	branch := doc.Branch
 	if branch == "" {
 		branch = repo.DefaultBranch()
 	}
-	past, ok, err := a.store.ProofsBefore(ctx, doc.Repo, branch, doc.Number, doc.Commit.SHA, dirs)
+	past, ok, err := was.before(branch)
 	switch {
 	case err != nil:
 		return against{}, err
@@ -47,7 +76,7 @@ func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.
 		if doc.Base.SHA == "" || doc.Base.SHA == doc.Commit.SHA {
 			return against{}, nil
 		}
-		return a.ofCommit(ctx, doc, doc.Base, dirs)
+		return ofCommit(doc, doc.Base, was)
 	case doc.Branch != "":
 		return against{past: &past}, nil
 	}
@@ -58,13 +87,13 @@ func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.
 	case errors.Is(err, git.ErrNoMergeBase):
 		return against{}, nil
 	case err != nil:
-		return against{warning: fmt.Sprintf("the proofs were compared with nothing: %v", err)}, nil
+		return against{warning: fmt.Sprintf("the %s were compared with nothing: %v", was.what, err)}, nil
 	case fork.SHA == past.Commit.SHA:
 		return against{past: &past}, nil
 	case fork.SHA == doc.Commit.SHA:
 		return against{}, nil
 	}
-	if past, ok, err = a.store.ProofsOf(ctx, doc.Repo, fork.SHA, dirs); err != nil || !ok {
+	if past, ok, err = was.of(fork.SHA); err != nil || !ok {
 		return against{}, err
 	}
 	return against{past: &past}, nil
@@ -72,8 +101,8 @@ func (a *app) against(ctx context.Context, repo *config.Repository, doc *runner.
 
 // ofCommit compares with one commit: with what a trusted run told about it, or else with
 // what examining it now tells.
-func (a *app) ofCommit(ctx context.Context, doc *runner.Run, commit runner.Commit, dirs []string) (against, error) {
-	past, ok, err := a.store.ProofsOf(ctx, doc.Repo, commit.SHA, dirs)
+func ofCommit(doc *runner.Run, commit runner.Commit, was past) (against, error) {
+	past, ok, err := was.of(commit.SHA)
 	switch {
 	case err != nil:
 		return against{}, err
@@ -98,6 +127,7 @@ func (x *examiner) baseFirst(ctx context.Context, stage runner.Stage, j job, pla
 		return base, limit
 	}
 	bw := x.workspace(b, filepath.Join(place, "base"), j.stage+"-base")
+	bw.Rules, bw.RulesOf = j.against.baseRules, j.against.baseRulesOf
 	if x.progress != nil {
 		x.progress(runner.Event{Stage: j.stage, Text: fmt.Sprintf("examining the base %s first: no earlier run did", b.commit.Short())})
 		bw.Progress = func(e runner.Event) {

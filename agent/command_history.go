@@ -107,7 +107,7 @@ func clip(s string, n int) string {
 func cmdReport(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "report", "[flags] RUN")
 	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	format := fs.String("format", "text", "text, md or json")
+	format := fs.String("format", "text", "text, md, json, sarif, junit or annotations")
 	if err := parse(fs, args, 1); err != nil {
 		return err
 	}
@@ -118,15 +118,21 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 	if err != nil || number < 1 {
 		return &usageError{fmt.Sprintf("%q is not the number of a run", fs.Arg(0)), "holdfast history lists the runs"}
 	}
-	jsonOut, markdownOut := "", ""
+	var out outputs
 	switch *format {
 	case "text":
 	case "md", "markdown":
-		markdownOut = "-"
+		out.markdown = "-"
 	case "json":
-		jsonOut = "-"
+		out.json = "-"
+	case "sarif":
+		out.sarif = "-"
+	case "junit":
+		out.junit = "-"
+	case "annotations":
+		out.annotations, out.quietText = true, true
 	default:
-		return &usageError{fmt.Sprintf("no format %q", *format), "text, md or json"}
+		return &usageError{fmt.Sprintf("no format %q", *format), "text, md, json, sarif, junit or annotations"}
 	}
 	cfg, err := loadConfig(e, *file, false)
 	if err != nil {
@@ -148,7 +154,7 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return writeReports(e, in, jsonOut, markdownOut, true)
+	return out.write(e, in)
 }
 
 func cmdConfig(_ context.Context, e *env, args []string) error {

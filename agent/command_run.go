@@ -19,10 +19,15 @@ func cmdRun(ctx context.Context, e *env, args []string) error {
 	base := fs.String("base", "", "compare with the merge base with this `REV`")
 	fresh := fs.Bool("fresh", false, "prove from nothing, and compare with what the cache of earlier builds gives")
 	only := fs.String("only", "", "comma-separated `STAGES`: proofs, checks, bench (default: all that are enabled)")
-	jsonOut := fs.String("json", "", "write the report as JSON to `FILE` (- for standard output)")
-	markdownOut := fs.String("markdown", "", "write the report as Markdown to `FILE` (- for standard output)")
+	var out outputs
+	fs.StringVar(&out.json, "json", "", "write the report as JSON to `FILE` (- for standard output)")
+	fs.StringVar(&out.markdown, "markdown", "", "write the report as Markdown to `FILE` (- for standard output)")
+	out.exchange(fs)
 	post := fs.Bool("post", false, "post statuses and reports on GitHub (default: github.post)")
 	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	if err := out.check(); err != nil {
 		return err
 	}
 	want, err := stageNames(*only)
@@ -71,7 +76,7 @@ func cmdRun(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReports(e, in, *jsonOut, *markdownOut, true); err != nil {
+	if err := out.write(e, in); err != nil {
 		return err
 	}
 	// Posting outlives Ctrl-C by a little: what was said to be pending is concluded.

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/checks"
 	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/git"
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
@@ -19,14 +21,27 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		fs := flags(e, stage, "[flags] [DIR]")
 		file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
 		name := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
-		jsonOut := fs.String("json", "", "write the report as JSON to `FILE` (- for standard output)")
+		var out outputs
+		fs.StringVar(&out.json, "json", "", "write the report as JSON to `FILE` (- for standard output)")
 		quiet := fs.Bool("quiet", false, "print no progress")
-		base := ""
-		if stage == runner.StageProofs {
+		base, changed := "", ""
+		if stage != runner.StageBench {
 			fs.StringVar(&base, "base", "", "compare with the merge base with this `REV`, which is examined first")
+		}
+		if stage == runner.StageChecks {
+			fs.StringVar(&changed, "changed", "", "for hooks: rules that judge every file by itself see only files that differ from the merge base with this `REV`")
+		}
+		if stage != runner.StageBench {
+			out.exchange(fs)
 		}
 		if err := parse(fs, args, 1); err != nil {
 			return err
+		}
+		if err := out.check(); err != nil {
+			return err
+		}
+		if base != "" && changed != "" {
+			return &usageError{"--base and --changed contradict each other", "--base compares everything, --changed looks at little and compares nothing"}
 		}
 		dir, err := realDir(fs.Arg(0))
 		if err != nil {
@@ -36,7 +51,7 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		if err != nil {
 			return err
 		}
-		return runStage(ctx, e, stageRun{cfg: cfg, repo: repo, stage: stage, dir: dir, base: base, jsonOut: *jsonOut, quiet: *quiet})
+		return runStage(ctx, e, stageRun{cfg: cfg, repo: repo, stage: stage, dir: dir, base: base, changed: changed, out: out, quiet: *quiet})
 	}
 }
 
@@ -65,7 +80,8 @@ type stageRun struct {
 	stage   string
 	dir     string
 	base    string // revision to compare with; "" for none
-	jsonOut string
+	changed string // revision since which what changed is looked at; "" for all
+	out     outputs
 	quiet   bool
 }
 
@@ -88,7 +104,7 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 	if in.Run.Verdict == runner.Success {
 		in.Run.Stages[0].Logs = nil // they go with the temporary folder below
 	}
-	if err := writeReports(e, in, r.jsonOut, "", true); err != nil {
+	if err := r.out.write(e, in); err != nil {
 		return err
 	}
 	if in.Run.Verdict == runner.Success {
@@ -124,12 +140,31 @@ func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, again
 	if err := prepare(ws, e.environ); err != nil {
 		return res, against, tmp, err
 	}
+	if r.changed != "" {
+		var files []string
+		if files, against, err = git.Changed(ctx, e.environ, r.dir, r.changed); err != nil {
+			os.RemoveAll(tmp)
+			return res, against, "", err
+		}
+		ws.Base = against
+		cfg := checksConfig(r.repo.Checks)
+		cfg.Only, cfg.Changed = true, files
+		st = checks.New(cfg)
+	}
 	if r.base == "" {
 		res = runner.Execute(ctx, st, ws, limit)
 		os.RemoveAll(ws.Scratch)
 		return res, against, tmp, nil
 	}
-	base, against, warning, limit, err := x.localBase(ctx, st, r.dir, r.base, tmp, limit)
+	// What is not committed yet is judged by its own rules, and so is its base then.
+	var rules map[string][]byte
+	if r.stage == runner.StageChecks {
+		if rules, err = checks.RuleFilesOf(ctx, r.dir, r.repo.Checks.Rules); err != nil {
+			os.RemoveAll(tmp)
+			return res, against, "", err
+		}
+	}
+	base, against, warning, limit, err := x.localBase(ctx, st, r.dir, r.base, tmp, limit, rules)
 	if err != nil {
 		os.RemoveAll(tmp)
 		return res, against, "", err

@@ -9,7 +9,6 @@ import (
 
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/baseline"
-	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -56,31 +55,6 @@ func conclude(run runner.Run) runner.Run {
 		run.Finished = time.Now().UTC().Round(0)
 	}
 	return run
-}
-
-// writeReports writes the report where it was asked for; text to standard output unless
-// JSON goes there.
-func writeReports(e *env, in report.Input, jsonOut, markdownOut string, text bool) error {
-	if jsonOut != "" {
-		doc, err := report.JSON(in)
-		if err != nil {
-			return fmt.Errorf("render the report: %w", err)
-		}
-		if err := writeOut(e, jsonOut, append(doc, '\n')); err != nil {
-			return err
-		}
-	}
-	if markdownOut != "" {
-		if err := writeOut(e, markdownOut, []byte(report.Markdown(in))); err != nil {
-			return err
-		}
-	}
-	if text && jsonOut != "-" && markdownOut != "-" {
-		if _, err := fmt.Fprint(e.stdout, report.Text(in)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // writeOut writes a file as a whole or not at all; "-" is standard output.

@@ -79,7 +79,7 @@ type job struct {
 	base    runner.Commit
 	trusted bool
 	fresh   bool
-	against against // of a proofs stage
+	against against // what it is compared with
 }
 
 // examine runs one stage on a fresh worktree of the commit. It always gives a complete
@@ -110,6 +110,7 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	if err != nil {
 		return unable(j.stage, err)
 	}
+	ws.Rules, ws.RulesOf = j.against.rules, j.against.rulesOf
 	var base runner.Result
 	switch {
 	case j.against.past != nil:
@@ -122,6 +123,9 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	res := runner.Execute(ctx, stage, ws, limit)
 	if res.Proofs != nil {
 		res.Proofs.Dirs = j.repo.Proofs.Dirs
+	}
+	if res.Checks != nil {
+		res.Checks.Settings = checksSettings(j.repo.Checks)
 	}
 	if base.Stage != "" {
 		res = withBase(res, base)

@@ -15,8 +15,8 @@ import (
 // of rev and the tree's HEAD, laid out below tmp from a mirror of the tree's repository.
 // The tree itself is only read. Mirror and builds are kept in the user's cache folder, so
 // that the next comparison is quick. It takes at most half of the limit and returns what
-// is left of it.
-func (x *examiner) localBase(ctx context.Context, st runner.Stage, dir, rev, tmp string, limit time.Duration) (base runner.Result, commit runner.Commit, warning string, left time.Duration, err error) {
+// is left of it. rules are the rule files that judge it, nil for its own.
+func (x *examiner) localBase(ctx context.Context, st runner.Stage, dir, rev, tmp string, limit time.Duration, rules map[string][]byte) (base runner.Result, commit runner.Commit, warning string, left time.Duration, err error) {
 	fail := func(err error) (runner.Result, runner.Commit, string, time.Duration, error) {
 		return runner.Result{}, runner.Commit{}, "", 0, err
 	}
@@ -40,7 +40,7 @@ func (x *examiner) localBase(ctx context.Context, st runner.Stage, dir, rev, tmp
 	tree := filepath.Join(tmp, "base", "tree")
 	ws := &runner.Workspace{
 		Dir: filepath.Join(tree, sub), Scratch: filepath.Join(tmp, "base", "scratch"), Logs: filepath.Join(tmp, "logs", st.Name()+"-base"),
-		Cache: filepath.Join(keep, st.Name()), Commit: commit, Trusted: true,
+		Cache: filepath.Join(keep, st.Name()), Commit: commit, Trusted: true, Rules: rules,
 	}
 	if x.progress != nil {
 		x.progress(runner.Event{Stage: st.Name(), Text: fmt.Sprintf("examining the base %s first", commit.Short())})

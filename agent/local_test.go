@@ -30,7 +30,7 @@ func TestLocalBase(t *testing.T) {
 	l.write(filepath.Join(l.agentTest.repo, "theorems.txt"), "not committed\n")
 	before := l.git("status", "--porcelain")
 	for _, tt := range []struct{ dir, want string }{{l.agentTest.repo, "a b"}, {sub, "deep"}} {
-		base, commit, warning, left, err := l.app.x.localBase(t.Context(), l.stage, tt.dir, "main", t.TempDir(), time.Hour)
+		base, commit, warning, left, err := l.app.x.localBase(t.Context(), l.stage, tt.dir, "main", t.TempDir(), time.Hour, nil)
 		if err != nil || commit.SHA != fork || warning != "" || base.Verdict != runner.Success || left < 30*time.Minute {
 			t.Fatalf("%s: %+v of %s, %q, %s, %v", tt.dir, base, commit.SHA, warning, left, err)
 		}
@@ -48,15 +48,15 @@ func TestLocalBase(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(l.agentTest.repo, "new"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	base, _, _, _, err := l.app.x.localBase(t.Context(), l.stage, filepath.Join(l.agentTest.repo, "new"), "main", t.TempDir(), time.Hour)
+	base, _, _, _, err := l.app.x.localBase(t.Context(), l.stage, filepath.Join(l.agentTest.repo, "new"), "main", t.TempDir(), time.Hour, nil)
 	if err != nil || base.Verdict != runner.Error || !strings.Contains(base.Reason, "has no folder new") {
 		t.Errorf("a folder that the base has not: %+v, %v", base, err)
 	}
-	if _, _, _, _, err := l.app.x.localBase(t.Context(), l.stage, l.agentTest.repo, "nonesuch", t.TempDir(), time.Hour); err == nil || !strings.Contains(err.Error(), "unknown revision") {
+	if _, _, _, _, err := l.app.x.localBase(t.Context(), l.stage, l.agentTest.repo, "nonesuch", t.TempDir(), time.Hour, nil); err == nil || !strings.Contains(err.Error(), "unknown revision") {
 		t.Errorf("an unknown revision: %v", err)
 	}
 	var usage *usageError
-	if _, _, _, _, err := l.app.x.localBase(t.Context(), l.stage, t.TempDir(), "main", t.TempDir(), time.Hour); !errors.As(err, &usage) {
+	if _, _, _, _, err := l.app.x.localBase(t.Context(), l.stage, t.TempDir(), "main", t.TempDir(), time.Hour, nil); !errors.As(err, &usage) {
 		t.Errorf("no repository: %v", err)
 	}
 }

@@ -52,7 +52,7 @@ func proofsConfig(p config.Proofs) proofs.Config {
 }
 
 func checksConfig(c config.Checks) checks.Config {
-	out := checks.Config{RuleFiles: c.Rules, Rules: c.Rule, Packs: c.Packs, Now: time.Now}
+	out := checks.Config{RuleFiles: c.Rules, Rules: c.Rule, Packs: c.Packs, Acks: c.Ack, Ratchet: c.Ratchet, Now: time.Now}
 	for _, p := range c.Programs {
 		out.Programs = append(out.Programs, checks.Program{Name: p.Name, Command: p.Command, Dir: p.Dir, Limit: p.Limit, Format: p.Format, Expect: p.Expect})
 	}

@@ -71,7 +71,9 @@ func (set *ruleSet) compare(head *ruleSet, of string) {
 	var added, changed, removed []string
 	note := func(r Rule, text string) {
 		f := runner.Finding{Verdict: runner.Neutral, Rule: r.ID, Text: text}
-		f.File, f.Line = splitSource(r.Source)
+		if !ofPack(r.Source) {
+			f.File, f.Line = splitSource(r.Source)
+		}
 		if f.Line > 0 {
 			f.Column = 1
 		}

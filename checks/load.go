@@ -215,6 +215,10 @@ func (l *loader) duplicates(rules []Rule) {
 	}
 }
 
+// Validate reports everything that is wrong with an acknowledgement, as errors.Join of
+// *[Mistake]. It is nil for a good one.
+func (a Ack) Validate() error { return joinMistakes(a.check()) }
+
 // check reports what is missing in an acknowledgement.
 func (a Ack) check() []*Mistake {
 	var bad []*Mistake

@@ -74,11 +74,14 @@ func rule(r *runner.Rule, sign string) string {
 	case r.Ack != nil:
 		fmt.Fprintf(&b, "  - acknowledged by %s until %s: %s\n", orUnknown(r.Ack.Owner, prose), orUnknown(r.Ack.Until, prose), orUnknown(r.Ack.Reason, prose))
 	case r.Outcome == runner.Warn:
-		b.WriteString("  - not acknowledged\n")
+		b.WriteString("  - " + tolerated(r) + "\n")
 	}
 	const most = 5
 	for _, e := range r.Evidence[:min(len(r.Evidence), most)] {
 		b.WriteString("  - " + code(place(e.File, e.Line, e.Column)))
+		if e.New {
+			b.WriteString(" new:")
+		}
 		if visible(e.Text) != "" {
 			b.WriteString(" " + code(e.Text))
 		}

@@ -182,6 +182,8 @@ func cases(t testing.TB) map[string]Input {
 	}
 	out["checks-failure"] = Input{Run: run(proofsResult(), c), Previous: &prev}
 
+	out["ratchet"] = Input{Run: run(ratchetResult()), Previous: &prev}
+
 	bench, j = judged(2.4, 5, usual...)
 	out["bench-failure"] = Input{Run: run(proofsResult(), checksResult(), bench), Judgement: j, Previous: &prev}
 
@@ -235,8 +237,10 @@ func hostileRun(evil string) runner.Run {
 	p.Theorems[0] = runner.Theorem{Name: evil, Kind: evil, Module: evil, File: evil, Line: 1, Axioms: []string{evil}, Verdict: runner.Failure, Reason: evil}
 	hostileProofs(p, evil)
 	c := r.Stages[1].Checks
-	c.Rules[0] = runner.Rule{ID: evil, Title: evil, Outcome: evil, Reason: evil, Source: evil, Evidence: []runner.Evidence{{File: evil, Line: 1, Text: evil}}, Ack: &runner.Ack{Reason: evil, Owner: evil, Until: evil}}
+	c.Rules[0] = runner.Rule{ID: evil, Title: evil, Outcome: evil, Reason: evil, Source: evil, Doc: evil, Violations: []string{evil}, Evidence: []runner.Evidence{{File: evil, Line: 1, Text: evil, Column: 3, EndLine: 1, EndColumn: 9, Fingerprint: evil, New: true}}, Ack: &runner.Ack{Reason: evil, Owner: evil, Until: evil}}
 	c.Rules[1].Title, c.Rules[1].Reason, c.Rules[1].ID = evil, evil, evil
+	c.Rules[2].Outcome, c.Rules[2].Evidence = runner.Warn, []runner.Evidence{{File: "a/" + evil, Line: 4, Column: 2, EndLine: 4, EndColumn: 7, Text: evil, Fingerprint: evil}}
+	c.Scheme, c.RulesOf.SHA, c.Base.SHA = evil, evil, evil
 	b := r.Stages[2].Bench
 	b.Backend, b.Device = evil, evil
 	b.Settings[evil] = evil

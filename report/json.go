@@ -62,6 +62,10 @@ type jsonChecks struct {
 	Error int        `json:"error"`
 	Skip  int        `json:"skip"`
 	Rules []jsonRule `json:"rules"`
+	// Scheme is "" in results made before violations had names.
+	Scheme  string  `json:"scheme"`
+	Base    *string `json:"base"`
+	RulesOf *string `json:"rules_of"`
 }
 
 type jsonRule struct {
@@ -74,6 +78,12 @@ type jsonRule struct {
 	Evidence []runner.Evidence `json:"evidence"`
 	Ack      *runner.Ack       `json:"ack"`
 	Source   string            `json:"source"`
+
+	Doc        string   `json:"doc"`
+	Violations []string `json:"violations"`
+	New        int      `json:"new"`
+	Debt       bool     `json:"debt"`
+	Told       bool     `json:"told"`
 }
 
 type jsonBench struct {
@@ -167,11 +177,12 @@ func stageJSON(s *runner.Result, folder string) jsonStage {
 }
 
 func checksJSON(c *runner.Checks) *jsonChecks {
-	out := &jsonChecks{Pass: c.Pass, Warn: c.Warn, Fail: c.Fail, Error: c.Error, Skip: c.Skip, Rules: make([]jsonRule, len(c.Rules))}
+	out := &jsonChecks{Pass: c.Pass, Warn: c.Warn, Fail: c.Fail, Error: c.Error, Skip: c.Skip, Rules: make([]jsonRule, len(c.Rules)), Scheme: c.Scheme, Base: text(c.Base.SHA), RulesOf: text(c.RulesOf.SHA)}
 	for i, r := range c.Rules {
 		out.Rules[i] = jsonRule{
 			ID: r.ID, Title: r.Title, Verdict: outcome(r.Outcome), Outcome: known(r.Outcome), Reason: r.Reason, Files: r.Files,
 			Evidence: list(r.Evidence), Ack: r.Ack, Source: r.Source,
+			Doc: r.Doc, Violations: list(r.Violations), New: r.New, Debt: r.Debt, Told: r.Told,
 		}
 	}
 	return out

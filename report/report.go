@@ -1,6 +1,7 @@
 // Package report renders one run for people and programs: [Markdown] and [Comment] for
-// GitHub, [JSON] for tools, [Text] for a terminal. All of it is pure: no clock, no files, no network, and the same input always
-// gives the same bytes.
+// GitHub, [JSON] for tools, [SARIF], [JUnit] and [Annotations] for other people's tools,
+// [Text] for a terminal. All of it is pure: no clock, no files, no network, and the same
+// input always gives the same bytes.
 //
 // Every text in a run may come from a watched repository and is hostile. It is escaped
 // where it is written (escape.go), never trusted for having been checked before.

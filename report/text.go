@@ -115,6 +115,9 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 			b.WriteString("[" + line(f.Rule) + "] ")
 		}
 		b.WriteString(line(f.Text) + "\n")
+		if e := shownBy(s.Checks, &f); e != nil {
+			b.WriteString(frame(e, indent))
+		}
 	}
 	if more > 0 {
 		fmt.Fprintf(b, "%sand %s, in the report\n", indent, plural(more, "more finding"))
@@ -155,9 +158,24 @@ func ruleText(b *strings.Builder, r *runner.Rule) {
 	if r.Outcome != runner.Warn {
 		return
 	}
-	why := "not acknowledged"
-	if r.Ack != nil {
-		why = fmt.Sprintf("acknowledged until %s: %s", line(r.Ack.Until), line(r.Ack.Reason))
+	fmt.Fprintf(b, "%swarning: [%s] %s (%s)\n", indent, line(r.ID), line(r.Reason), tolerated(r))
+}
+
+// shownBy is the evidence that a finding of the checks stage was made from, nil if it is
+// none.
+func shownBy(c *runner.Checks, f *runner.Finding) *runner.Evidence {
+	if c == nil || f.Line == 0 {
+		return nil
 	}
-	fmt.Fprintf(b, "%swarning: [%s] %s (%s)\n", indent, line(r.ID), line(r.Reason), why)
+	for i := range c.Rules {
+		if c.Rules[i].ID != f.Rule {
+			continue
+		}
+		for j := range c.Rules[i].Evidence {
+			if e := &c.Rules[i].Evidence[j]; e.File == f.File && e.Line == f.Line && e.Column == f.Column {
+				return e
+			}
+		}
+	}
+	return nil
 }

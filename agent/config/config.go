@@ -114,14 +114,25 @@ type Proofs struct {
 // one under that name.
 const DefaultLock = "proofs.lock"
 
+// Whose rule files judge a pull request.
+const (
+	RulesFromBase = "base"
+	RulesFromHead = "head"
+)
+
 // Checks is the table [checks].
 type Checks struct {
 	Enabled  bool           `toml:"enabled"`                 // default true
 	Rules    []string       `toml:"rules" is:"inside,glob"`  // rule files in the checkout; default ["holdfast.rules.toml"]
 	Rule     []checks.Rule  `toml:"rule"`                    // rules written here
 	Packs    []string       `toml:"packs" is:"name"`         // rule packs that come with the program
+	Ack      []checks.Ack   `toml:"ack"`                     // acknowledgements written here
 	Programs []CheckProgram `toml:"programs"`                // foreign checkers
 	Limit    time.Duration  `toml:"limit" is:"duration>=1s"` // default 10m
+	Ratchet  bool           `toml:"ratchet"`                 // default true: violations that the base has are told, only new ones fail
+	// RulesFrom says whose rule files judge a pull request, its base's (the default) or its
+	// own.
+	RulesFrom string `toml:"rules_from" is:"base|head"`
 }
 
 // CheckProgram is one table of [[checks.programs]]: a program of the repository that
@@ -190,7 +201,7 @@ func defaults() *Config {
 			AllowedAxioms: []string{"propext", "Classical.choice", "Quot.sound"},
 			Ratchet:       true, Changes: "failure", Lock: DefaultLock, Replay: "auto", Structured: true,
 		},
-		Checks: Checks{Enabled: true, Rules: []string{"holdfast.rules.toml"}, Limit: 10 * time.Minute},
+		Checks: Checks{Enabled: true, Rules: []string{checks.DefaultRuleFile}, Limit: 10 * time.Minute, Ratchet: true, RulesFrom: RulesFromBase},
 		Bench: Bench{
 			Enabled: true, Backend: "cpu", Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 7,
 			Window: 60 * time.Millisecond, Warmup: 500 * time.Millisecond, Latency: 200 * time.Microsecond,

@@ -132,7 +132,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.GitHub.Token.String() != "env:GITHUB_TOKEN" || len(c.Checks.Programs) != 1 || len(c.Bench.Programs) != 1 || len(c.Checks.Rule) != 1 {
+	if c.GitHub.Token.String() != "env:GITHUB_TOKEN" || len(c.Checks.Programs) != 1 || len(c.Bench.Programs) != 1 || len(c.Checks.Rule) != 1 || len(c.Checks.Ack) != 1 {
 		t.Errorf("comments were not taken up: %+v", c)
 	}
 	// The defaults shown are the defaults there are.
@@ -145,7 +145,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 	if diff := cmp.Diff(d.Proofs, c.Proofs); diff != "" {
 		t.Errorf("proofs: the comments show other defaults (-real +shown):\n%s", diff)
 	}
-	d.Checks.Programs, d.Checks.Rule = c.Checks.Programs, c.Checks.Rule
+	d.Checks.Programs, d.Checks.Rule, d.Checks.Ack = c.Checks.Programs, c.Checks.Rule, c.Checks.Ack
 	d.Checks.Packs = c.Checks.Packs // an example
 	if diff := cmp.Diff(d.Checks, c.Checks); diff != "" {
 		t.Errorf("checks: the comments show other defaults (-real +shown):\n%s", diff)

@@ -177,6 +177,7 @@ func (d *decoder) programs(p path, check Checks, bench Bench) {
 			d.value(p.key("checks").key("packs").index(i), "packs: "+strings.Join(checks.Packs(), ", "), "%v", err)
 		}
 	}
+	d.acks(p.key("checks").key("ack"), check.Ack)
 	for i, c := range check.Programs {
 		if at := p.key("checks").key("programs").index(i).key("expect"); len(c.Expect) > 0 && c.Format != "clang" && d.set[at] {
 			d.key(at, `add format = "clang"`, "expect has no effect with format %q", c.Format)
@@ -191,30 +192,8 @@ func (d *decoder) rules(p path, list []checks.Rule) {
 		return
 	}
 	for i := range list {
-		at := p.index(i)
-		line, _, _ := locate(d.text, d.where(d.pos.keys, at).start)
-		list[i].Source = fmt.Sprintf("%s:%d", filepath.Base(d.file), line)
-		told := slices.Clone(d.failed)
-		err := list[i].Validate()
-		var bad []error
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			bad = joined.Unwrap()
-		} else if err != nil {
-			bad = []error{err}
-		}
-		for _, err := range bad {
-			var m *checks.Mistake
-			if !errors.As(err, &m) {
-				d.key(at, hintOf(err), "%s: %v", at, err)
-				continue
-			}
-			// What could not be read was told already, and then things may seem to be missing.
-			if where := at.key(m.Key); d.set[where] && !under(told, where) {
-				d.value(where, m.Advice, "%s: %s", where, m.Text)
-			} else if !d.set[where] && !under(told, at) {
-				d.key(at, m.Advice, "%s: %s", at, m.Text)
-			}
-		}
+		list[i].Source = d.source(p.index(i))
+		d.mistakes(p.index(i), list[i].Validate())
 	}
 	seen := map[string]bool{}
 	for i, r := range list {
@@ -222,6 +201,47 @@ func (d *decoder) rules(p path, list []checks.Rule) {
 			d.value(p.index(i).key("id"), "", "rule %s comes twice", quote(r.ID))
 		}
 		seen[r.ID] = true
+	}
+}
+
+// acks has package checks judge the acknowledgements that the file gives at p.
+func (d *decoder) acks(p path, list []checks.Ack) {
+	if !d.set[p] {
+		return
+	}
+	for i := range list {
+		list[i].Source = d.source(p.index(i))
+		d.mistakes(p.index(i), list[i].Validate())
+	}
+}
+
+// source is the place of a table, as "agent.toml:12".
+func (d *decoder) source(at path) string {
+	line, _, _ := locate(d.text, d.where(d.pos.keys, at).start)
+	return fmt.Sprintf("%s:%d", filepath.Base(d.file), line)
+}
+
+// mistakes reports what package checks says of the table at a path.
+func (d *decoder) mistakes(at path, err error) {
+	told := slices.Clone(d.failed)
+	var bad []error
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		bad = joined.Unwrap()
+	} else if err != nil {
+		bad = []error{err}
+	}
+	for _, err := range bad {
+		var m *checks.Mistake
+		if !errors.As(err, &m) {
+			d.key(at, hintOf(err), "%s: %v", at, err)
+			continue
+		}
+		// What could not be read was told already, and then things may seem to be missing.
+		if where := at.key(m.Key); d.set[where] && !under(told, where) {
+			d.value(where, m.Advice, "%s: %s", where, m.Text)
+		} else if !d.set[where] && !under(told, at) {
+			d.key(at, m.Advice, "%s: %s", at, m.Text)
+		}
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// PastProofs is what the proofs stage of an earlier run told.
-type PastProofs struct {
+// PastResult is what a stage of an earlier run told.
+type PastResult struct {
 	Run    int64
 	Commit runner.Commit
-	Result runner.Result // its Proofs is never nil
+	Result runner.Result // its Proofs, or Checks, is never nil
 }
 
 // putProof notes what a result of the proofs stage may serve as. It is called with the
@@ -45,10 +45,10 @@ func dirsKey(dirs []string) string {
 // ProofsOf returns the newest complete inventory of a commit, taken over those project
 // folders. Runs of pull requests are left out: what a stranger's code made of its
 // examination is never the base of another. ok is false if there is none.
-func (s *Store) ProofsOf(ctx context.Context, repo, sha string, dirs []string) (p PastProofs, ok bool, err error) {
+func (s *Store) ProofsOf(ctx context.Context, repo, sha string, dirs []string) (p PastResult, ok bool, err error) {
 	p, ok, err = s.pastProofs(ctx, "sha = $3", repo, dirs, sha)
 	if err != nil {
-		return PastProofs{}, false, fmt.Errorf("proofs of %.10s in %s: %w", sha, repo, err)
+		return PastResult{}, false, fmt.Errorf("proofs of %.10s in %s: %w", sha, repo, err)
 	}
 	return p, ok, nil
 }
@@ -57,37 +57,45 @@ func (s *Store) ProofsOf(ctx context.Context, repo, sha string, dirs []string) (
 // folders by a run with a lower number (0: any) of another commit than sha: a second
 // examination of one commit is compared with what the first was compared with. Runs of
 // pull requests are left out.
-func (s *Store) ProofsBefore(ctx context.Context, repo, branch string, before int64, sha string, dirs []string) (p PastProofs, ok bool, err error) {
+func (s *Store) ProofsBefore(ctx context.Context, repo, branch string, before int64, sha string, dirs []string) (p PastResult, ok bool, err error) {
 	if before == 0 {
 		before = 1<<63 - 1
 	}
 	p, ok, err = s.pastProofs(ctx, "branch = $3 and run < $4 and sha <> $5", repo, dirs, branch, before, sha)
 	if err != nil {
-		return PastProofs{}, false, fmt.Errorf("proofs of branch %s of %s: %w", branch, repo, err)
+		return PastResult{}, false, fmt.Errorf("proofs of branch %s of %s: %w", branch, repo, err)
 	}
 	return p, ok, nil
 }
 
-func (s *Store) pastProofs(ctx context.Context, where, repo string, dirs []string, args ...any) (p PastProofs, ok bool, err error) {
+func (s *Store) pastProofs(ctx context.Context, where, repo string, dirs []string, args ...any) (p PastResult, ok bool, err error) {
 	q := s.db.reader()
 	ok, err = one(ctx, q, []any{&p.Run}, "select run from proof where repo = $1 and dirs = $2 and pull = 0 and complete = 1 and "+where+" order by run desc limit 1",
 		append([]any{repo, dirsKey(dirs)}, args...)...)
 	if err != nil || !ok {
 		return p, false, err
 	}
-	var commit, result string
-	ok, err = one(ctx, q, []any{&commit, &result}, `select run.commit_doc, job.result from run join job on job.run = run.id
-		where run.id = $1 and job.stage = $2`, p.Run, runner.StageProofs)
-	if err != nil || !ok {
+	if ok, err = s.result(ctx, &p, runner.StageProofs); err != nil || !ok {
 		return p, false, err
 	}
+	return p, p.Result.Proofs != nil, nil
+}
+
+// result fills in the commit of a run and what a stage of it told.
+func (s *Store) result(ctx context.Context, p *PastResult, stage string) (ok bool, err error) {
+	var commit, result string
+	ok, err = one(ctx, s.db.reader(), []any{&commit, &result}, `select run.commit_doc, job.result from run join job on job.run = run.id
+		where run.id = $1 and job.stage = $2`, p.Run, stage)
+	if err != nil || !ok {
+		return false, err
+	}
 	if err := json.Unmarshal([]byte(commit), &p.Commit); err != nil {
-		return p, false, fmt.Errorf("stored commit of run %d: %w", p.Run, err)
+		return false, fmt.Errorf("stored commit of run %d: %w", p.Run, err)
 	}
 	if err := json.Unmarshal([]byte(result), &p.Result); err != nil {
-		return p, false, fmt.Errorf("stored result of run %d: %w", p.Run, err)
+		return false, fmt.Errorf("stored result of run %d: %w", p.Run, err)
 	}
-	return p, p.Result.Proofs != nil, nil
+	return true, nil
 }
 
 // FromScratch returns the last commit of a branch that was built from nothing and held, by

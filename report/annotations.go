@@ -1,0 +1,89 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// Annotations renders what has to be looked at as workflow commands of GitHub Actions, one
+// a line, what fails first: Actions shows the first ten errors and the first ten warnings
+// of a step. Warnings are those of rules; notes are left out.
+func Annotations(in Input) string {
+	var b strings.Builder
+	for _, f := range findings(&in.Run) {
+		if rank(f.Verdict) < rank(runner.Success) {
+			annotate(&b, "error", f)
+		}
+	}
+	for i := range in.Run.Stages {
+		s := &in.Run.Stages[i]
+		bad := valid(s.Verdict) == runner.Failure || valid(s.Verdict) == runner.Error
+		listed := false
+		for _, f := range s.Findings {
+			listed = listed || rank(f.Verdict) < rank(runner.Success)
+		}
+		if bad && !listed {
+			annotate(&b, "error", runner.Finding{Rule: s.Stage, Text: summary(s)})
+		}
+		if s.Checks == nil {
+			continue
+		}
+		for j := range s.Checks.Rules {
+			r := &s.Checks.Rules[j]
+			if r.Outcome != runner.Warn || r.Ack != nil || r.Debt {
+				continue
+			}
+			f := runner.Finding{Rule: r.ID, Text: strings.TrimPrefix(r.Title+": "+r.Reason, ": ")}
+			places := violations(r)
+			for _, e := range places[:min(len(places), maxNames)] {
+				f.File, f.Line, f.Column, f.EndLine, f.EndColumn = e.File, e.Line, e.Column, e.EndLine, e.EndColumn
+				annotate(&b, "warning", f)
+			}
+			if len(places) == 0 {
+				annotate(&b, "warning", f)
+			}
+		}
+	}
+	if len(in.Run.Stages) == 0 {
+		annotate(&b, "error", runner.Finding{Text: cmp.Or(in.Run.Reason, "no stage ran")})
+	}
+	return b.String()
+}
+
+func annotate(b *strings.Builder, level string, f runner.Finding) {
+	var props []string
+	set := func(key, value string) { props = append(props, key+"="+annotationValue(value)) }
+	num := func(key string, n int) {
+		if n > 0 {
+			set(key, fmt.Sprint(n))
+		}
+	}
+	if f.File != "" {
+		set("file", f.File)
+		num("line", f.Line)
+		num("endLine", f.EndLine)
+		// Columns of a stretch over several lines are refused.
+		if f.EndLine == 0 || f.EndLine == f.Line {
+			num("col", f.Column)
+			num("endColumn", f.EndColumn)
+		}
+	}
+	if f.Rule != "" {
+		set("title", clip(visible(f.Rule), maxName))
+	}
+	fmt.Fprintf(b, "::%s %s::%s\n", level, strings.Join(props, ","), annotationText(cmp.Or(f.Text, "no text")))
+}
+
+// annotationText is the data of a workflow command. It is one line already: what could end
+// it is written out.
+func annotationText(s string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(line(s))
+}
+
+// annotationValue is the value of a property of a workflow command.
+func annotationValue(s string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(visible(s))
+}
