@@ -254,15 +254,15 @@ func cmdNewRule(_ context.Context, e *env, args []string) error {
 	var files, exclude, patterns, tokens words
 	var least, most count
 	file := fs.String("file", checks.DefaultRuleFile, "rule `FILE`, relative to DIR; made if there is none")
-	fs.StringVar(&r.Kind, "kind", checks.KindAbsent, "what the rule asks for; holdfast checks explain shows the kind of a rule")
-	fs.StringVar(&r.Title, "title", "", "what holds, in one sentence")
-	fs.StringVar(&r.Doc, "doc", "", "why the rule is there, and what to do about a violation")
+	fs.StringVar(&r.Kind, "kind", checks.KindAbsent, "`KIND` of the rule: what it asks for")
+	fs.StringVar(&r.Title, "title", "", "what holds, in one sentence: a `TEXT`")
+	fs.StringVar(&r.Doc, "doc", "", "why the rule is there, and what to do about a violation: a `TEXT`")
 	fs.Var(&files, "files", "`GLOB` of files; may be given several times")
 	fs.Var(&exclude, "exclude", "`GLOB` of files that are left out; may be given several times")
 	fs.Var(&patterns, "pattern", "`REGEXP`; may be given several times")
 	fs.Var(&tokens, "tokens", "`CODE` to look for, blanks and comments do not count; may be given several times")
 	fs.StringVar(&r.In.Function, "in", "", "only in the body of this `FUNCTION`")
-	fs.StringVar(&r.Severity, "severity", "", "fail or warn")
+	fs.StringVar(&r.Severity, "severity", "", "`SEVERITY` of a violation, fail (default) or warn")
 	fs.Var(&least, "min", "at least `N` matches, or files")
 	fs.Var(&most, "max", "at most `N` matches, or files")
 	if err := parse(fs, args, 2); err != nil {

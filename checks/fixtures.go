@@ -36,6 +36,23 @@ func FixtureDir(ruleFile, id string) string {
 	return path.Join(strings.TrimSuffix(ruleFile, ".toml"), id)
 }
 
+// hideFixtures takes the fixtures out of the files of a checkout: what is bad on purpose
+// is no violation.
+func (t *tree) hideFixtures(globs []string) {
+	var roots []string
+	for _, f := range append(slices.Clone(t.files), DefaultRuleFile) {
+		if path.Ext(f) == ".toml" && (f == DefaultRuleFile || RuleFile(globs, f)) {
+			roots = append(roots, strings.TrimSuffix(f, ".toml")+"/")
+		}
+	}
+	t.files = slices.DeleteFunc(t.files, func(f string) bool {
+		return slices.ContainsFunc(roots, func(root string) bool {
+			rest, ok := strings.CutPrefix(f, root)
+			return ok && (strings.Contains(rest, "/"+fixturesGood+"/") || strings.Contains(rest, "/"+fixturesBad+"/"))
+		})
+	})
+}
+
 // Fixtures is what the fixtures of one rule told.
 type Fixtures struct {
 	ID        string

@@ -54,6 +54,12 @@ func TestFixtures(t *testing.T) {
 	if len(strays) != 1 || strays[0] != "holdfast.rules/OLD.1" {
 		t.Errorf("strays %q", strays)
 	}
+	// What is bad on purpose is no violation, and good is no proof.
+	for _, f := range only(t, run(t, dir, Config{RuleFiles: []string{"*.toml"}, Rules: []Rule{{ID: "ALL", Kind: KindCount, Files: []string{"**/*"}, Pattern: "wait|lock", Max: new(int)}}}), "ALL").Evidence {
+		if f.File != DefaultRuleFile {
+			t.Errorf("a fixture was judged: %+v", f)
+		}
+	}
 	if _, _, err := New(Config{}).Test(t.Context(), lay(t, map[string]string{DefaultRuleFile: "[[rule]]\n"})); err == nil {
 		t.Error("a rule file with a mistake was tested")
 	}

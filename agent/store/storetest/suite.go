@@ -37,6 +37,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"History", history},
 		{"Proofs", proofs},
 		{"BuildTimes", buildTimes},
+		{"Checks", checks},
 		{"Work", work},
 		{"SupersedeRunning", supersedeRunning},
 		{"StopAndResume", stopAndResume},
