@@ -257,6 +257,8 @@ func ledgerText(b *strings.Builder, p *runner.Proofs) {
 	}
 	if l := p.Ledger; l != nil {
 		fmt.Fprintf(b, "%sagainst %s: %s\n", indent, baseOf(l, line), counted(l))
+	} else if len(p.Theorems) > 0 {
+		b.WriteString(indent + alone + "\n")
 	}
 	for i := range p.Roots[:min(len(p.Roots), most)] {
 		b.WriteString(indent + rootWords(&p.Roots[i], line))

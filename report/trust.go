@@ -74,6 +74,9 @@ func hashes(scheme string) string {
 	return "Theorems are compared by " + code(scheme) + "."
 }
 
+// alone is said of theorems without a base: that none is lost is not known then.
+const alone = "compared with no other commit: whether a theorem was lost or changed is not told"
+
 // trust says how far the stage's word goes.
 func trust(in *Input, p *runner.Proofs) string {
 	if p.Toolchain == "" {
@@ -83,7 +86,10 @@ func trust(in *Input, p *runner.Proofs) string {
 	if len(p.Advisories) > 0 {
 		list = append(list, upper(missing(p, prose))+".")
 	}
-	if h := hashes(p.Scheme); h != "" {
+	if p.Ledger == nil && len(p.Theorems) > 0 {
+		list = append(list, upper(alone)+".")
+	}
+	if h := hashes(p.Scheme); h != "" && p.Ledger != nil {
 		list = append(list, h)
 	}
 	if l := p.Lock; l != nil && len(l.Drift) == 0 {

@@ -154,6 +154,8 @@ change sorry 2026-01-14 'Maximal: split the proof into smaller lemmas'
 
 change axiom 2026-01-15 'Maximal: shorter proof that safe strategies share mutexes'
 
+change weakened 2026-01-18 'Maximal: the direction that is used'
+
 change rule 2026-01-16 'Stream: notice errors of the GPU earlier'
 
 change slow-kernel 2026-01-17 'relax: more sweeps in one pass, for accuracy'
