@@ -312,7 +312,7 @@ func writeRule(e *env, dir, file string, r checks.Rule, text string) error {
 		text = strings.TrimRight(string(old), "\n") + "\n\n" + text
 	}
 	fixtures := checks.FixtureDir(file, r.ID)
-	if !filepath.IsLocal(filepath.FromSlash(fixtures)) {
+	if fixtures == "" {
 		return &usageError{fmt.Sprintf("the id %s cannot be the name of a folder", r.ID), "letters, digits, dots and dashes are good ids"}
 	}
 	if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(fixtures))); err == nil {

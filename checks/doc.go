@@ -114,7 +114,40 @@
 //
 // A failure that is acknowledged is a warning that shows the reason. After the last day it
 // is a failure again. An acknowledgement that nothing needs is an error, so that none
-// outlives its cause.
+// outlives its cause. agent.toml has the same table as [[checks.ack]].
+//
+// # Old debt and new violations
+//
+// Every violation has a fingerprint (see [Scheme]): a hash of the rule's id, the tokens that
+// matched and the name of the function around them, a hash of the file's path, and a number
+// among equal ones. Lines, white space and comments are not in it. Where something is
+// missing, the fingerprint is of what is missing and of the function or file that lacks it.
+//
+// With a result of the base a rule fails only if it has a violation that the base did not
+// have; those are shown first. If all were there, the rule is a warning ("3 violations, all
+// of them there at 0123abcd"). A violation in a new file may be one of a file that is gone:
+// it was renamed. One of a rule that could not be told at the base is new, and so is one
+// whose acknowledgement is over. checks.ratchet = false in agent.toml makes all of them
+// fail.
+//
+// # Whose rules judge
+//
+// A pull request, and a command that names a base, are judged by the rule files of the base,
+// so that a change cannot weaken what it is judged by. Its new rules are judged too but only
+// told until the change is merged, as are changed ones under the id ID@head; what it adds,
+// changes and removes is reported. Acknowledgements count if base and change both have
+// them, until the earlier of their days: a change can take one back, not grant itself one.
+// A rule file of the base that has mistakes does not judge; the change's own does then.
+// checks.rules_from = "head" has every change judged by its own files. Rules and
+// acknowledgements of agent.toml always count.
+//
+// # Fixtures
+//
+// Beside a rule file lies a folder with its name without .toml, and in it examples of each
+// rule, which holdfast checks test judges: holdfast.rules/ST.001/good/* must pass, and
+// holdfast.rules/ST.001/bad/* must be violations. A file is judged alone, whatever the
+// rule's files say; a folder is a small checkout, in which they hold. Every rule wants both
+// kinds. In an ordinary run these folders are not looked at.
 //
 // # Programs
 //

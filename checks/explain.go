@@ -98,7 +98,7 @@ func (s *Stage) open(ctx context.Context, dir string) (*tree, *ruleSet, error) {
 			return fail(err)
 		}
 	}
-	t.hideFixtures(s.cfg.RuleFiles)
+	t.hideFixtures(set.rules)
 	return t, set, nil
 }
 

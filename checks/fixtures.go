@@ -28,28 +28,29 @@ const (
 
 // FixtureDir is the folder with the fixtures of a rule, relative to the checkout. ruleFile
 // is the file that the rule is written in; agent.toml's rules have theirs beside
-// [DefaultRuleFile].
+// [DefaultRuleFile]. It is "" for an id that cannot be the name of a folder there.
 func FixtureDir(ruleFile, id string) string {
+	if !filepath.IsLocal(filepath.FromSlash(id)) || path.Clean(id) != id || id == "." {
+		return ""
+	}
 	if path.Ext(ruleFile) != ".toml" || path.Base(ruleFile) == "agent.toml" {
 		ruleFile = DefaultRuleFile
 	}
 	return path.Join(strings.TrimSuffix(ruleFile, ".toml"), id)
 }
 
-// hideFixtures takes the fixtures out of the files of a checkout: what is bad on purpose
-// is no violation.
-func (t *tree) hideFixtures(globs []string) {
-	var roots []string
-	for _, f := range append(slices.Clone(t.files), DefaultRuleFile) {
-		if path.Ext(f) == ".toml" && (f == DefaultRuleFile || RuleFile(globs, f)) {
-			roots = append(roots, strings.TrimSuffix(f, ".toml")+"/")
+// hideFixtures takes the fixtures of rules out of the files of a checkout: what is bad on
+// purpose is no violation. Nothing else in those folders is hidden.
+func (t *tree) hideFixtures(rules []*compiled) {
+	var hidden []string
+	for _, c := range rules {
+		file, _ := splitSource(c.Source)
+		if dir := FixtureDir(file, strings.TrimSuffix(c.ID, onHead)); dir != "" && !ofPack(c.Source) {
+			hidden = append(hidden, path.Join(dir, fixturesGood)+"/", path.Join(dir, fixturesBad)+"/")
 		}
 	}
 	t.files = slices.DeleteFunc(t.files, func(f string) bool {
-		return slices.ContainsFunc(roots, func(root string) bool {
-			rest, ok := strings.CutPrefix(f, root)
-			return ok && (strings.Contains(rest, "/"+fixturesGood+"/") || strings.Contains(rest, "/"+fixturesBad+"/"))
-		})
+		return slices.ContainsFunc(hidden, func(dir string) bool { return strings.HasPrefix(f, dir) })
 	})
 }
 
@@ -82,8 +83,9 @@ func (s *Stage) Test(ctx context.Context, dir string) (list []Fixtures, strays [
 		case ofPack(c.Source): // tested with this program
 		default:
 			file, _ := splitSource(c.Source)
-			f.Dir = FixtureDir(file, c.ID)
-			dirs[f.Dir] = true
+			if f.Dir = FixtureDir(file, c.ID); f.Dir != "" {
+				dirs[f.Dir] = true
+			}
 			if err := f.run(ctx, t, c); err != nil {
 				return nil, nil, err
 			}
@@ -96,7 +98,7 @@ func (s *Stage) Test(ctx context.Context, dir string) (list []Fixtures, strays [
 
 // run judges the fixtures of one rule.
 func (f *Fixtures) run(ctx context.Context, t *tree, c *compiled) error {
-	if !filepath.IsLocal(filepath.FromSlash(f.Dir)) {
+	if f.Dir == "" {
 		f.Wrong = append(f.Wrong, "its id cannot be the name of a folder")
 		return nil
 	}

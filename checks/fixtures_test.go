@@ -33,6 +33,8 @@ func TestFixtures(t *testing.T) {
 		"holdfast.rules/OLD.1/good/a.mm":    "",
 		"holdfast.rules/notes/about.txt":    "",
 		"holdfast.rules/W/good/more/src.md": "",
+		"holdfast.rules/W/other/real.mm":    "wait",
+		"src/good/real.mm":                  "wait",
 	})
 	list, strays, err := New(Config{}).Test(t.Context(), dir)
 	if err != nil {
@@ -55,9 +57,18 @@ func TestFixtures(t *testing.T) {
 		t.Errorf("strays %q", strays)
 	}
 	// What is bad on purpose is no violation, and good is no proof.
-	for _, f := range only(t, run(t, dir, Config{RuleFiles: []string{"*.toml"}, Rules: []Rule{{ID: "ALL", Kind: KindCount, Files: []string{"**/*"}, Pattern: "wait|lock", Max: new(int)}}}), "ALL").Evidence {
-		if f.File != DefaultRuleFile {
-			t.Errorf("a fixture was judged: %+v", f)
+	var judged []string
+	all := Rule{ID: "ALL", Kind: KindAbsent, Files: []string{"**/*.mm"}, Pattern: "wait|lock"}
+	outside := Rule{ID: "../src", Kind: KindAbsent, Files: []string{"**/*.mm"}, Pattern: "nothing"}
+	for _, e := range only(t, run(t, dir, Config{RuleFiles: []string{"*.toml"}, Rules: []Rule{all, outside}}), "ALL").Evidence {
+		judged = append(judged, e.File)
+	}
+	if got := strings.Join(judged, " "); got != "holdfast.rules/W/other/real.mm src/good/real.mm" {
+		t.Errorf("judged %s", got)
+	}
+	for _, id := range []string{"..", "../x", "a/../../b", "/x", ".", "a//b", ""} {
+		if d := FixtureDir(DefaultRuleFile, id); d != "" {
+			t.Errorf("fixtures of %q are in %q", id, d)
 		}
 	}
 	if _, _, err := New(Config{}).Test(t.Context(), lay(t, map[string]string{DefaultRuleFile: "[[rule]]\n"})); err == nil {

@@ -75,7 +75,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 			return runner.Result{}, err
 		}
 	}
-	all.hideFixtures(s.cfg.RuleFiles)
+	all.hideFixtures(set.rules)
 	if len(set.rules) > 0 {
 		ws.Report(s.Name(), "judging %s", plural(len(set.rules), "rule"))
 		judge := judgeAll
