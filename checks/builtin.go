@@ -11,11 +11,20 @@ import (
 
 // Kinds that follow the flow of control, or look at several places of several files.
 const (
-	KindTypestate = "typestate" // what may be called depends on what was called before
+	KindTypestate     = "typestate"       // what may be called depends on what was called before
+	KindWaitUnderLock = "wait-under-lock" // nothing waits for the GPU while a lock is held
+	KindPoolInLoop    = "pool-in-loop"    // loops that make command buffers drain an autorelease pool
+	KindLockOrder     = "lock-order"      // no two mutexes are taken in both orders
+	KindConditionWait = "condition-wait"  // waits for a condition test it again
+	KindDoubleChecked = "double-checked"  // what is tested without a lock is atomic
+	KindTLSDestructor = "tls-destructor"  // destructors of thread-local objects ask before they use globals
+	KindCapturedThis  = "captured-this"   // callbacks that run later own what they hold
 )
 
 // analysisKinds are the kinds that are written in Go.
-var analysisKinds = []string{KindTypestate}
+var analysisKinds = []string{
+	KindTypestate, KindWaitUnderLock, KindPoolInLoop, KindLockOrder, KindConditionWait, KindDoubleChecked, KindTLSDestructor, KindCapturedThis,
+}
 
 func analysed(kind string) bool { return slices.Contains(analysisKinds, kind) }
 
@@ -24,6 +33,20 @@ func (c *compiled) compileAnalysis(wrong wrongFunc) {
 	switch c.Kind {
 	case KindTypestate:
 		c.analysis = c.Typestate.compile(wrong)
+	case KindWaitUnderLock:
+		c.analysis = waitUnderLock{}
+	case KindPoolInLoop:
+		c.analysis = poolInLoop{}
+	case KindLockOrder:
+		c.analysis = lockOrder{}
+	case KindConditionWait:
+		c.analysis = conditionWait{}
+	case KindDoubleChecked:
+		c.analysis = doubleChecked{}
+	case KindTLSDestructor:
+		c.analysis = tlsDestructor{}
+	case KindCapturedThis:
+		c.analysis = capturedThis{}
 	}
 }
 

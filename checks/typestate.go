@@ -137,10 +137,9 @@ type objects map[string]object
 // typestateWalk follows one body.
 type typestateWalk struct {
 	*typestate
-	body    *flow.Body
-	file    *flow.File
-	note    func(at int, format string, args ...any)
-	testing map[int]bool // positions of calls that a test expects to fail
+	body *flow.Body
+	file *flow.File
+	note func(at int, format string, args ...any)
 }
 
 func (t *typestate) gather(x *flow.File, f *facts) {

@@ -254,7 +254,7 @@ func (r *reader) name(i int, add func(Op)) {
 	first := r.chain(i)
 	after := i + 1
 	switch {
-	case x.Is(after, "=") || (x.Is(after, ";") || after == r.e.To || x.Is(after, ",")) && first == i && r.declares(i):
+	case x.Is(after, "=") || (x.Is(after, ";") || after == r.e.To || x.Is(after, ",")) && first == i && !x.Is(i-1, "&") && !x.Is(i-1, "&&") && r.declares(i):
 		decl, typ := first == i && r.declares(i), ""
 		end := after
 		if x.Is(after, "=") {
@@ -533,7 +533,8 @@ func (r *reader) call(i, open int, add func(Op)) bool {
 	x := r.p.x
 	end := x.Match(open) + 1
 	first := r.chain(i)
-	if first == i && open == i+1 && r.declares(i) {
+	// a && f(b) and a * f(b) declare nothing; T& f(b) is rare enough.
+	if first == i && open == i+1 && (x.Ident(i-1) || x.Is(i-1, ">")) && r.declares(i) {
 		typ := x.Text(r.typeStart(i), i)
 		add(Op{Kind: OpAssign, At: i, end: end*2 + 1, Name: x.Word(i), Decl: true, Type: typ, Value: [2]int{open + 1, end - 1}})
 		r.fix(true, typ, x.Word(i))
@@ -620,8 +621,19 @@ func (r *reader) message(open int) *Call {
 		r.claimed[i] = true
 	} else {
 		var b strings.Builder
-		operand, start := false, -1
+		operand, start, ternary := false, -1, 0
 		for k := i; k < end; k++ {
+			if x.Is(k, "?") {
+				ternary++
+			}
+			if ternary > 0 && (x.Is(k, ":") || x.Ident(k) && x.Is(k+1, ":")) {
+				if x.Ident(k) {
+					k++
+				}
+				ternary--
+				operand = false
+				continue
+			}
 			if (x.Ident(k) && x.Is(k+1, ":") || x.Is(k, ":")) && (operand || k == i) {
 				if start >= 0 {
 					c.Args = append(c.Args, [2]int{start, k})

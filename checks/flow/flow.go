@@ -107,7 +107,7 @@ func (x *File) body(b *Body) {
 func (x *File) tokens() {
 	f := x.Scan
 	x.pos = make([]int32, len(f.Tokens)+1)
-	type group struct{ skipped, cpp bool }
+	type group struct{ skipped bool }
 	var groups []group
 	skip, pending := 0, false
 	live := func(i int) bool { t := f.Tokens[i]; return t.Kind > scan.Comment && !t.Dead }

@@ -1,0 +1,7 @@
+@implementation Loader
+- (void)start {
+  self.done = ^{  // bad
+    [self close];
+  };
+}
+@end
