@@ -3,7 +3,7 @@ package checks
 import (
 	"fmt"
 	"regexp"
-	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/checks/scan"
@@ -16,6 +16,16 @@ type compiled struct {
 	patterns       []matcher
 	view           scan.View // "" until the language is known
 	analysis       analysis  // of the kinds that are written in Go; nil for others
+
+	in                                                     scopeFilter
+	forbid, require, when, inside, sequence, reset, unless []event
+	first, then                                            []event // of forbid_after or require_after
+	live                                                   liveness
+	sync                                                   map[string]scan.Runs
+	conditions                                             []condition
+	newer                                                  []*glob
+	stamp                                                  jsonPath
+	of                                                     []*regexp.Regexp
 }
 
 // matcher is one pattern of a rule: a regular expression or a token pattern.
@@ -25,8 +35,10 @@ type matcher struct {
 	needs [][]byte // a match contains one of these; nil if that is not known
 	// bare is re without its leading \b, if a literal follows: the regexp package looks
 	// for a literal at the start much faster than for anything else.
-	bare   *regexp.Regexp
-	tokens *scan.Pattern
+	bare *regexp.Regexp
+	// singleLine: a match stays inside of a line and depends on nothing else.
+	singleLine bool
+	tokens     *scan.Pattern
 }
 
 // Validate reports everything that is wrong with a rule, as errors.Join of *[Mistake]. It
@@ -47,16 +59,13 @@ func (r Rule) compile() (*compiled, []*Mistake) {
 	} else if strings.ContainsFunc(r.ID, func(c rune) bool { return c <= ' ' || c == 0x7f || c == ':' }) {
 		wrong("id", "letters, digits, dots and dashes are good ids", "id %q contains a space, a colon or a control character", r.ID)
 	}
-	switch r.Kind {
-	case KindExists, KindMatch, KindAbsent, KindCount, KindWithin:
-	case "":
-		wrong("kind", "kinds: exists, match, absent, count, within", "a rule without kind")
-	default:
-		if analysed(r.Kind) {
-			c.compileAnalysis(wrong)
-			break
-		}
-		wrong("kind", suggest(r.Kind, append([]string{KindExists, KindMatch, KindAbsent, KindCount, KindWithin}, analysisKinds...)), "unknown kind %q", r.Kind)
+	switch {
+	case r.Kind == "":
+		wrong("kind", "kinds: "+strings.Join(kinds(), ", "), "a rule without kind")
+	case !slices.Contains(kinds(), r.Kind):
+		wrong("kind", suggest(r.Kind, kinds()), "unknown kind %q", r.Kind)
+	case analysed(r.Kind):
+		c.compileAnalysis(wrong)
 	}
 	oneOf := func(key, value string, allowed ...string) {
 		if value == "" {
@@ -71,16 +80,26 @@ func (r Rule) compile() (*compiled, []*Mistake) {
 	}
 	oneOf("severity", r.Severity, "fail", "warn")
 	oneOf("on_missing", r.OnMissing, "error", "fail", "skip")
+	oneOf("vacuous", r.Vacuous, "pass", "skip", "fail", "error")
+	oneOf("side", r.Side, "before", "after")
+	oneOf("per", r.Per, "receiver")
+	if r.In.Missing != "" && r.In.Missing != "error" && r.In.Missing != "fail" && r.In.Missing != "skip" {
+		wrong("in", suggest(r.In.Missing, []string{"error", "fail", "skip"}), "unknown missing %q", r.In.Missing)
+	}
 	oneOf("view", r.View, string(scan.Code), string(scan.CodeStrings), string(scan.Comments), string(scan.Raw))
 	c.view = scan.View(r.View)
 
-	if len(r.Files) == 0 {
+	if len(r.Files) == 0 && r.Kind != KindAggregate && r.Kind != KindInfo {
 		wrong("files", `say which files: files = ["src/**/*.mm"]`, "no files")
 	}
 	c.files = globs("files", r.Files, wrong)
 	c.exclude = globs("exclude", r.Exclude, wrong)
 	c.compilePatterns(wrong)
 	c.checkKind(wrong)
+	c.compileIn(wrong)
+	c.compileKind(wrong)
+	c.compileJSON(wrong)
+	c.compileAggregate(wrong)
 	return c, bad
 }
 
@@ -112,25 +131,8 @@ func (c *compiled) compilePatterns(wrong wrongFunc) {
 		key = "pattern"
 	}
 	for _, text := range regexps {
-		_, err := regexp.Compile(text) // alone, for a message with the author's own text
-		var re *regexp.Regexp
-		if err == nil {
-			re, err = regexp.Compile("(?m)" + text)
-		}
-		switch {
-		case err != nil:
-			wrong(key, "patterns are Go regular expressions (RE2): no look-around, no back-references", "pattern %q: %v", text,
-				strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		case re.MatchString(""):
-			wrong(key, "a pattern that needs no text can tell nothing", "pattern %q matches the empty text", text)
-		default:
-			m := matcher{text: text, re: re}
-			if tree, err := syntax.Parse("(?m)"+text, syntax.Perl); err == nil {
-				tree = tree.Simplify()
-				m.needs = needed(tree)
-				m.bare = withoutBoundary(tree)
-			}
-			c.patterns = append(c.patterns, m)
+		if m := compileRegexp(key, text, wrong); m != nil {
+			c.patterns = append(c.patterns, *m)
 		}
 	}
 	for _, text := range c.Tokens {
@@ -154,9 +156,6 @@ func (c *compiled) checkKind(wrong wrongFunc) {
 		if asked {
 			wrong("pattern", `use kind = "match"`, "kind exists takes no pattern")
 		}
-		if c.In != (In{}) {
-			wrong("in", `use kind = "within"`, "kind exists looks at file names only")
-		}
 		if c.Each {
 			wrong("each", "leave it out", "kind exists has no each")
 		}
@@ -174,25 +173,22 @@ func (c *compiled) checkKind(wrong wrongFunc) {
 	if c.Typestate != nil && c.Kind != KindTypestate {
 		wrong("typestate", `use kind = "typestate"`, "kind %s has no typestate", c.Kind)
 	}
-	if c.Kind == KindWithin && c.In.Function == "" {
+	if c.Kind == KindWithin && c.In.everywhere() {
 		wrong("in", `name it: in = { function = "Pool::~Pool" }`, "kind within without a function")
 	}
-	if c.In.Any && c.In.Function == "" {
+	if c.In.Any && c.In.everywhere() {
 		wrong("in", `name it: in = { function = "Pool::~Pool" }`, "in without a function")
 	}
-	if c.In.Function != "" {
-		c.In.Function = normalName(c.In.Function)
-		if c.Each {
-			wrong("each", "leave it out: every body is judged by itself", "each together with in")
-		}
+	if !c.In.everywhere() && c.Each {
+		wrong("each", "leave it out: every body is judged by itself", "each together with in")
 	}
-	if c.Any && c.Kind != KindMatch && c.Kind != KindWithin {
+	if c.Any && c.Kind != KindMatch && c.Kind != KindWithin && c.Kind != KindJSON && c.Kind != KindAggregate {
 		wrong("any", "only match and within ask for all or any of several patterns", "kind %s has no any", c.Kind)
 	}
 	switch {
 	case c.Kind == KindCount && c.Min == nil && c.Max == nil:
 		wrong("min", "set min, max or both", "kind count without min and max")
-	case c.Kind != KindCount && c.Kind != KindExists && c.Min != nil:
+	case c.Kind != KindCount && c.Kind != KindExists && c.Kind != KindAggregate && c.Min != nil:
 		wrong("min", `use kind = "count"`, "kind %s has no min", c.Kind)
 	case c.Kind != KindCount && c.Kind != KindExists && c.Max != nil:
 		wrong("max", `use kind = "count"`, "kind %s has no max", c.Kind)

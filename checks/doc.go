@@ -17,7 +17,7 @@
 //	[[rule]]
 //	id = "ST.001"                       # unique; no spaces or colons
 //	title = "the destructor of a thread's slot looks at the pool's flag"
-//	kind = "within"                     # exists, match, absent, count or within
+//	kind = "within"                     # one of the kinds below
 //	files = ["src/**/*.mm"]             # globs; exclude = […] takes some out again
 //	in = { function = "ThreadSlot::~ThreadSlot" }
 //	pattern = 'g_poolAlive\.load\('
@@ -32,14 +32,31 @@
 //   - count: the number of matches of all patterns lies between min and max, both
 //     inclusive; one of them may be left out. With each = true in every file.
 //   - within: like match, in the body of every function that in names.
+//   - scope, order, near, implies: what must or must not happen while, before, after,
+//     near or together with something else; see below.
+//   - json: values of JSON files.
+//   - aggregate: the outcomes of other rules.
+//   - info: a fact (text) that is shown as skipped, with its text. It is never judged.
 //
-// match, absent and count may have in, too. Every body of that name (overloads, several
-// files) is judged by itself, and all must satisfy the rule; with
-// in = { function = "…", any = true } one is enough. A function is named by as much of
-// its qualified name as is needed ("~ThreadSlot", "streampool::Stream::commit"), a method
-// by its selector ("submit:after:") or in full ("-[Queue submit:after:]"). The
-// initialisers of a constructor belong to its body. Lambdas, blocks and functions of
-// local classes belong to the function around them.
+// match, absent, count, near, implies, scope and order may have in, too. Every scope that
+// it names (overloads, several files) is judged by itself, and all must satisfy the rule;
+// with any = true in it one is enough. Its keys are
+//
+//   - function: named by as much of the qualified name as is needed ("~ThreadSlot",
+//     "streampool::Stream::commit"), a method by its selector ("submit:after:") or in full
+//     ("-[Queue submit:after:]"). The initialisers of a constructor belong to its body.
+//     Lambdas, blocks and functions of local classes belong to the function around them.
+//   - class and namespace: likewise; @interface and @implementation are classes.
+//   - control: blocks of statements by their keyword: "for", "else", "@synchronized". Only
+//     what has braces is one.
+//   - lambda = true, block = true: lambdas of C++, blocks of Objective-C.
+//   - argument_of: lambdas and blocks that are passed to a call of that name, or of the
+//     piece of a selector before them, or that initialise a variable of that name or type.
+//   - missing: on_missing for the scopes alone.
+//
+// Several keys narrow each other: { lambda = true, function = "f" } are the lambdas in f.
+// "*" stands for all names; between slashes a name is a regular expression. A file without
+// any scope passes where in names none in particular.
 //
 // The patterns: pattern (one) or patterns (several) are Go regular expressions. ^ and $
 // match at line ends. A match may cross lines where the expression says so: \s and [^x]
@@ -49,6 +66,8 @@
 // possible, up to a semicolon or the end of the brackets around:
 //
 //	tokens = 'std::lock_guard<$...> $GUARD(mutex_)'
+//
+// $/expression/ stands for one token that the regular expression matches as a whole.
 //
 // view says what regular expressions see: "code" (without comments, contents of strings
 // and characters, and what #if 0 takes out; the default for the C family),
@@ -64,14 +83,120 @@
 //
 // A rule is an error, never a pass, if one of its files cannot be read with certainty: a
 // symbolic link out of the checkout, more than 16 MiB, UTF-16, a comment or string without
-// end; for rules with in also brackets that do not match, or match in one branch of an
-// #if and not in the other. A violation that was found stays one in any case.
+// end; where scopes or the order of statements matter also brackets that do not match, or
+// match in one branch of an #if and not in the other. (A rule about words that are not in
+// the file needs no brackets.) A violation that was found stays one in any case.
 //
 // Globs are relative to the checkout: * and ? stay inside a name, ** as a whole name
 // stands for any folders, and [a-z] and {a,b} are as in shells. Wildcards do not match
 // names that begin with a dot.
 //
-// # Kinds that follow the flow of control
+// # Events
+//
+// The kinds scope, order, near and implies look for events: forbid, require, when and the
+// like are one event or a list, of which any will do. An event is
+//
+//	'[$R commit]'                        # code, like tokens
+//	'/g_alive\.(load|test)/'             # a regular expression, between slashes
+//	{ call = 'waitUntil(Completed|Scheduled)' }   # a call or message by its whole name
+//
+// In the code of an event $NAME stands for an operand: a name, literal or bracketed
+// expression with the members, indices and calls behind it, such as self.buffer,
+// queues[i] or (*p). Events of a rule that share a name mean the same operand.
+//
+// near: where when matches, require or forbid must or must not match at most lines lines
+// (or distance tokens) away, on the side "before" or "after" (both by default), with no
+// match of unless in between. view is as for patterns. implies: a file, or a scope of in,
+// that has when must have require, or must not have forbid.
+//
+// vacuous says what it means that an event the rule is about occurs nowhere: "pass" (the
+// default), "skip", "fail" or "error". If in names a scope the default is on_missing: such
+// a rule exists for the sake of that event. Kind scope passes in any case.
+//
+// # Scope
+//
+//	kind = "scope"
+//	forbid = { call = 'waitUntil(Completed|Scheduled)' }
+//	while_live = "lock"
+//
+// Each event must not happen while a lock may be held; with require in place of forbid it
+// must happen only where a lock is held whatever way leads to it. Locks are lock_guard,
+// unique_lock, scoped_lock and shared_lock to the end of the block or statement that
+// declares them, to unlock(), release() or std::move; lock() and [x lock] to the unlock of
+// the same operand, or the end of the body (weak.lock(), whose result is used, is none);
+// std::lock; @synchronized; and the functions of pthread and os_unfair_lock. A deferred
+// lock is held from its lock() on; one that is only tried is held perhaps.
+//
+//	while_live = { of = 'mutex_', guards = ['MutexLock'] }
+//	while_live = { acquire = 'begin($R)', release = 'end($R)' }
+//
+// of is a regular expression for the text of the lock, guard(mutex_); guards are further
+// types; acquire and release are events of something else that is held (with locks = true
+// beside the locks). Instead of while_live, inside names events, one of which must be in
+// the head of a block or statement around: '@autoreleasepool', '/^(for|while)/'.
+//
+// # Order
+//
+// sequence: in each file, or scope of in, every step has the step before it somewhere
+// above. With dominates = true it is on every way from the begin of the body: before it in
+// the same or an enclosing block, in a condition around it or one that returns early; not
+// in a sibling branch or a loop that may not run.
+//
+//	kind = "order"
+//	in = { function = "ThreadSlot::~ThreadSlot" }
+//	sequence = ['g_alive.load', 'release']
+//	dominates = true
+//
+// forbid_after: on no way does then follow event. require_after: on every way from event
+// to the end of the body then follows.
+//
+//	forbid_after = { event = '[$R commit]', then = '[$R $/add(Completed|Scheduled)Handler/:' }
+//	per = "receiver"
+//
+// An operand means something else, and the search ends, where a name in it is declared or
+// assigned, and at each event of reset. An operand with a call or message in it is new
+// each time it is evaluated and is not followed. per = "receiver" makes sure that all
+// events name an operand.
+//
+// # What is taken for granted
+//
+// scope and order know the statements of C++ and Objective-C, && || ?:, switch, try, goto
+// to labels, and branches of #if, which may go either way; a statement that an #if cuts in
+// two is an error for rules that need its body. A call returns (but abort, exit and
+// terminate), a macro is an expression (one with a block behind it may run the block any
+// number of times), and exceptions are thrown only inside of a try. A lambda or block is a
+// body of its own: it does not run under the locks that are held where it is written, and
+// nothing before it counts as checked when it runs; but it runs after what was done before
+// it was made. It runs in place if it is called where it stands or is passed to
+// dispatch_sync, std::for_each, std::call_once and their like, or to one of synchronous. A
+// lambda that is called by its variable's name does not.
+//
+// # JSON
+//
+//	kind = "json"
+//	files = ["results/*.json"]
+//	conditions = ['summary.failed = 0', '**.status != "FAIL"', 'runs[*].seconds < 60']
+//
+// Every condition holds in every file; with any = true one of them does. A path has names,
+// [3], [*] or * for all elements or members, ** for any depth, and quotes around names
+// with other characters; all values that it leads to must satisfy = != < <= > >= (against
+// JSON, a bare word, or another path after @), =~ or !=~ (a regular expression), exists,
+// absent. Numbers compare with numbers and text with text; times of RFC 3339 as times. A
+// path that leads nowhere is an error, or what on_missing says. A key that is there twice
+// is an error.
+//
+// newer_than = globs: the file is not older than the last commit that changed one of these
+// files, by its own last commit or by the time at the path timestamp (RFC 3339, or seconds
+// since 1970). Without history, or in a shallow clone, that is an error.
+//
+// # Aggregate
+//
+// of lists ids of rules, also those of programs; * stands for any characters. All must
+// pass, with any = true one, with min = n so many. Rules that warn are tolerated (and all
+// of them together warn), skipped ones do not count; no rule at all is on_missing. It is
+// judged after acknowledgements, which are for its rules and not for it.
+//
+// # Typestate
 //
 // typestate forbids calls on an object by what was called on it before, along the paths of
 // one function body:

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/holdfast-ci/holdfast/checks/scan"
@@ -40,6 +41,9 @@ type unit struct {
 	counts []int           // matches of each pattern
 	hits   []runner.Evidence
 	cut    int // hits beyond maxHits
+
+	subjects int      // how often a rule of the newer kinds applied
+	texts    []string // what is wrong at each of hits, for these kinds
 }
 
 // examine runs all rules over the files they ask for. Each file is read and scanned
@@ -49,10 +53,10 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 	type ask struct{ rule, slot int }
 	asks := map[string][]ask{}
 	for i, r := range rules {
+		if !r.reads() {
+			continue
+		}
 		for _, f := range r.selects(t.files) {
-			if r.Kind == KindExists {
-				continue
-			}
 			asks[f] = append(asks[f], ask{i, len(out[i])})
 			out[i] = append(out[i], tally{file: f})
 		}
@@ -86,6 +90,16 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 				var src *source
 				if err == nil {
 					src, err = newSource(name, text)
+				}
+				if err == nil {
+					src.all = t.files
+					if t.history != nil {
+						src.history = func(names []string) (time.Time, error) {
+							mu.Lock()
+							defer mu.Unlock()
+							return t.history(names)
+						}
+					}
 				}
 				for _, a := range asks[name] {
 					tl := &out[a.rule][a.slot]
@@ -122,41 +136,154 @@ func (c *compiled) selects(files []string) []string {
 	return out
 }
 
-func (c *compiled) examine(src *source, t *tally) error {
-	if c.analysis != nil {
-		return c.analyse(src, t)
+// reads reports whether a rule looks into files, one by one.
+func (c *compiled) reads() bool {
+	return c.Kind != KindExists && c.Kind != KindAggregate && c.Kind != KindInfo
+}
+
+// structural reports whether a rule is of one of the kinds that judge findings instead of
+// counting matches.
+func (c *compiled) structural() bool {
+	switch c.Kind {
+	case KindScope, KindOrder, KindNear, KindImplies, KindJSON:
+		return true
 	}
-	if c.In.Function == "" {
+	return false
+}
+
+func (c *compiled) examine(src *source, t *tally) error {
+	switch {
+	case c.analysis != nil:
+		return c.analyse(src, t)
+	case c.Kind == KindJSON:
+		return c.examineJSON(src, t)
+	case c.structural():
+		return c.examineAreas(src, t)
+	case c.In.everywhere():
 		u, err := c.search(src, 0, len(src.file.Src))
 		u.head = runner.Evidence{File: src.name, Line: 1, Column: 1, Text: lineText(src.file, 1)}
 		t.units = []unit{u}
 		return err
 	}
-	st, err := src.functions()
+	areas, st, err := c.areas(src, t)
 	if err != nil {
 		return err
 	}
-	if len(st.Problems) > 0 {
-		return problemError(st.Problems)
-	}
-	for _, fn := range st.Functions {
-		if fn.Torn && t.torn == "" {
-			t.torn = fmt.Sprintf("%s (%s:%d)", fn.Name, src.name, fn.Line)
-		}
-		if !fn.Is(c.In.Function) {
-			continue
-		}
-		if fn.Torn {
-			return &placeError{fn.Line, fn.Column, fmt.Sprintf("the body of %s begins and ends in different branches of an #if", fn.Name)}
-		}
-		u, err := c.search(src, fn.Offset, fn.End)
+	for _, a := range areas {
+		u, err := c.search(src, a.from, a.to)
 		if err != nil {
 			return err
 		}
-		u.head = runner.Evidence{File: src.name, Line: fn.Line, Column: fn.Column, Text: lineText(src.file, fn.Line)}
+		u.head = headOf(src, st, a)
 		t.units = append(t.units, u)
 	}
 	return nil
+}
+
+func headOf(src *source, st *scan.Structure, a area) runner.Evidence {
+	if a.scope < 0 {
+		return runner.Evidence{File: src.name, Line: 1, Column: 1, Text: lineText(src.file, 1)}
+	}
+	sc := st.Scopes[a.scope]
+	return runner.Evidence{File: src.name, Line: sc.Line, Column: sc.Column, Text: lineText(src.file, sc.Line)}
+}
+
+// areas are the scopes that the rule asks for, or the whole file.
+func (c *compiled) areas(src *source, t *tally) ([]area, *scan.Structure, error) {
+	if c.In.everywhere() {
+		return []area{{0, len(src.file.Src), -1}}, nil, nil
+	}
+	if src.c && !src.mayContain(c.in.needs) && !src.doubtful() {
+		return nil, nil, nil
+	}
+	st, err := src.functions()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(st.Problems) > 0 {
+		return nil, nil, problemError(st.Problems)
+	}
+	for _, fn := range st.Functions {
+		if fn.Torn {
+			t.torn = fmt.Sprintf("%s (%s:%d)", fn.Name, src.name, fn.Line)
+			break
+		}
+	}
+	var out []area
+	for _, i := range c.in.scopes(st) {
+		sc := st.Scopes[i]
+		if sc.Torn {
+			return nil, nil, &placeError{sc.Line, sc.Column, fmt.Sprintf("the body of %s begins and ends in different branches of an #if", scopeName(sc))}
+		}
+		out = append(out, area{sc.Offset, sc.End, i})
+	}
+	return out, st, nil
+}
+
+// subject are the events without which a rule of a newer kind says nothing of a file.
+func (c *compiled) subject() []event {
+	switch {
+	case len(c.sequence) > 1:
+		return c.sequence[1:]
+	case c.Kind == KindOrder:
+		return c.first
+	case c.Kind == KindScope && len(c.forbid) > 0:
+		return c.forbid
+	case c.Kind == KindScope:
+		return c.require
+	}
+	return c.when
+}
+
+// examineAreas judges the kinds that know places and order.
+func (c *compiled) examineAreas(src *source, t *tally) error {
+	code := c.Kind == KindScope || c.Kind == KindOrder
+	if code && !src.c {
+		return errors.New("statements are known for the C family only")
+	}
+	areas, st, err := c.areas(src, t)
+	if err != nil {
+		return err
+	}
+	v := verdicts{found: make([][]breach, len(areas)), subjects: make([]int, len(areas))}
+	// A file without the words that the rule is about cannot break it, however it is read.
+	if len(areas) > 0 && slices.ContainsFunc(c.subject(), func(e event) bool { return src.mayContain(e.needs) }) || src.c && src.doubtful() {
+		if code && st == nil {
+			if st, err = src.functions(); err != nil {
+				return err
+			}
+			if len(st.Problems) > 0 {
+				return problemError(st.Problems)
+			}
+		}
+		switch c.Kind {
+		case KindOrder:
+			err = c.judgeOrder(src, st, areas, &v)
+		case KindScope:
+			err = c.judgeScope(src, st, areas, &v)
+		case KindNear:
+			err = c.judgeNear(src, areas, &v)
+		case KindImplies:
+			err = c.judgeImplies(src, areas, &v)
+		}
+	}
+	for i, a := range areas {
+		u := unit{head: headOf(src, st, a), subjects: v.subjects[i]}
+		slices.SortStableFunc(v.found[i], func(a, b breach) int { return a.offset - b.offset })
+		for _, f := range v.found[i] {
+			if len(u.hits) == maxHits {
+				u.cut++
+				continue
+			}
+			u.hits = append(u.hits, src.evidenceTo(f.offset, f.end))
+			u.texts = append(u.texts, f.text)
+		}
+		t.units = append(t.units, u)
+	}
+	if err == nil {
+		err = v.err
+	}
+	return err
 }
 
 // search counts the matches of all patterns between two offsets.

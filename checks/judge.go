@@ -25,9 +25,12 @@ type row struct {
 }
 
 // missing judges a rule that found nothing to look at.
-func (c *compiled) missing(r row, reason string) row {
+func (c *compiled) missing(r row, reason string) row { return c.decide(r, reason, c.OnMissing) }
+
+// decide judges by a policy for what is missing.
+func (c *compiled) decide(r row, reason, policy string) row {
 	r.Reason = reason
-	switch c.OnMissing {
+	switch policy {
 	case "skip":
 		r.Outcome = runner.Skip
 	case "fail":
@@ -124,14 +127,24 @@ func (c *compiled) judge(ts []tally) row {
 		}
 	}
 	if len(bad) == 0 && len(units) == 0 {
-		reason := fmt.Sprintf("no function %s in %s", c.In.Function, plural(len(ts), "file"))
+		reason := fmt.Sprintf("no %s in %s", c.In, plural(len(ts), "file"))
 		if torn != "" {
 			r.Outcome, r.Reason = runner.RuleError, reason+", but the extent of "+torn+" depends on #if"
 			return r
 		}
+		switch {
+		case c.In.all() && c.OnMissing == "" && c.In.Missing == "":
+			r.Outcome, r.Reason = runner.Pass, reason
+			return r
+		case c.In.Missing != "":
+			return c.decide(r, reason, c.In.Missing)
+		}
 		return c.missing(r, reason)
 	}
-	if c.In.Function == "" && !c.Each {
+	if c.structural() {
+		return c.judgeFound(r, ts, units, bad)
+	}
+	if c.In.everywhere() && !c.Each {
 		units = []unit{merge(units, len(c.patterns))}
 	}
 	c.outcome(&r, units)
@@ -264,7 +277,7 @@ func (c *compiled) outcome(r *row, units []unit) {
 		}
 		r.Evidence, r.cut = all.hits, all.cut // the patterns that did match
 	}
-	if c.In.Function != "" || c.Each {
+	if !c.In.everywhere() || c.Each {
 		// Where something is missing, show the place that should have it.
 		heads := make([]runner.Evidence, 0, len(wrong)+len(r.Evidence))
 		for _, u := range wrong {
@@ -278,13 +291,86 @@ func (c *compiled) outcome(r *row, units []unit) {
 
 // place says where was looked: "11 files", "2 bodies of Pool::~Pool in 11 files".
 func (c *compiled) place(files, units int) string {
-	if c.In.Function == "" {
+	what := c.In.Function
+	switch {
+	case c.In.everywhere():
 		return plural(files, "file")
+	case c.In != In{Function: what, Any: c.In.Any, Missing: c.In.Missing}:
+		what = c.In.String()
 	}
 	if units == 1 {
-		return fmt.Sprintf("the body of %s in %s", c.In.Function, plural(files, "file"))
+		return fmt.Sprintf("the body of %s in %s", what, plural(files, "file"))
 	}
-	return fmt.Sprintf("%d bodies of %s in %s", units, c.In.Function, plural(files, "file"))
+	return fmt.Sprintf("%d bodies of %s in %s", units, what, plural(files, "file"))
+}
+
+// judgeFound judges the kinds that find what is wrong.
+func (c *compiled) judgeFound(r row, ts []tally, units []unit, bad []tally) row {
+	wrong, subjects, good := 0, 0, 0
+	var texts []string
+	for _, t := range ts { // also from files that were not read to their end
+		for _, u := range t.units {
+			subjects += u.subjects
+			if n := len(u.hits) + u.cut; n > 0 {
+				wrong += n
+				r.Evidence = append(r.Evidence, u.hits...)
+				r.cut += u.cut
+				texts = append(texts, u.texts...)
+			} else if t.err == nil && u.subjects > 0 {
+				good++
+			}
+		}
+	}
+	place := c.place(r.Files, len(units))
+	switch {
+	case wrong > 0 && (!c.In.Any || good == 0):
+		r.Outcome, r.Reason = c.violated(), texts[0]
+		if wrong > 1 {
+			r.Reason += fmt.Sprintf(" (%s in %s)", plural(wrong, "place"), place)
+		}
+	case len(bad) > 0:
+		r.Outcome, r.Reason = runner.RuleError, ""
+	case subjects == 0:
+		reason := fmt.Sprintf("nothing to judge: 0 matches of %s in %s", c.about(), place)
+		policy := c.Vacuous
+		if policy == "" && !c.In.everywhere() && !c.In.all() && c.Kind != KindScope {
+			policy = c.In.Missing
+			if policy == "" {
+				policy = c.OnMissing
+			}
+			if policy == "" {
+				policy = "error"
+			}
+		}
+		if policy == "" || policy == "pass" {
+			r.Outcome, r.Reason = runner.Pass, reason
+			return r
+		}
+		return c.decide(r, reason, policy)
+	default:
+		r.Outcome, r.Evidence, r.cut = runner.Pass, nil, 0
+		r.Reason = fmt.Sprintf("0 of %s of %s are wrong in %s", plural(subjects, "match"), c.about(), place)
+		if subjects == 1 {
+			r.Reason = fmt.Sprintf("1 match of %s in %s, and it is right", c.about(), place)
+		}
+		if c.Kind == KindJSON {
+			r.Reason = plural(subjects, "value") + " in " + place
+		}
+		return r
+	}
+	if len(bad) > 0 {
+		r.addUnread(bad)
+	}
+	return r
+}
+
+// about is what the rule applies to, for messages.
+func (c *compiled) about() string {
+	var parts []string
+	for _, e := range c.subject() {
+		parts = append(parts, e.text)
+	}
+	return short(strings.Join(parts, " or "))
 }
 
 func (c *compiled) bounds() string {

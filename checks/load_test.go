@@ -104,7 +104,7 @@ until = "2027-01-01"
 		got = append(got, fmt.Sprintf("%s %s %s", a.ID, a.Source, a.Until))
 	}
 	want := []string{
-		"A r.toml:2 [src/**/*.mm x = y] {~A true} [] [a\n[[rule]]\nid = \"no\" b]", "B r.toml:20 [a] { false} [a b] []",
+		"A r.toml:2 [src/**/*.mm x = y] function ~A [] [a\n[[rule]]\nid = \"no\" b]", "B r.toml:20 [a]  [a b] []",
 		"A r.toml:14 2026-12-31", "B r.toml:27 2027-01-01",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {

@@ -63,6 +63,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 			return runner.Result{}, err
 		}
 	}
+	all.history = history(ctx, ws)
 	set := s.collect(all.ruleFiles(), false)
 	if ws.Rules != nil {
 		set = s.judging(ws, all, set)
@@ -117,6 +118,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	unique(rows)
 	base, warnings := all.ratchet(rows, ws, s.cfg.Ratchet)
 	set.warnings = append(set.warnings, warnings...)
+	aggregates(set.rules, rows)
 	res := s.result(rows, set)
 	res.Checks.Scheme, res.Checks.Base = Scheme, base
 	if ws.Rules != nil {
@@ -265,9 +267,15 @@ func judgeAll(ctx context.Context, t *tree, rules []*compiled, progress func(don
 	}
 	rows := make([]row, len(rules))
 	for i, c := range rules {
-		if c.Kind == KindExists {
+		switch c.Kind {
+		case KindExists:
 			rows[i] = c.exists(t)
-		} else {
+		case KindInfo:
+			rows[i] = c.fact()
+		case KindAggregate: // judged when all others are
+			rows[i] = c.newRow(0)
+			rows[i].Outcome, rows[i].Reason = runner.RuleError, "the rules that it is made of were not judged"
+		default:
 			rows[i] = c.judge(tallies[i])
 		}
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/checks/flow"
 	"github.com/holdfast-ci/holdfast/checks/scan"
@@ -24,6 +26,8 @@ const maxFile = 16 << 20
 type tree struct {
 	root  *os.Root
 	files []string // regular files and links, slash-separated, sorted
+	// history tells when one of some files was changed last; nil if that is not known.
+	history func(names []string) (time.Time, error)
 }
 
 // openTree opens a checkout and lists its files, those in folders whose name begins with
@@ -140,13 +144,26 @@ type source struct {
 	code      []int32
 	structure *scan.Structure
 	followed  *flow.File
+	raw       []byte
+	all       []string // files of the checkout
+	history   func(names []string) (time.Time, error)
+	clean     int8 // 1 if no reading of the file could go wrong, -1 if one could; 0 if not known
 }
+
+// mayContain reports whether one of the words is in the bytes of the file. nil means that
+// nothing is known.
+func (s *source) mayContain(words [][]byte) bool {
+	return words == nil || slices.ContainsFunc(words, func(w []byte) bool { return bytes.Contains(s.raw, w) })
+}
+
+// doubtful reports whether the file cannot be read with certainty.
+func (s *source) doubtful() bool { return s.lexical() != nil }
 
 func newSource(name string, text []byte) (*source, error) {
 	if len(text) >= 2 && (text[0] == 0xFF && text[1] == 0xFE || text[0] == 0xFE && text[1] == 0xFF) {
 		return nil, errors.New("UTF-16 text: no pattern would match; convert it to UTF-8")
 	}
-	s := &source{name: name, c: cFamily(name), views: map[scan.View][]byte{}}
+	s := &source{name: name, c: cFamily(name), raw: text, views: map[scan.View][]byte{}}
 	if s.c {
 		s.file = scan.Scan(text)
 	} else {

@@ -38,6 +38,9 @@ type finder struct {
 	sig []int32 // indices of significant tokens outside of directives
 	pos []int32 // the other way round
 	out []Function
+
+	decls  []Scope // namespaces, classes and functions at the level of the file
+	scopes []Scope // all, filled by sweep
 }
 
 func (x *finder) all() []Function {
@@ -147,9 +150,12 @@ func (x *finder) member(head, open, end int, prefix, class string) bool {
 	case k == open:
 		return false
 	case x.is(k, "namespace"):
-		x.scope(open+1, end, prefix+x.namespace(k+1, open))
+		name := x.namespace(k+1, open)
+		x.decl(Namespace, strings.TrimSuffix(prefix+name, "::"), head, open)
+		x.scope(open+1, end, prefix+name)
 		return false
 	case x.is(k, "extern") && k+2 == open && x.token(k+1).Kind == String:
+		x.decl(Compound, "", head, open)
 		x.scope(open+1, end, prefix)
 		return false
 	}
@@ -170,12 +176,18 @@ func (x *finder) member(head, open, end int, prefix, class string) bool {
 		if name := x.className(shape.class+1, open); name != "" {
 			inner += name + "::"
 		}
+		x.decl(Class, strings.TrimSuffix(inner, "::"), head, open)
 		x.scope(open+1, end, inner)
 	}
 	return false
 }
 
+func (x *finder) decl(kind ScopeKind, name string, head, open int) {
+	x.decls = append(x.decls, Scope{Kind: kind, Name: name, head: head, from: open, open: open})
+}
+
 func (x *finder) add(name string, head, body, open, end int) {
+	x.decls = append(x.decls, Scope{Kind: Func, Name: name, head: head, from: body, open: open})
 	t := x.token(head)
 	x.out = append(x.out, Function{
 		Name: name, Line: int(t.Line), Column: int(t.Column),

@@ -1,33 +1,78 @@
 package scan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Pattern is a sequence of tokens to look for. White space and comments between tokens
 // do not count, neither in the pattern nor in the file. $NAME stands for any one token,
 // and for the same one wherever it is repeated; $_ for any one token; $... for as few
 // tokens as possible inside the brackets around it, brackets inside taken as a whole,
-// up to a semicolon.
+// up to a semicolon. $/expression/ stands for one token that the regular expression
+// matches as a whole.
 type Pattern struct {
-	items []item
-	names int
+	items    []item
+	names    []string
+	operands bool // names stand for operands
 }
 
 type item struct {
 	text []byte // literal token
-	hole int    // 0 literal, 1 any one token, 2 run of tokens, 3+n the token of name n
+	hole int    // 0 literal, 1 any one token, 2 run of tokens, 3+n the token or operand of name n
+	re   *regexp.Regexp
 }
 
 // ParsePattern reads the text of a pattern.
-func ParsePattern(s string) (*Pattern, error) {
+func ParsePattern(s string) (*Pattern, error) { return parsePattern(s, false) }
+
+// ParseOperands reads a pattern in which $NAME stands for an operand: a name, literal or
+// bracketed expression with the members, indices and calls behind it.
+func ParseOperands(s string) (*Pattern, error) { return parsePattern(s, true) }
+
+// expressions takes $/…/ out of a pattern and puts names in that no source can have.
+func expressions(s string) (string, []*regexp.Regexp, error) {
+	var out strings.Builder
+	var res []*regexp.Regexp
+	for {
+		i := strings.Index(s, "$/")
+		if i < 0 {
+			out.WriteString(s)
+			return out.String(), res, nil
+		}
+		end := strings.IndexByte(s[i+2:], '/')
+		if end < 0 {
+			return "", nil, errors.New("a $/ without its second /")
+		}
+		re, err := regexp.Compile("^(?:" + s[i+2:i+2+end] + ")$")
+		if err != nil {
+			return "", nil, fmt.Errorf("the expression of $/…/: %w", err)
+		}
+		fmt.Fprintf(&out, "%s $\xff%d ", s[:i], len(res))
+		res = append(res, re)
+		s = s[i+3+end:]
+	}
+}
+
+func parsePattern(s string, operands bool) (*Pattern, error) {
+	if !utf8.ValidString(s) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	s, res, err := expressions(s)
+	if err != nil {
+		return nil, err
+	}
 	f := Scan([]byte(s))
 	if len(f.Problems) > 0 {
 		return nil, errors.New(f.Problems[0].Text)
 	}
-	p := &Pattern{}
+	p := &Pattern{operands: operands}
 	names := map[string]int{}
 	literal := false
 	for i, t := range f.Tokens {
@@ -43,6 +88,10 @@ func ParsePattern(s string) (*Pattern, error) {
 		case t.Kind != Ident || text[0] != '$':
 			p.items = append(p.items, item{text: text})
 			literal = true
+		case len(text) > 1 && text[1] == 0xFF:
+			n, _ := strconv.Atoi(string(text[2:]))
+			p.items = append(p.items, item{hole: 1, re: res[n]})
+			literal = true
 		case string(text) == "$_":
 			p.items = append(p.items, item{hole: 1})
 		case string(text) == "$":
@@ -55,11 +104,11 @@ func ParsePattern(s string) (*Pattern, error) {
 			if !ok {
 				n = len(names)
 				names[string(text)] = n
+				p.names = append(p.names, string(text))
 			}
 			p.items = append(p.items, item{hole: 3 + n})
 		}
 	}
-	p.names = len(names)
 	switch {
 	case !literal:
 		return nil, errors.New("a token pattern needs at least one token that is not a hole")
@@ -89,6 +138,9 @@ func (p *Pattern) String() string {
 			parts[i] = string(it.text)
 		case 1:
 			parts[i] = "$_"
+			if it.re != nil {
+				parts[i] = "$/" + strings.TrimSuffix(strings.TrimPrefix(it.re.String(), "^(?:"), ")$") + "/"
+			}
 		case 2:
 			parts[i] = "$..."
 		default:
@@ -115,26 +167,120 @@ func (f *File) Code() []int32 {
 // there may be more.
 func (p *Pattern) Find(f *File, code []int32) (out [][2]int, complete bool) {
 	complete = true
-	m := match{p: p, f: f, code: code, bound: make([]int32, p.names)}
+	found, complete := p.Matches(f, code)
+	for _, m := range found {
+		out = append(out, [2]int{int(f.Tokens[code[m.First]].Offset), f.Tokens[code[m.Last]].End()})
+	}
+	return out, complete
+}
+
+// Match is one match of a pattern.
+type Match struct {
+	First, Last int // indices in the list of tokens that was searched
+	// Bound are the tokens that the names of the pattern stand for, in the order of
+	// [Pattern.Names].
+	Bound [][]string
+}
+
+// Names are the names of the pattern with their $, in the order in which they occur.
+func (p *Pattern) Names() []string { return p.names }
+
+// Literals are the tokens of the pattern that are words: all of them are in every match.
+func (p *Pattern) Literals() []string {
+	var out []string
+	for _, it := range p.items {
+		if it.hole == 0 && class[it.text[0]] == cIdent {
+			out = append(out, string(it.text))
+		}
+	}
+	return out
+}
+
+// Matches is Find with what the names stand for.
+func (p *Pattern) Matches(f *File, code []int32) (out []Match, complete bool) {
+	complete = true
+	m := match{p: p, f: f, code: code, bound: make([][2]int32, len(p.names))}
 	least := len(p.items) - p.runs()
-	for i := 0; i+least <= len(code); {
+	next := p.starts(f, code)
+	for i := next(0); i >= 0 && i+least <= len(code); i = next(i) {
 		for n := range m.bound {
-			m.bound[n] = -1
+			m.bound[n] = [2]int32{-1, -1}
 		}
-		end := -1
-		if it := p.items[0]; it.hole != 0 || m.same(i, it.text) {
-			m.steps = 0
-			end = m.at(i, 0)
-			complete = complete && m.steps < maxSteps
-		}
+		m.steps = 0
+		end := m.at(i, 0)
+		complete = complete && m.steps < maxSteps
 		if end < 0 {
 			i++
 			continue
 		}
-		out = append(out, [2]int{int(f.Tokens[code[i]].Offset), f.Tokens[code[end-1]].End()})
+		found := Match{First: i, Last: end - 1}
+		for _, b := range m.bound {
+			var text []string
+			for k := b[0]; k < b[1]; k++ {
+				text = append(text, string(f.Text(f.Tokens[code[k]])))
+			}
+			found.Bound = append(found.Bound, text)
+		}
+		out = append(out, found)
 		i = end
 	}
 	return out, complete
+}
+
+// starts returns a function that gives the first place at or behind its argument where a
+// match may begin, or -1. It looks for the longest token that has a fixed distance from
+// the begin of the pattern in the bytes of the file, which is much faster than to compare
+// all tokens.
+func (p *Pattern) starts(f *File, code []int32) func(i int) int {
+	anchor, best := -1, 0
+	for k, it := range p.items {
+		if it.hole == 2 || it.hole > 2 && p.operands {
+			break
+		}
+		if it.hole == 0 && len(it.text) > best {
+			anchor, best = k, len(it.text)
+		}
+	}
+	if anchor < 0 {
+		return func(i int) int {
+			if i < len(code) {
+				return i
+			}
+			return -1
+		}
+	}
+	text := p.items[anchor].text
+	if best < 3 {
+		return func(i int) int {
+			for i += anchor; i < len(code); i++ {
+				if t := f.Tokens[code[i]]; int(t.Len) == len(text) && f.Src[t.Offset] == text[0] && string(f.Src[t.Offset:t.End()]) == string(text) {
+					return i - anchor
+				}
+			}
+			return -1
+		}
+	}
+	return func(i int) int {
+		for i += anchor; i < len(code); i++ {
+			offset := int(f.Tokens[code[i]].Offset)
+			limit := f.Tokens[code[len(code)-1]].End()
+			at := bytes.Index(f.Src[offset:limit], text)
+			if at < 0 {
+				return -1
+			}
+			offset += at
+			k, ok := slices.BinarySearchFunc(code[i:], offset, func(c int32, o int) int { return int(f.Tokens[c].Offset) - o })
+			i += k
+			if ok && int(f.Tokens[code[i]].Len) == len(text) {
+				return i - anchor
+			}
+			if ok || i >= len(code) {
+				continue
+			}
+			i-- // inside of a comment, a string or a longer word: go on behind it
+		}
+		return -1
+	}
 }
 
 func (p *Pattern) runs() (n int) {
@@ -151,7 +297,7 @@ type match struct {
 	p     *Pattern
 	f     *File
 	code  []int32
-	bound []int32
+	bound [][2]int32 // the tokens of each name; -1 before it is bound
 	steps int
 }
 
@@ -178,21 +324,97 @@ func (m *match) at(i, k int) int {
 			if !m.same(i, it.text) {
 				return -1
 			}
-		case it.hole > 2:
-			if b := m.bound[it.hole-3]; b < 0 {
-				m.bound[it.hole-3] = int32(i)
-			} else if !m.same(i, m.f.Text(m.f.Tokens[m.code[b]])) {
+		case it.re != nil:
+			if !it.re.Match(m.f.Text(m.f.Tokens[m.code[i]])) {
 				return -1
 			}
+		case it.hole > 2:
+			b := &m.bound[it.hole-3]
+			switch {
+			case b[0] >= 0:
+				for n := b[0]; n < b[1]; n++ {
+					if i >= len(m.code) || !m.same(i, m.f.Text(m.f.Tokens[m.code[n]])) {
+						return -1
+					}
+					i++
+				}
+				continue
+			case m.p.operands:
+				return m.operand(i, k)
+			}
+			*b = [2]int32{int32(i), int32(i) + 1}
 		}
 		i++
 	}
 	return i
 }
 
+// operand matches the operand at item k, the longest first, and the items behind it.
+func (m *match) operand(i, k int) int {
+	n := m.p.items[k].hole - 3
+	if i > 0 && (m.is(i-1, ".") || m.is(i-1, "->") || m.is(i-1, "::")) {
+		return -1
+	}
+	ends := m.operandEnds(i)
+	saved := slices.Clone(m.bound)
+	for _, end := range slices.Backward(ends) {
+		m.steps++
+		m.bound[n] = [2]int32{int32(i), int32(end)}
+		if e := m.at(end, k+1); e >= 0 {
+			return e
+		}
+		copy(m.bound, saved)
+	}
+	return -1
+}
+
+func (m *match) is(i int, text string) bool {
+	t := m.f.Tokens[m.code[i]]
+	return int(t.Len) == len(text) && string(m.f.Src[t.Offset:t.End()]) == text
+}
+
+// operandEnds returns the places behind the operands that begin at i, in order.
+func (m *match) operandEnds(i int) []int {
+	t := m.f.Tokens[m.code[i]]
+	var ends []int
+	k := i + 1
+	switch {
+	case t.Kind == Ident && !isKeyword(string(m.f.Text(t))), t.Kind == Number, t.Kind == String, t.Kind == Char:
+	case m.is(i, "(") || m.is(i, "["):
+		if k = m.group(i); k < 0 {
+			return nil
+		}
+	case m.is(i, "&") || m.is(i, "*"):
+		if i+1 >= len(m.code) || m.is(i+1, "&") || m.is(i+1, "*") {
+			return nil
+		}
+		return m.operandEnds(i + 1)
+	default:
+		return nil
+	}
+	ends = append(ends, k)
+	for k < len(m.code) && len(ends) < 64 && m.steps < maxSteps {
+		m.steps++
+		switch {
+		case (m.is(k, ".") || m.is(k, "->") || m.is(k, "::")) && k+1 < len(m.code) && m.f.Tokens[m.code[k+1]].Kind == Ident:
+			k += 2
+		case m.is(k, "(") || m.is(k, "["):
+			e := m.group(k)
+			if e < 0 {
+				return ends
+			}
+			k = e
+		default:
+			return ends
+		}
+		ends = append(ends, k)
+	}
+	return ends
+}
+
 // run tries the items from k on behind 0, 1, 2, … tokens or bracket groups.
 func (m *match) run(i, k int) int {
-	saved := append([]int32(nil), m.bound...)
+	saved := slices.Clone(m.bound)
 	for i < len(m.code) && m.steps < maxSteps {
 		m.steps++
 		if end := m.at(i, k); end >= 0 {

@@ -7,6 +7,8 @@ type Structure struct {
 	// Functions in order of their place. Lambdas, blocks and functions inside of
 	// functions are part of the body around them.
 	Functions []Function
+	// Scopes are all pairs of braces in order of their begin.
+	Scopes []Scope
 	// Problems make the structure incomplete: brackets that do not match, or that match
 	// in one branch of an #if and not in another. No extent can be trusted then.
 	Problems []Problem
@@ -14,6 +16,10 @@ type Structure struct {
 	// partner holds, for the index of each opening bracket in File.Tokens, the index of
 	// its closing one, and the other way round; -1 for all other tokens.
 	partner []int32
+	f       *File
+	sig     []int32 // indices of the tokens that are program and not preprocessor
+	pos     []int32 // the other way round
+	groups  []ppGroup
 	// torn marks opening brackets whose partner stands in another branch of an #if.
 	torn map[int32]bool
 }
@@ -33,7 +39,7 @@ type bracket struct {
 // A branch of an #if must leave as many brackets open as its other branches do; the
 // first branch then stands for all.
 func (f *File) Structure() *Structure {
-	m := matcher{f: f, s: &Structure{partner: make([]int32, len(f.Tokens)), torn: map[int32]bool{}}}
+	m := matcher{f: f, s: &Structure{f: f, partner: make([]int32, len(f.Tokens)), torn: map[int32]bool{}}}
 	for i := range m.s.partner {
 		m.s.partner[i] = -1
 	}
@@ -55,7 +61,10 @@ func (f *File) Structure() *Structure {
 		m.problem(int(b.token), fmt.Sprintf("%q is not closed", b.kind))
 		break // the first says it; the others follow from it
 	}
-	m.s.Functions = (&finder{f: f, s: m.s}).all()
+	x := &finder{f: f, s: m.s}
+	m.s.Functions = x.all()
+	m.s.sig, m.s.pos = x.sig, x.pos
+	m.s.Scopes = x.sweep()
 	return m.s
 }
 

@@ -1,0 +1,459 @@
+package scan
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Place is the position of the first token of the program, comments and preprocessor
+// lines left out, that begins at a byte offset or behind it.
+func (s *Structure) Place(offset int) int {
+	return sort.Search(len(s.sig), func(i int) bool { return int(s.f.Tokens[s.sig[i]].Offset) >= offset })
+}
+
+// Offset is the byte offset of the token at a place.
+func (s *Structure) Offset(place int) int { return int(s.f.Tokens[s.sig[place]].Offset) }
+
+// Program returns the indices of the tokens at all places, for [Pattern.Matches].
+func (s *Structure) Program() []int32 { return s.sig }
+
+// Bounds are the places of a scope's body, both braces included.
+func (s *Structure) Bounds(scope int) (from, to int) {
+	sc := s.Scopes[scope]
+	return sc.from, sc.close + 1
+}
+
+// Runs reports whether the code at a place belongs to this body and not to a nested one.
+func (fl *Flow) Runs(place int) bool {
+	return place >= fl.from && place < fl.to && fl.of[place-fl.from] >= 0
+}
+
+// Entry as a start means the begin of the body, Exit as a target its end.
+const (
+	Entry = -1
+	Exit  = -2
+)
+
+// Hit is a target that can be reached.
+type Hit struct {
+	Start  int // where the way to it begins
+	Target int
+}
+
+// Walk follows all ways from the starts and returns the targets that are reached without
+// passing a stop, each once. A stop at the place of a target does not hide it. What
+// happens at a start itself does not count, unless a loop leads back to it.
+func (fl *Flow) Walk(starts, stops, targets []int) []Hit {
+	return fl.walk(starts, stops, targets, fl.from, fl.to)
+}
+
+// WalkInside is Walk that ends where the way leaves the places from ≤ p < to.
+func (fl *Flow) WalkInside(starts, stops, targets []int, from, to int) []Hit {
+	return fl.walk(starts, stops, targets, from, to)
+}
+
+type mark struct {
+	place        int
+	stop, target bool
+}
+
+func (fl *Flow) walk(starts, stops, targets []int, from, to int) []Hit {
+	marks := map[int32][]mark{}
+	add := func(p int, m mark) {
+		if fl.Runs(p) {
+			n := fl.of[p-fl.from]
+			m.place = p
+			marks[n] = append(marks[n], m)
+		}
+	}
+	exit := false
+	for _, p := range stops {
+		add(p, mark{stop: true})
+	}
+	for _, p := range targets {
+		if p == Exit {
+			exit = true
+			continue
+		}
+		if p >= from && p < to {
+			add(p, mark{target: true})
+		}
+	}
+	for n := range marks {
+		slices.SortFunc(marks[n], func(a, b mark) int {
+			if a.place != b.place {
+				return a.place - b.place
+			}
+			if a.target && !b.target {
+				return -1
+			}
+			return 0
+		})
+	}
+	type item struct {
+		node  int32
+		after int // marks up to here do not count
+		start int
+	}
+	var queue []item
+	for _, p := range starts {
+		if p == Entry {
+			queue = append(queue, item{0, -1, p})
+		} else if fl.Runs(p) {
+			queue = append(queue, item{fl.of[p-fl.from], p, p})
+		}
+	}
+	seen := make([]bool, len(fl.nodes))
+	hit := map[int]bool{}
+	var out []Hit
+	for len(queue) > 0 {
+		it := queue[0]
+		queue = queue[1:]
+		if it.after < 0 {
+			if seen[it.node] {
+				continue
+			}
+			seen[it.node] = true
+			if rs := fl.nodes[it.node].runs; len(rs) > 0 && (int(rs[0][0]) < from || int(rs[0][0]) >= to) {
+				continue
+			}
+		}
+		if it.node == fl.exit && exit && !hit[Exit] {
+			hit[Exit] = true
+			out = append(out, Hit{it.start, Exit})
+		}
+		stopped := false
+		for _, m := range marks[it.node] {
+			if m.place <= it.after {
+				continue
+			}
+			if m.target && !hit[m.place] {
+				hit[m.place] = true
+				out = append(out, Hit{it.start, m.place})
+			}
+			if m.stop {
+				stopped = true
+				break
+			}
+		}
+		if stopped || fl.endsIn(it.node, to) {
+			continue
+		}
+		for _, n := range fl.nodes[it.node].next {
+			queue = append(queue, item{n, -1, it.start})
+		}
+	}
+	return out
+}
+
+// endsIn reports whether a node goes on behind the place to, which is not the end of the
+// body.
+func (fl *Flow) endsIn(n int32, to int) bool {
+	rs := fl.nodes[n].runs
+	return to < fl.to && len(rs) > 0 && int(rs[len(rs)-1][1]) > to
+}
+
+// Held is something that is taken at one place and given back at others.
+type Held struct {
+	At       int   // the place where it is taken
+	From, To int   // it ends at the latest where the way leaves these places
+	Released []int // the places where it is given back
+	ID       int   // the same for what is the same thing, taken at several places; below 100000
+}
+
+// Holds reports for each target whether one of the held things is held there whatever way
+// leads to it.
+func (fl *Flow) Holds(held []Held, targets []int) []bool {
+	words := 0
+	for _, h := range held {
+		words = max(words, h.ID/64+1)
+	}
+	type set []uint64
+	type event struct {
+		place, lock int
+		take        bool
+	}
+	events := map[int32][]event{}
+	add := func(p, lock int, take bool) {
+		if fl.Runs(p) {
+			n := fl.of[p-fl.from]
+			events[n] = append(events[n], event{p, lock, take})
+		}
+	}
+	for i, h := range held {
+		i = h.ID
+		add(h.At, i, true)
+		for _, r := range h.Released {
+			add(r, i, false)
+		}
+		if h.To < fl.to {
+			add(h.To, i, false)
+		}
+	}
+	wanted := map[int32][]int{}
+	for i, p := range targets {
+		if fl.Runs(p) {
+			n := fl.of[p-fl.from]
+			wanted[n] = append(wanted[n], i)
+		}
+	}
+	for n := range events {
+		slices.SortStableFunc(events[n], func(a, b event) int { return a.place - b.place })
+	}
+	in := make([]set, len(fl.nodes)) // nil: nothing is known yet, all
+	out := make([]bool, len(targets))
+	transfer := func(n int32, s set, ask bool) set {
+		s = slices.Clone(s)
+		if rs := fl.nodes[n].runs; len(rs) > 0 {
+			first := int(rs[0][0])
+			for _, h := range held {
+				if first < h.From || first >= h.To {
+					s[h.ID/64] &^= 1 << (h.ID % 64)
+				}
+			}
+		}
+		answer := func(upto int) {
+			if !ask {
+				return
+			}
+			any := false
+			for _, w := range s {
+				any = any || w != 0
+			}
+			for _, i := range wanted[n] {
+				if targets[i] == upto {
+					out[i] = any
+				}
+			}
+		}
+		es := events[n]
+		ps := make([]int, 0, len(wanted[n]))
+		for _, i := range wanted[n] {
+			ps = append(ps, targets[i])
+		}
+		slices.Sort(ps)
+		k := 0
+		for _, e := range es {
+			for k < len(ps) && ps[k] <= e.place {
+				answer(ps[k])
+				k++
+			}
+			if e.take {
+				s[e.lock/64] |= 1 << (e.lock % 64)
+			} else {
+				s[e.lock/64] &^= 1 << (e.lock % 64)
+			}
+		}
+		for ; k < len(ps); k++ {
+			answer(ps[k])
+		}
+		return s
+	}
+	in[0] = make(set, words)
+	work := []int32{0}
+	for len(work) > 0 {
+		n := work[len(work)-1]
+		work = work[:len(work)-1]
+		s := transfer(n, in[n], false)
+		for _, m := range fl.nodes[n].next {
+			if in[m] == nil {
+				in[m] = slices.Clone(s)
+				work = append(work, m)
+				continue
+			}
+			changed := false
+			for i := range in[m] {
+				if w := in[m][i] & s[i]; w != in[m][i] {
+					in[m][i], changed = w, true
+				}
+			}
+			if changed {
+				work = append(work, m)
+			}
+		}
+	}
+	for n := range wanted {
+		if in[n] == nil { // nothing leads there
+			for _, i := range wanted[n] {
+				out[i] = true
+			}
+			continue
+		}
+		transfer(n, in[n], true)
+	}
+	return out
+}
+
+// Rebinds returns the places of the body where an operand comes to mean something else:
+// a name in it is declared or assigned. operand is its tokens.
+func (fl *Flow) Rebinds(operand []string) []int {
+	var out []int
+	for k := fl.from; k < fl.to; k++ {
+		if fl.of[k-fl.from] < 0 {
+			continue
+		}
+		t := fl.s.f.Tokens[fl.s.sig[k]]
+		if t.Kind != Ident {
+			continue
+		}
+		text := string(fl.s.f.Text(t))
+		for n, o := range operand {
+			if o == text && fl.rebinds(operand, n, k) {
+				out = append(out, k)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// rebinds reports whether the token at k, which is the one of index n in the operand, is
+// assigned or declared there.
+func (fl *Flow) rebinds(operand []string, n, k int) bool {
+	x := &finder{f: fl.s.f, s: fl.s, sig: fl.s.sig, pos: fl.s.pos}
+	start := k
+	if member := n > 0 && (operand[n-1] == "." || operand[n-1] == "->" || operand[n-1] == "::"); member {
+		for i := 1; i <= n; i++ {
+			if k-i < fl.from || !x.is(k-i, operand[n-i]) {
+				return false
+			}
+		}
+		start = k - n
+	}
+	if start > fl.from && (x.is(start-1, ".") || x.is(start-1, "->") || x.is(start-1, "::")) {
+		return false
+	}
+	if k+1 >= len(x.sig) {
+		return false
+	}
+	next := x.text(k + 1)
+	switch next {
+	case "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "++", "--":
+		return next != "=" || k+2 >= len(x.sig) || !x.is(k+2, "=")
+	}
+	if start > fl.from && (x.is(start-1, "++") || x.is(start-1, "--")) {
+		return true
+	}
+	return start == k && x.declares(k, next, fl.from)
+}
+
+// declares reports whether the name at k is being declared: types stand before it, back to
+// the begin of the statement or parameter.
+func (x *finder) declares(k int, next string, from int) bool {
+	switch next {
+	case ";", "(", "{", ":", "in", ",", ")", "[":
+	default:
+		return false
+	}
+	types, depth := 0, 0
+	i := k - 1
+	for ; i >= from && i > k-60; i-- {
+		t := x.token(i)
+		switch {
+		case x.is(i, ">"):
+			depth++
+			types++
+		case x.is(i, "<"):
+			depth--
+		case t.Kind == Ident:
+			if isKeyword(x.text(i)) || x.is(i, "delete") || x.is(i, "new") || x.is(i, "goto") {
+				return false
+			}
+			types++
+		case x.is(i, "*"), x.is(i, "&"), x.is(i, "&&"), x.is(i, "::"), x.is(i, ",") && depth > 0, t.Kind == Number && depth > 0:
+		default:
+			if types == 0 || depth != 0 {
+				return false
+			}
+			switch x.text(i) {
+			case ";", "{", "}":
+				return next != ")"
+			case "(", ",":
+				return x.parameter(i)
+			case ")": // after if (…)
+				return next != ")" && !strings.ContainsAny(next, "[(")
+			}
+			return false
+		}
+	}
+	return i < from && types > 0
+}
+
+// parameter reports whether the parenthesis around position i holds parameters or the
+// head of a loop or catch.
+func (x *finder) parameter(i int) bool {
+	for from := i; i >= 0 && i > from-200; i-- {
+		if x.is(i, ")") || x.is(i, "]") || x.is(i, "}") {
+			if p := x.partner(i, len(x.sig)); p >= 0 && p < i {
+				i = p
+				continue
+			}
+		}
+		if x.is(i, "(") {
+			if i == 0 {
+				return false
+			}
+			switch x.text(i - 1) {
+			case "for", "catch", "if", "while", "switch", "@catch", "^", "]":
+				return true
+			}
+			p := x.partner(i, len(x.sig)) // a function: its brace follows
+			return p > 0 && p+1 < len(x.sig) && (x.is(p+1, "{") || x.is(p+1, "mutable") || x.is(p+1, "->"))
+		}
+		if x.is(i, ";") || x.is(i, "{") {
+			return false
+		}
+	}
+	return false
+}
+
+// Places is the number of places.
+func (s *Structure) Places() int { return len(s.sig) }
+
+// EndOf is the byte offset behind the token at a place.
+func (s *Structure) EndOf(place int) int { return s.f.Tokens[s.sig[place]].End() }
+
+// Calls returns the places of the names that are called: a name before a parenthesis,
+// template arguments in between allowed, or a piece of the selector of a message send. A
+// name right behind another name is a declaration and not a call.
+func (s *Structure) Calls(name func([]byte) bool) []int {
+	x := &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}
+	var out []int
+	var open []int // brackets around
+	for i := range s.sig {
+		t := x.token(i)
+		if t.Kind == Punct {
+			switch s.f.Src[t.Offset] {
+			case '(', '[', '{':
+				if s.partner[s.sig[i]] > s.sig[i] {
+					open = append(open, i)
+				}
+			case ')', ']', '}':
+				for len(open) > 0 && x.partner(open[len(open)-1], len(x.sig)) <= i {
+					open = open[:len(open)-1]
+				}
+			}
+			continue
+		}
+		if t.Kind != Ident || !name(s.f.Text(t)) || i+1 >= len(s.sig) {
+			continue
+		}
+		message := len(open) > 0 && x.is(open[len(open)-1], "[") && i > open[len(open)-1]+1
+		switch {
+		case message && (x.is(i+1, "]") || x.is(i+1, ":")):
+		case x.is(i+1, "("):
+			if i > 0 && x.token(i-1).Kind == Ident && !isKeyword(x.text(i-1)) {
+				continue
+			}
+		case x.is(i+1, "<"):
+			if e := x.angleEnd(i+1, len(x.sig)); e < 0 || e+1 >= len(x.sig) || !x.is(e+1, "(") {
+				continue
+			}
+		default:
+			continue
+		}
+		out = append(out, i)
+	}
+	return out
+}
