@@ -113,22 +113,20 @@ func explain(w io.Writer, x *checks.Explanation) {
 		fmt.Fprintln(w, "a result of a program: only the program knows what it looked at")
 	} else {
 		fmt.Fprintf(w, "\nkind %s", line(x.Rule.Kind))
-		if x.Rule.In.Function != "" {
-			fmt.Fprintf(w, " in %s", line(x.Rule.In.Function))
+		if x.Scopes != nil {
+			fmt.Fprintf(w, " in %s", line(x.Rule.In.String()))
 		}
 		fmt.Fprintln(w)
-		for _, p := range append(append([]string{x.Rule.Pattern}, x.Rule.Patterns...), x.Rule.Tokens...) {
-			if p != "" {
-				fmt.Fprintf(w, "  looks for %s\n", line(p))
-			}
+		for _, s := range x.Rule.Settings() {
+			fmt.Fprintf(w, "  %s\n", line(s))
 		}
 		fmt.Fprintf(w, "\nfiles (%d) of %s\n", len(x.Files), line(strings.Join(x.Rule.Files, ", ")))
 		for _, f := range x.Files[:min(len(x.Files), maxListed)] {
 			fmt.Fprintf(w, "  %s\n", line(f))
 		}
 		more(w, len(x.Files))
-		if x.Rule.In.Function != "" {
-			fmt.Fprintf(w, "functions (%d)\n", len(x.Scopes))
+		if x.Scopes != nil {
+			fmt.Fprintf(w, "scopes (%d)\n", len(x.Scopes))
 			for _, s := range x.Scopes[:min(len(x.Scopes), maxListed)] {
 				fmt.Fprintf(w, "  %s:%d: %s\n", line(s.File), s.Line, line(s.Text))
 			}

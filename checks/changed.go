@@ -19,7 +19,9 @@ func (c *compiled) perFile() bool {
 	case KindAbsent, KindWithin:
 		return true
 	case KindMatch, KindCount:
-		return c.Each || c.In.Function != ""
+		return c.Each || !c.In.everywhere()
+	case KindScope, KindOrder, KindNear, KindImplies:
+		return c.Vacuous != "fail" && c.Vacuous != "error"
 	}
 	if _, whole := c.analysis.(linked); c.analysis != nil && !whole {
 		return true
@@ -61,7 +63,8 @@ func (s *Stage) judgeChanged(set *ruleSet) func(context.Context, *tree, []*compi
 				whole, wholeAt = append(whole, c), append(wholeAt, i)
 			default:
 				one := *c
-				one.OnMissing = "skip" // the function may be in a file that did not change
+				// The scope, or what the rule is about, may be in a file that did not change.
+				one.OnMissing, one.In.Missing = "skip", ""
 				some, someAt = append(some, &one), append(someAt, i)
 			}
 		}

@@ -2,8 +2,11 @@ package checks
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -15,7 +18,7 @@ type Explanation struct {
 	Result  runner.Rule       // with every place, not only the first
 	Cut     int               // places that are not even there
 	Files   []string          // examined; nil for a rule of a program
-	Scopes  []runner.Evidence // where the functions begin that in names; nil without in
+	Scopes  []runner.Evidence // where the scopes begin that in names; nil without in
 	Program bool
 }
 
@@ -48,12 +51,19 @@ func (s *Stage) Explain(ctx context.Context, ws *runner.Workspace, id string) (*
 		return s.explainProgram(ctx, ws, id, set)
 	}
 	c := set.rules[i]
+	if c.Kind == KindAggregate { // made of what all others say
+		x, err := s.explainProgram(ctx, ws, id, set)
+		if x != nil {
+			x.Rule, x.Program = c.Rule, false
+		}
+		return x, err
+	}
 	x := &Explanation{Rule: c.Rule, Files: c.selects(t.files)}
 	rows, err := judgeAll(ctx, t, []*compiled{c}, nil)
 	if err != nil {
 		return nil, err
 	}
-	if c.In.Function != "" {
+	if !c.In.everywhere() {
 		if x.Scopes, err = scopes(ctx, t, c); err != nil {
 			return nil, err
 		}
@@ -102,7 +112,7 @@ func (s *Stage) open(ctx context.Context, dir string) (*tree, *ruleSet, error) {
 	return t, set, nil
 }
 
-// scopes lists the functions that a rule looks into.
+// scopes lists what a rule looks into.
 func scopes(ctx context.Context, t *tree, c *compiled) ([]runner.Evidence, error) {
 	tallies, err := examine(ctx, t, []*compiled{c}, nil)
 	if err != nil {
@@ -117,13 +127,13 @@ func scopes(ctx context.Context, t *tree, c *compiled) ([]runner.Evidence, error
 	return out, nil
 }
 
-// explainProgram runs the programs for one of their rules.
+// explainProgram runs everything for a rule of a program, or one that is made of others.
 func (s *Stage) explainProgram(ctx context.Context, ws *runner.Workspace, id string, set *ruleSet) (*Explanation, error) {
 	known := make([]string, len(set.rules))
 	for i, c := range set.rules {
 		known[i] = c.ID
 	}
-	if len(s.cfg.Programs) == 0 {
+	if len(s.cfg.Programs) == 0 && !slices.Contains(known, id) {
 		return nil, &ErrNoRule{id, known}
 	}
 	res, err := s.Run(ctx, ws)
@@ -139,4 +149,32 @@ func (s *Stage) explainProgram(ctx context.Context, ws *runner.Workspace, id str
 		}
 	}
 	return nil, &ErrNoRule{id, known}
+}
+
+// Settings are the keys of a rule that are set, as "KEY = VALUE", without those that say
+// what it is called, what it is for and where it looks.
+func (r Rule) Settings() []string {
+	var out []string
+	v := reflect.ValueOf(r)
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("toml")
+		f := v.Field(i)
+		if f.IsZero() || slices.Contains([]string{"-", "id", "title", "doc", "kind", "files", "exclude", "in"}, key) {
+			continue
+		}
+		if f.Kind() == reflect.Pointer {
+			f = f.Elem()
+		}
+		text := fmt.Sprint(f.Interface())
+		if f.Kind() == reflect.Slice || f.Kind() == reflect.Map || f.Kind() == reflect.Struct {
+			var b strings.Builder
+			enc := json.NewEncoder(&b)
+			enc.SetEscapeHTML(false)
+			if enc.Encode(f.Interface()) == nil {
+				text = strings.TrimSpace(b.String())
+			}
+		}
+		out = append(out, key+" = "+text)
+	}
+	return out
 }

@@ -131,10 +131,18 @@ func (set *ruleSet) tellOnly(r Rule, id, why string) {
 	set.told[id] = why
 }
 
-// tell turns the rows of rules that do not judge into information.
-func (set *ruleSet) tell(rows []row) {
+// tell turns the rows of rules that do not judge into information: those of kind aggregate,
+// which are judged last, or all others.
+func (set *ruleSet) tell(rows []row, aggregate bool) {
+	last := map[string]bool{}
+	for _, c := range set.rules {
+		last[c.ID] = c.Kind == KindAggregate
+	}
 	for i := range rows {
 		r := &rows[i]
+		if last[r.ID] != aggregate {
+			continue
+		}
 		if what := set.leaving[r.ID]; what != "" && (r.Outcome == runner.Fail || r.Outcome == runner.RuleError) {
 			r.Reason += "; " + what
 		}

@@ -138,3 +138,37 @@ func TestOnlyChanged(t *testing.T) {
 		t.Errorf("%s %q", got, res.Warnings)
 	}
 }
+
+// An aggregate that a change brings is told only, as any other rule.
+func TestToldAggregate(t *testing.T) {
+	sum := "[[rule]]\nid = 'S'\nkind = 'aggregate'\nof = ['R']\n"
+	head := map[string]string{DefaultRuleFile: noWait + sum, "src/a.mm": "waitA();"}
+	if got := allOf(judgedBy(t, noWait, head, Config{})); got != "R=fail S=warn(told)" {
+		t.Error(got)
+	}
+	if got := allOf(judgedBy(t, noWait+sum, head, Config{})); got != "R=fail S=fail" {
+		t.Error(got)
+	}
+	// Old debt of a part is old debt of the whole.
+	res := against(t, head, head, Config{Ratchet: true})
+	if got := allOf(res); got != "R=warn S=warn" {
+		t.Error(got)
+	}
+	x, err := New(Config{}).Explain(t.Context(), &runner.Workspace{Dir: lay(t, head)}, "S")
+	if err != nil || x.Result.Outcome != runner.Fail || x.Rule.Kind != KindAggregate || x.Program {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// Only what changed is judged by kinds that judge every file by itself.
+func TestOnlyChangedKinds(t *testing.T) {
+	rules := "[[rule]]\nid = 'S'\nkind = 'scope'\nfiles = ['src/*']\nforbid = 'wait'\nwhile_live = { decl = 'lock_guard' }\n" +
+		"[[rule]]\nid = 'I'\nkind = 'implies'\nfiles = ['src/*']\nin = { function = '*' }\nif = 'open'\nthen = 'shut'\n" +
+		"[[rule]]\nid = 'V'\nkind = 'implies'\nfiles = ['src/*']\nin = { function = '*' }\nif = 'rare'\nthen = 'shut'\nvacuous = 'error'\n"
+	dir := lay(t, map[string]string{DefaultRuleFile: rules, "src/a.mm": "void f() { open(); }\n", "src/b.mm": "void g() { open(); rare(); shut(); }\n"})
+	whole := run(t, dir, Config{})
+	part := run(t, dir, Config{Only: true, Changed: []string{"src/b.mm"}})
+	if allOf(whole) != "S=pass I=fail V=pass" || allOf(part) != "S=pass I=pass V=pass" || only(t, part, "V").Files != 2 || only(t, part, "I").Files != 1 {
+		t.Errorf("%s: %s, %s: %s", allOf(whole), whole.Reason, allOf(part), part.Reason)
+	}
+}

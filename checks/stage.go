@@ -87,7 +87,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		if err != nil {
 			return runner.Result{}, err
 		}
-		set.tell(judged)
+		set.tell(judged, false)
 		rows = append(judged, rows...)
 	}
 	// Programs come last: what they write cannot change what the rules see.
@@ -119,6 +119,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	base, warnings := all.ratchet(rows, ws, s.cfg.Ratchet)
 	set.warnings = append(set.warnings, warnings...)
 	aggregates(set.rules, rows)
+	set.tell(rows, true)
 	res := s.result(rows, set)
 	res.Checks.Scheme, res.Checks.Base = Scheme, base
 	if ws.Rules != nil {
