@@ -162,9 +162,9 @@ func TestToldAggregate(t *testing.T) {
 
 // Only what changed is judged by kinds that judge every file by itself.
 func TestOnlyChangedKinds(t *testing.T) {
-	rules := "[[rule]]\nid = 'S'\nkind = 'scope'\nfiles = ['src/*']\nforbid = 'wait'\nwhile_live = { decl = 'lock_guard' }\n" +
-		"[[rule]]\nid = 'I'\nkind = 'implies'\nfiles = ['src/*']\nin = { function = '*' }\nif = 'open'\nthen = 'shut'\n" +
-		"[[rule]]\nid = 'V'\nkind = 'implies'\nfiles = ['src/*']\nin = { function = '*' }\nif = 'rare'\nthen = 'shut'\nvacuous = 'error'\n"
+	rules := "[[rule]]\nid = 'S'\nkind = 'scope'\nfiles = ['src/*']\nforbid = 'wait()'\nwhile_live = 'lock'\n" +
+		"[[rule]]\nid = 'I'\nkind = 'implies'\nfiles = ['src/*']\nin = { function = '*' }\nwhen = 'open()'\nrequire = 'shut()'\n" +
+		"[[rule]]\nid = 'V'\nkind = 'implies'\nfiles = ['src/*']\nin = { function = '*' }\nwhen = 'rare()'\nrequire = 'shut()'\nvacuous = 'error'\n"
 	dir := lay(t, map[string]string{DefaultRuleFile: rules, "src/a.mm": "void f() { open(); }\n", "src/b.mm": "void g() { open(); rare(); shut(); }\n"})
 	whole := run(t, dir, Config{})
 	part := run(t, dir, Config{Only: true, Changed: []string{"src/b.mm"}})
