@@ -63,8 +63,10 @@ type linked interface {
 	conclude(all []*facts)
 }
 
-// narrow is an analysis that has nothing to find in files without any of some words.
-type narrow interface{ words() []string }
+// narrow is an analysis that finds nothing in files that lack one of several groups of
+// words: of each group, one is enough. What it notes about such a file helps with others, if
+// the file can be read.
+type narrow interface{ words() [][]string }
 
 // facts are what an analysis noted about one file.
 type facts struct {
@@ -101,11 +103,20 @@ func (c *compiled) analyse(src *source, t *tally) error {
 	}
 	f := &facts{name: src.name}
 	t.facts = f
-	if n, ok := c.analysis.(narrow); ok && !slices.ContainsFunc(n.words(), func(w string) bool { return bytes.Contains(src.file.Src, []byte(w)) }) {
+	silent := false
+	if n, ok := c.analysis.(narrow); ok {
+		silent = slices.ContainsFunc(n.words(), func(group []string) bool {
+			return !slices.ContainsFunc(group, func(w string) bool { return bytes.Contains(src.file.Src, []byte(w)) })
+		})
+	}
+	if _, whole := c.analysis.(linked); silent && !whole {
 		return nil
 	}
 	x, err := src.flow()
-	if err != nil {
+	switch {
+	case err != nil && silent:
+		return nil
+	case err != nil:
 		return err
 	}
 	f.file = x

@@ -34,6 +34,10 @@ var (
 	lasting = regexp.MustCompile(`(?i)^(?:get)?(?:shared|instance|default|singleton|global|current)`)
 )
 
+func (capturedThis) words() [][]string {
+	return [][]string{{"addCompletedHandler", "addScheduledHandler", "notifyListener", "dispatch_", "detach", "^"}, {"this", "self", "&"}}
+}
+
 func (capturedThis) gather(x *flow.File, f *facts) {
 	n := &captureNotes{}
 	f.notes = n
@@ -203,7 +207,7 @@ func (capturedThis) conclude(all []*facts) {
 // poolInLoop finds loops that make command buffers without draining an autorelease pool.
 type poolInLoop struct{}
 
-func (poolInLoop) words() []string { return []string{"commandBuffer"} }
+func (poolInLoop) words() [][]string { return [][]string{{"commandBuffer"}} }
 
 var (
 	makesBuffer = regexp.MustCompile(`^commandBuffer(?:WithDescriptor:|WithUnretainedReferences)?$`)

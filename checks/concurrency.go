@@ -12,7 +12,7 @@ import (
 // conditionWait finds waits for a condition variable that nothing tests again.
 type conditionWait struct{}
 
-func (conditionWait) words() []string { return []string{"wait"} }
+func (conditionWait) words() [][]string { return [][]string{{"wait"}, {"unique_lock", "pthread_cond_wait", "NSCondition"}} }
 
 type conditionNotes struct {
 	conditions variables // NSCondition
@@ -34,6 +34,12 @@ func (conditionWait) gather(x *flow.File, f *facts) {
 		if b.Labels { // a goto may be the loop
 			continue
 		}
+		adopted := map[string]bool{} // guards of locks that the caller holds, and may loop over
+		for _, op := range b.Root.Ops() {
+			if op.Kind == flow.OpAssign && strings.Contains(x.Text(op.Value[0], op.Value[1]), "adopt_lock") {
+				adopted[op.Name] = true
+			}
+		}
 		wrapper := strings.Contains(strings.ToLower(b.Function), "wait")
 		for _, op := range outsideLoops(b) {
 			if op.Kind != flow.OpCall {
@@ -54,7 +60,7 @@ func (conditionWait) gather(x *flow.File, f *facts) {
 			case !c.Message && c.Name == "wait" && len(c.Args) == 1 && c.Receiver != "":
 				lock := flow.Variable(x.Text(c.Args[0][0], c.Args[0][1]))
 				// A lock that the caller passed: the caller may loop.
-				if typ, ok := b.Types[lock]; ok && strings.Contains(typ, "unique_lock") && !strings.ContainsAny(typ, "&*") {
+				if typ, ok := b.Types[lock]; ok && !adopted[lock] && strings.Contains(typ, "unique_lock") && !strings.ContainsAny(typ, "&*") {
 					f.find(c.At, fmt.Sprintf(text, "wait on "+c.Receiver))
 				}
 			}
@@ -132,6 +138,8 @@ func testedVariable(x *flow.File, e *flow.Expr) string {
 	}
 	return flow.Variable(m[1] + m[2] + m[3])
 }
+
+func (doubleChecked) words() [][]string { return [][]string{lockWords} }
 
 func (doubleChecked) gather(x *flow.File, f *facts) {
 	n := &doubleNotes{}
@@ -252,6 +260,8 @@ func outerType(s string) string {
 	}
 	return s[:from] + s[to+1:]
 }
+
+func (tlsDestructor) words() [][]string { return [][]string{{"thread_local", "__thread", "~"}} }
 
 func (tlsDestructor) gather(x *flow.File, f *facts) {
 	n := &tlsNotes{}

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	guardType = regexp.MustCompile(`\b(?:lock_guard|unique_lock|scoped_lock|shared_lock|MutexLock|MutexLocker|LockGuard|ScopedLock|AutoLock|QMutexLocker)\b`)
+	guardType = regexp.MustCompile(`\b(?:lock_guard|unique_lock|scoped_lock|shared_lock|\w*[a-z]Lock|\w*Locker|\w*LockGuard)\b`)
 	mutexType = regexp.MustCompile(`\b(?:\w*mutex|\w*Mutex|os_unfair_lock|pthread_mutex_t|NSLock|NSRecursiveLock|SpinLock|\w*spinlock\w*)\b`)
 	// lockCall and unlockCall take the lock that they name, or that they are called on.
 	lockCall   = regexp.MustCompile(`^(?:lock|lock_shared|Lock|pthread_mutex_lock|os_unfair_lock_lock)$`)
@@ -255,7 +255,10 @@ func (w *lockWalk) follow(b *flow.Body) {
 // waitUnderLock finds waits for the GPU while a lock is held.
 type waitUnderLock struct{}
 
-func (waitUnderLock) words() []string { return []string{"waitUntil"} }
+func (waitUnderLock) words() [][]string { return [][]string{{"waitUntil"}, lockWords} }
+
+// lockWords are in every file that takes a lock.
+var lockWords = []string{"lock", "Lock", "@synchronized"}
 
 func (waitUnderLock) gather(x *flow.File, f *facts) {
 	for _, b := range x.Bodies {
@@ -287,6 +290,8 @@ type lockNotes struct {
 	takings []taking
 	mutexes variables
 }
+
+func (lockOrder) words() [][]string { return [][]string{lockWords} }
 
 func (lockOrder) gather(x *flow.File, f *facts) {
 	n := &lockNotes{mutexes: f.variables(func(d flow.Declared) bool { return mutexType.MatchString(d.Type) })}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -55,7 +56,10 @@ func (t *Typestate) UnmarshalTOML(v any) error {
 type typestate struct {
 	typ, made, by, enter, leave, part, end, forbid *regexp.Regexp
 	when                                           string
+	needed                                         [][]string
 }
+
+func (t *typestate) words() [][]string { return t.needed }
 
 func (t *Typestate) compile(wrong wrongFunc) analysis {
 	const key = "typestate"
@@ -108,6 +112,40 @@ func (t *Typestate) compile(wrong wrongFunc) analysis {
 	}
 	if bad {
 		return nil
+	}
+	// Words without which nothing can be found: of what gets an object into its state, of
+	// what is forbidden, and of the objects if they are limited.
+	group := func(res ...*regexp.Regexp) {
+		var words []string
+		for _, re := range res {
+			if re == nil {
+				continue
+			}
+			tree, err := syntax.Parse(re.String(), syntax.Perl)
+			if err != nil {
+				return
+			}
+			lits := needed(tree.Simplify())
+			if lits == nil {
+				return
+			}
+			for _, l := range lits {
+				words = append(words, string(l))
+			}
+		}
+		if len(words) > 0 {
+			c.needed = append(c.needed, words)
+		}
+	}
+	group(c.forbid)
+	switch t.When {
+	case "entered":
+		group(c.enter)
+		group(c.typ, c.made)
+	case "fresh":
+		group(c.made)
+	default:
+		group(c.part)
 	}
 	return c
 }

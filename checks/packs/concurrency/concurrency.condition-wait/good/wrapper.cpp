@@ -9,3 +9,8 @@ again:
   }
   return 0;
 }
+void Condition::pause(Mutex* m) {
+  std::unique_lock<std::mutex> lock(m->native, std::adopt_lock);
+  native_.wait(lock);
+  lock.release();
+}

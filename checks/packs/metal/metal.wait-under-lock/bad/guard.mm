@@ -3,3 +3,7 @@ void Pool::flush(id<MTLCommandBuffer> buffer) {
   [buffer commit];
   [buffer waitUntilCompleted];  // bad
 }
+void Stream::sync() {
+  EncoderLock lock(record_);
+  [buffer_ waitUntilCompleted];  // bad
+}

@@ -11,3 +11,9 @@ void Pool::flush(id<MTLCommandBuffer> buffer, bool locked) {
   release(lock);
   [buffer waitUntilCompleted];
 }
+void Stream::sync(const PoolLock& caller) {
+  Clock clock(start_);
+  PoolLock* later(nullptr);
+  dispatch_block_t block(^{ step(); });
+  [buffer_ waitUntilCompleted];
+}
