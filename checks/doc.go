@@ -36,6 +36,11 @@
 //     near or together with something else; see below.
 //   - json: values of JSON files.
 //   - aggregate: the outcomes of other rules.
+//   - typestate: what may be called on an object depends on what was called before; see
+//     below.
+//   - wait-under-lock, pool-in-loop, lock-order, condition-wait, double-checked,
+//     tls-destructor, captured-this: the rules of the packs, which say what they mean in
+//     their doc. They take files, exclude, severity and on_missing only.
 //   - info: a fact (text) that is shown as skipped, with its text. It is never judged.
 //
 // match, absent, count, near, implies, scope and order may have in, too. Every scope that
@@ -210,6 +215,7 @@
 // nothing is known. All are regular expressions for whole selectors or names, type and by
 // for some part. It reports what goes wrong on every path to a call, and is silent where
 // paths differ, where an object was handed on, stored or captured, and inside of @try.
+// Where kinds scope and order say what may go wrong, typestate and the packs say what does.
 //
 // # Rule packs
 //
