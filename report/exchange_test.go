@@ -96,10 +96,11 @@ var sarifShapes = map[string]shape{
 	"results":                    {[]string{"message"}, []string{"ruleId", "ruleIndex", "kind", "level", "locations", "partialFingerprints", "baselineState", "suppressions"}},
 	"suppressions":               {[]string{"kind"}, []string{"status", "justification"}},
 	"locations":                  {nil, []string{"physicalLocation"}},
-	"physicalLocation":           {nil, []string{"artifactLocation", "region"}},
+	"physicalLocation":           {nil, []string{"artifactLocation", "region", "contextRegion"}},
 	"artifactLocation":           {nil, []string{"uri", "uriBaseId"}},
 	"region":                     {nil, []string{"startLine", "startColumn", "endLine", "endColumn", "snippet"}},
 	"message":                    {nil, []string{"text"}}, // anyOf text, id
+	"contextRegion":              {[]string{"startLine"}, []string{"snippet"}},
 	"snippet":                    {nil, []string{"text"}},
 	"shortDescription":           {[]string{"text"}, nil},
 	"fullDescription":            {[]string{"text"}, nil},
@@ -166,7 +167,7 @@ func sarifObject(name string, o map[string]any) error {
 		}
 		switch v := v.(type) {
 		case json.Number:
-			if n, err := v.Int64(); err != nil || n < 0 || n == 0 && name == "region" {
+			if n, err := v.Int64(); err != nil || n < 0 || n == 0 && strings.HasSuffix(name, "egion") {
 				return fmt.Errorf("%s.%s is %s", name, k, v)
 			}
 		case string:

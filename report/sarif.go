@@ -115,6 +115,7 @@ type sarifLocation struct {
 type sarifPhysical struct {
 	Artifact sarifArtifact `json:"artifactLocation"`
 	Region   *sarifRegion  `json:"region,omitempty"`
+	Context  *sarifRegion  `json:"contextRegion,omitempty"`
 }
 
 type sarifArtifact struct {
@@ -352,9 +353,10 @@ func sarifPlace(e runner.Evidence) []sarifLocation {
 			if to > 0 {
 				p.Region.EndLine, p.Region.EndColumn = e.Line, to
 			}
-		}
-		if t := visible(e.Text); t != "" {
-			p.Region.Snippet = &sarifMessage{t}
+			// The line around it; a context is more than the region itself (3.29.5).
+			if t := visible(e.Text); t != "" {
+				p.Context = &sarifRegion{StartLine: e.Line, Snippet: &sarifMessage{t}}
+			}
 		}
 	}
 	return []sarifLocation{{p}}
