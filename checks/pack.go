@@ -64,7 +64,7 @@ func (use PackUse) rules() ([]Rule, []*Mistake) {
 		if r.OnMissing == "" {
 			r.OnMissing = "skip"
 		}
-		if s := use.Rules[r.ID]; s != "" && s != "off" {
+		if s := use.Rules[r.ID]; s == "warn" || s == "fail" {
 			r.Severity = s
 		}
 	}}
