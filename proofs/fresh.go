@@ -180,10 +180,10 @@ func (e *examination) adopt(fresh string) error {
 // programs is where our own programs are kept compiled: several projects share it.
 func (e *examination) programs() string {
 	switch {
-	case e.fromNothing:
-		return e.cache
 	case e.kept != "":
 		return e.kept
+	case e.fromNothing:
+		return e.cache
 	case e.ws.Trusted && e.ws.Cache != "":
 		return e.ws.Cache
 	}
