@@ -12,7 +12,9 @@ import (
 // conditionWait finds waits for a condition variable that nothing tests again.
 type conditionWait struct{}
 
-func (conditionWait) words() [][]string { return [][]string{{"wait"}, {"unique_lock", "pthread_cond_wait", "NSCondition"}} }
+func (conditionWait) words() [][]string {
+	return [][]string{{"wait"}, {"unique_lock", "pthread_cond_wait", "NSCondition"}}
+}
 
 type conditionNotes struct {
 	conditions variables // NSCondition

@@ -85,8 +85,13 @@ func (c *compiled) compileKind(wrong wrongFunc) {
 		events Events
 		to     *[]event
 	}{
-		{"forbid", c.Forbid, &c.forbid}, {"require", c.Require, &c.require}, {"when", c.When, &c.when},
-		{"inside", c.Inside, &c.inside}, {"sequence", c.Sequence, &c.sequence}, {"reset", c.Reset, &c.reset}, {"unless", c.Unless, &c.unless},
+		{"forbid", c.Forbid, &c.forbid},
+		{"require", c.Require, &c.require},
+		{"when", c.When, &c.when},
+		{"inside", c.Inside, &c.inside},
+		{"sequence", c.Sequence, &c.sequence},
+		{"reset", c.Reset, &c.reset},
+		{"unless", c.Unless, &c.unless},
 	} {
 		*l.to = compileEvents(l.key, l.events, wrong)
 	}
