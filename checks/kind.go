@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -454,16 +453,4 @@ func singleLine(re *syntax.Regexp) bool {
 		}
 	}
 	return true
-}
-
-// describe counts for messages: "11 files, 4 functions".
-func describe(files, scopes int, what string) string {
-	s := plural(files, "file")
-	if scopes > 0 {
-		s += ", " + fmt.Sprintf("%d %s", scopes, what)
-		if scopes != 1 {
-			s += "s"
-		}
-	}
-	return s
 }

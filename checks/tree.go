@@ -147,7 +147,6 @@ type source struct {
 	raw       []byte
 	all       []string // files of the checkout
 	history   func(names []string) (time.Time, error)
-	clean     int8 // 1 if no reading of the file could go wrong, -1 if one could; 0 if not known
 }
 
 // mayContain reports whether one of the words is in the bytes of the file. nil means that

@@ -58,7 +58,6 @@ type sweeper struct {
 	known  map[int]Scope // by position of the body's begin
 	intro  map[int]int   // by position of a lambda's brace: its [
 	frames []frame
-	pos    int
 }
 
 // sweep returns the scopes in order of their begin.
