@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -103,12 +102,7 @@ func (c *compiled) analyse(src *source, t *tally) error {
 	}
 	f := &facts{name: src.name}
 	t.facts = f
-	silent := false
-	if n, ok := c.analysis.(narrow); ok {
-		silent = slices.ContainsFunc(n.words(), func(group []string) bool {
-			return !slices.ContainsFunc(group, func(w string) bool { return bytes.Contains(src.file.Src, []byte(w)) })
-		})
-	}
+	silent := slices.ContainsFunc(c.groups, func(group [][]byte) bool { return !src.mayContain(group) })
 	if _, whole := c.analysis.(linked); silent && !whole {
 		return nil
 	}
@@ -135,7 +129,7 @@ func (s *source) flow() (*flow.File, error) {
 		if len(st.Problems) > 0 {
 			return nil, problemError(st.Problems)
 		}
-		s.followed = flow.New(s.file, st)
+		s.followed = flow.New(s.file(), st)
 	}
 	return s.followed, nil
 }

@@ -14,8 +14,9 @@ type compiled struct {
 	Rule
 	files, exclude []*glob
 	patterns       []matcher
-	view           scan.View // "" until the language is known
-	analysis       analysis  // of the kinds that are written in Go; nil for others
+	view           scan.View  // "" until the language is known
+	groups         [][][]byte // words of which an analysis needs one of each group
+	analysis       analysis   // of the kinds that are written in Go; nil for others
 
 	in                                                     scopeFilter
 	forbid, require, when, inside, sequence, reset, unless []event
@@ -33,6 +34,8 @@ type matcher struct {
 	text  string
 	re    *regexp.Regexp
 	needs [][]byte // a match contains one of these; nil if that is not known
+	words [][]byte // all of these are tokens of a file with a match
+	raw   [][]byte // the bytes of the file contain one of these, in any case of letters; likewise
 	// bare is re without its leading \b, if a literal follows: the regexp package looks
 	// for a literal at the start much faster than for anything else.
 	bare *regexp.Regexp
@@ -66,6 +69,15 @@ func (r Rule) compile() (*compiled, []*Mistake) {
 		wrong("kind", suggest(r.Kind, kinds()), "unknown kind %q", r.Kind)
 	case analysed(r.Kind):
 		c.compileAnalysis(wrong)
+		if n, ok := c.analysis.(narrow); ok {
+			for _, group := range n.words() {
+				var g [][]byte
+				for _, w := range group {
+					g = append(g, []byte(w))
+				}
+				c.groups = append(c.groups, g)
+			}
+		}
 	}
 	oneOf := func(key, value string, allowed ...string) {
 		if value == "" {
@@ -141,7 +153,7 @@ func (c *compiled) compilePatterns(wrong wrongFunc) {
 			wrong("tokens", "write it as code: tokens = 'std::atomic<bool> $NAME'", "tokens %q: %v", text, err)
 			continue
 		}
-		c.patterns = append(c.patterns, matcher{text: text, tokens: p})
+		c.patterns = append(c.patterns, matcher{text: text, tokens: p, words: words(p.Literals())})
 	}
 	if len(c.Tokens) > 0 && (c.view == scan.Comments || c.view == scan.Raw) {
 		wrong("view", "leave view out, or use pattern", "tokens are matched on code, not on view %q", c.View)

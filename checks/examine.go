@@ -10,6 +10,7 @@ import (
 	"regexp/syntax"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -52,15 +53,21 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 	out := make([][]tally, len(rules))
 	type ask struct{ rule, slot int }
 	asks := map[string][]ask{}
+	selected := map[string][]string{} // rules often have the same globs
 	for i, r := range rules {
 		if !r.reads() {
 			continue
 		}
-		for _, f := range r.selects(t.files) {
+		key := strings.Join(r.Files, "\x00") + "\x00\x00" + strings.Join(r.Exclude, "\x00")
+		if _, ok := selected[key]; !ok {
+			selected[key] = r.selects(t.files)
+		}
+		for _, f := range selected[key] {
 			asks[f] = append(asks[f], ask{i, len(out[i])})
 			out[i] = append(out[i], tally{file: f})
 		}
 	}
+	words := collectLiterals(rules)
 	names := make([]string, 0, len(asks))
 	for f := range asks {
 		names = append(names, f)
@@ -71,9 +78,14 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 		wg   sync.WaitGroup
 		mu   sync.Mutex
 		next int
+		past sync.Mutex // of history
 	)
 	for range min(runtime.GOMAXPROCS(0), max(1, len(names))) {
 		wg.Go(func() {
+			// Memory of one file is that of the next.
+			var kept memory
+			var bytes []byte
+			present := make([]bool, len(words.words))
 			for {
 				mu.Lock()
 				i := next
@@ -86,17 +98,21 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 					return
 				}
 				name := names[i]
-				text, err := t.read(name, maxFile)
+				text, err := t.readInto(bytes, name, maxFile)
+				bytes = text
 				var src *source
 				if err == nil {
 					src, err = newSource(name, text)
 				}
 				if err == nil {
+					clear(present)
+					words.find(text, present)
+					src.words, src.present, src.memory = words, present, &kept
 					src.all = t.files
 					if t.history != nil {
 						src.history = func(names []string) (time.Time, error) {
-							mu.Lock()
-							defer mu.Unlock()
+							past.Lock()
+							defer past.Unlock()
 							return t.history(names)
 						}
 					}
@@ -111,6 +127,9 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 						return
 					}
 					tl.err = rules[a.rule].examine(src, tl)
+				}
+				if src != nil {
+					src.done()
 				}
 			}
 		})
@@ -160,9 +179,14 @@ func (c *compiled) examine(src *source, t *tally) error {
 	case c.structural():
 		return c.examineAreas(src, t)
 	case c.In.everywhere():
-		u, err := c.search(src, 0, len(src.file.Src))
-		u.head = runner.Evidence{File: src.name, Line: 1, Column: 1, Text: lineText(src.file, 1)}
-		t.units = []unit{u}
+		if c.silent(src) && !c.Each {
+			return nil
+		}
+		u, err := c.search(src, 0, len(src.raw))
+		if c.Each || u.total() > 0 {
+			u.head = src.first()
+			t.units = []unit{u}
+		}
 		return err
 	}
 	areas, st, err := c.areas(src, t)
@@ -180,20 +204,30 @@ func (c *compiled) examine(src *source, t *tally) error {
 	return nil
 }
 
+// silent reports whether surely no pattern of the rule matches in the file.
+func (c *compiled) silent(src *source) bool {
+	for _, m := range c.patterns {
+		if src.mayContain(m.raw) && src.mayHave(m.words) || !src.shows(m, c.view) {
+			return false
+		}
+	}
+	return !src.c || c.view == scan.Raw || !src.doubtful()
+}
+
 func headOf(src *source, st *scan.Structure, a area) runner.Evidence {
 	if a.scope < 0 {
-		return runner.Evidence{File: src.name, Line: 1, Column: 1, Text: lineText(src.file, 1)}
+		return src.first()
 	}
 	sc := st.Scopes[a.scope]
-	return runner.Evidence{File: src.name, Line: sc.Line, Column: sc.Column, Text: lineText(src.file, sc.Line)}
+	return runner.Evidence{File: src.name, Line: sc.Line, Column: sc.Column, Text: lineText(src.lines(), sc.Line)}
 }
 
 // areas are the scopes that the rule asks for, or the whole file.
 func (c *compiled) areas(src *source, t *tally) ([]area, *scan.Structure, error) {
 	if c.In.everywhere() {
-		return []area{{0, len(src.file.Src), -1}}, nil, nil
+		return []area{{0, len(src.raw), -1}}, nil, nil
 	}
-	if src.c && !src.mayContain(c.in.needs) && !src.doubtful() {
+	if n := c.in.needs; src.c && n != nil && !src.doubtful() && src.lacksAny(n) {
 		return nil, nil, nil
 	}
 	st, err := src.functions()
@@ -241,14 +275,17 @@ func (c *compiled) examineAreas(src *source, t *tally) error {
 	if code && !src.c {
 		return errors.New("statements are known for the C family only")
 	}
+	if src.c && c.view != scan.Raw && src.doubtful() {
+		return src.lexical()
+	}
 	areas, st, err := c.areas(src, t)
 	if err != nil {
 		return err
 	}
 	v := verdicts{found: make([][]breach, len(areas)), subjects: make([]int, len(areas))}
 	// A file without the words that the rule is about cannot break it, however it is read.
-	if len(areas) > 0 && slices.ContainsFunc(c.subject(), func(e event) bool { return src.mayContain(e.needs) }) || src.c && src.doubtful() {
-		if code && st == nil {
+	if len(areas) > 0 && slices.ContainsFunc(c.subject(), func(e event) bool { return src.mayContain(e.needs) && src.mayHave(e.words) }) {
+		if code && st == nil && slices.ContainsFunc(c.subject(), func(e event) bool { return !e.absent(src) }) {
 			if st, err = src.functions(); err != nil {
 				return err
 			}
@@ -268,6 +305,9 @@ func (c *compiled) examineAreas(src *source, t *tally) error {
 		}
 	}
 	for i, a := range areas {
+		if a.scope < 0 && v.subjects[i] == 0 && len(v.found[i]) == 0 {
+			continue
+		}
 		u := unit{head: headOf(src, st, a), subjects: v.subjects[i]}
 		slices.SortStableFunc(v.found[i], func(a, b breach) int { return a.offset - b.offset })
 		for _, f := range v.found[i] {
@@ -311,9 +351,9 @@ func (c *compiled) search(src *source, from, to int) (unit, error) {
 		offsets = offsets[:maxHits]
 	}
 	for _, o := range offsets {
-		line, col := src.file.Position(o[0])
-		e := runner.Evidence{File: src.name, Line: line, Column: col, Text: lineText(src.file, line)}
-		e.EndLine, e.EndColumn = src.file.Position(o[1])
+		line, col := src.lines().Position(o[0])
+		e := runner.Evidence{File: src.name, Line: line, Column: col, Text: lineText(src.lines(), line)}
+		e.EndLine, e.EndColumn = src.lines().Position(o[1])
 		u.hits = append(u.hits, e)
 	}
 	return u, nil
@@ -321,14 +361,20 @@ func (c *compiled) search(src *source, from, to int) (unit, error) {
 
 // find returns the offsets at which matches begin and end.
 func (m matcher) find(src *source, view scan.View, from, to int) ([][2]int, error) {
+	if !src.mayContain(m.raw) && (!src.c || view == scan.Raw || !src.doubtful()) && src.shows(m, view) {
+		return nil, nil
+	}
 	if m.tokens != nil {
+		if src.lacksAny(m.words) && !src.doubtful() {
+			return nil, nil
+		}
 		code, err := src.tokens()
 		if err != nil {
 			return nil, err
 		}
-		lo, _ := slices.BinarySearchFunc(code, from, func(i int32, o int) int { return int(src.file.Tokens[i].Offset) - o })
-		hi, _ := slices.BinarySearchFunc(code, to, func(i int32, o int) int { return int(src.file.Tokens[i].Offset) - o })
-		found, complete := m.tokens.Find(src.file, code[lo:hi])
+		lo, _ := slices.BinarySearchFunc(code, from, func(i int32, o int) int { return int(src.file().Tokens[i].Offset) - o })
+		hi, _ := slices.BinarySearchFunc(code, to, func(i int32, o int) int { return int(src.file().Tokens[i].Offset) - o })
+		found, complete := m.tokens.Find(src.file(), code[lo:hi])
 		if !complete {
 			return nil, fmt.Errorf("the search for %s was given up as too long", short(m.text))
 		}

@@ -82,7 +82,7 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 		events, key = c.require, c.Require
 	}
 	os, err := occurrences(src, events, "")
-	if err != nil {
+	if err != nil || len(os) == 0 {
 		return err
 	}
 	os = src.inCode(os, st)

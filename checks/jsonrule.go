@@ -95,7 +95,7 @@ func (c *compiled) examineJSON(src *source, t *tally) error {
 	if err != nil {
 		var je *jsonError
 		if errors.As(err, &je) {
-			line, col := src.file.Position(je.offset)
+			line, col := src.lines().Position(je.offset)
 			return &placeError{line: line, column: col, text: je.text}
 		}
 		return err

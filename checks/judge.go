@@ -126,7 +126,7 @@ func (c *compiled) judge(ts []tally) row {
 			torn = t.torn
 		}
 	}
-	if len(bad) == 0 && len(units) == 0 {
+	if len(bad) == 0 && len(units) == 0 && !c.In.everywhere() {
 		reason := fmt.Sprintf("no %s in %s", c.In, plural(len(ts), "file"))
 		if torn != "" {
 			r.Outcome, r.Reason = runner.RuleError, reason+", but the extent of "+torn+" depends on #if"

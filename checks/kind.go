@@ -15,6 +15,7 @@ type event struct {
 	tokens *scan.Pattern
 	match  *matcher       // a regular expression
 	call   *regexp.Regexp // the name of what is called
+	words  [][]byte       // all of these are tokens of a file with a match
 	needs  [][]byte       // a file with a match contains one of these; nil if not known
 }
 
@@ -194,13 +195,13 @@ func compileEvents(key string, events Events, wrong wrongFunc) []event {
 				continue
 			}
 			c.tokens = p
-			c.needs = longest(p.Literals())
+			c.words = words(p.Literals())
 		case e.Pattern != "":
 			m := compileRegexp(key, e.Pattern, wrong)
 			if m == nil {
 				continue
 			}
-			c.match, c.needs = m, m.needs
+			c.match, c.needs = m, m.raw
 		case e.Call != "":
 			re, err := regexp.Compile("^(?:" + e.Call + ")$")
 			if err != nil {
@@ -209,7 +210,7 @@ func compileEvents(key string, events Events, wrong wrongFunc) []event {
 			}
 			c.call = re
 			if tree, err := syntax.Parse(e.Call, syntax.Perl); err == nil {
-				c.needs = needed(tree.Simplify())
+				c.needs = rawNeeds(tree.Simplify())
 			}
 		default:
 			wrong(key, "write code or a '/regular expression/'", "an empty event")
@@ -220,17 +221,15 @@ func compileEvents(key string, events Events, wrong wrongFunc) []event {
 	return out
 }
 
-func longest(words []string) [][]byte {
-	best := ""
-	for _, w := range words {
-		if len(w) > len(best) {
-			best = w
+// words are those of some tokens that are worth looking for.
+func words(tokens []string) [][]byte {
+	var out [][]byte
+	for _, t := range tokens {
+		if len(t) >= leastLiteral && !slices.ContainsFunc(out, func(w []byte) bool { return string(w) == t }) {
+			out = append(out, []byte(t))
 		}
 	}
-	if best == "" {
-		return nil
-	}
-	return [][]byte{[]byte(best)}
+	return out
 }
 
 func plainRegexp(err error) string {
@@ -256,6 +255,7 @@ func compileRegexp(key, text string, wrong wrongFunc) *matcher {
 	if tree, err := syntax.Parse("(?m)"+text, syntax.Perl); err == nil {
 		tree = tree.Simplify()
 		m.needs = needed(tree)
+		m.raw = rawNeeds(tree)
 		m.bare = withoutBoundary(tree)
 		m.singleLine = singleLine(tree)
 	}
@@ -281,7 +281,7 @@ func (f nameFilter) match(names ...string) bool {
 type scopeFilter struct {
 	namespace, class, function, control, argument *nameFilter
 	lambda, block                                 bool
-	needs                                         [][]byte // one of these is in a file that has such a scope
+	needs                                         [][]byte // all of these are tokens of a file that has such a scope
 }
 
 func (c *compiled) compileIn(wrong wrongFunc) {
@@ -310,24 +310,10 @@ func (c *compiled) compileIn(wrong wrongFunc) {
 		if s == "" || s == "*" || s[0] == '/' || strings.Contains(s, "operator") {
 			continue
 		}
-		if w := lastWord(s); w != "" {
-			c.in.needs = [][]byte{[]byte(w)}
-			break
-		}
+		c.in.needs = append(c.in.needs, words(strings.FieldsFunc(s, func(r rune) bool {
+			return r != '_' && r != '$' && r < 0x80 && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
+		}))...)
 	}
-}
-
-// lastWord is a word that is in every file with a scope of that name: "Slot" for
-// "Pool::~Slot", "submit" for "-[Queue submit:after:]".
-func lastWord(name string) string {
-	if i := strings.LastIndexByte(name, ' '); i >= 0 {
-		name = name[i+1:]
-	}
-	if i := strings.LastIndex(name, "::"); i >= 0 {
-		name = name[i+2:]
-	}
-	name, _, _ = strings.Cut(strings.TrimRight(name, "]"), ":")
-	return strings.TrimLeft(name, "~")
 }
 
 // scopes returns the indices of the scopes that In asks for.

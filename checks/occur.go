@@ -50,7 +50,7 @@ func fresh(operand []string) bool {
 func occurrences(src *source, events []event, view scan.View) ([]occurrence, error) {
 	var out []occurrence
 	for _, e := range events {
-		found, err := e.find(src, view)
+		found, err := e.once(src, view)
 		if err != nil {
 			return nil, err
 		}
@@ -65,13 +65,37 @@ func occurrences(src *source, events []event, view scan.View) ([]occurrence, err
 	return out, nil
 }
 
+// absent reports whether a token that every match of the event has is not in the file.
+func (e event) absent(src *source) bool {
+	return src.lacksAny(e.words)
+}
+
+// once is find, done once for all rules that ask for the same.
+func (e event) once(src *source, view scan.View) ([]occurrence, error) {
+	if !src.mayContain(e.needs) || e.absent(src) && !src.doubtful() {
+		return nil, nil
+	}
+	key := string(view) + "\x00" + e.text
+	if got, ok := src.found[key]; ok {
+		return got, nil
+	}
+	got, err := e.find(src, view)
+	if err == nil {
+		if src.found == nil {
+			src.found = map[string][]occurrence{}
+		}
+		src.found[key] = got
+	}
+	return got, err
+}
+
 func (e event) find(src *source, view scan.View) ([]occurrence, error) {
 	if !src.mayContain(e.needs) {
 		return nil, nil
 	}
 	var out []occurrence
 	if e.match != nil {
-		offsets, err := e.match.find(src, view, 0, len(src.file.Src))
+		offsets, err := e.match.find(src, view, 0, len(src.raw))
 		if err != nil {
 			return nil, err
 		}
@@ -79,6 +103,9 @@ func (e event) find(src *source, view scan.View) ([]occurrence, error) {
 			out = append(out, occurrence{offset: o[0], end: o[1]})
 		}
 		return src.placed(out)
+	}
+	if e.absent(src) {
+		return nil, src.lexical()
 	}
 	st, err := src.functions()
 	if err != nil {
@@ -94,7 +121,7 @@ func (e event) find(src *source, view scan.View) ([]occurrence, error) {
 		}
 		return out, nil
 	}
-	found, complete := e.tokens.Matches(src.file, st.Program())
+	found, complete := e.tokens.Matches(src.file(), st.Program())
 	if !complete {
 		return nil, fmt.Errorf("the search for %s was given up as too long", short(e.text))
 	}
@@ -135,9 +162,23 @@ func (s *source) placed(found []occurrence) ([]occurrence, error) {
 // inCode leaves out the matches that are in no token of the program: in preprocessor lines
 // and comments.
 func (s *source) inCode(found []occurrence, st *scan.Structure) []occurrence {
-	return slices.DeleteFunc(found, func(o occurrence) bool {
-		return o.place >= st.Places() || st.Offset(o.place) > o.offset
-	})
+	ok := func(o occurrence) bool { return o.place < st.Places() && st.Offset(o.place) <= o.offset }
+	if !slices.ContainsFunc(found, func(o occurrence) bool { return !ok(o) }) {
+		return found
+	}
+	var out []occurrence // found is not ours
+	for _, o := range found {
+		if ok(o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// flowed is a Flow, or why there is none.
+type flowed struct {
+	flow *scan.Flow
+	err  error
 }
 
 // bodies gives the order of the code in a file, body by body.
@@ -145,12 +186,18 @@ type bodies struct {
 	src   *source
 	st    *scan.Structure
 	rule  *compiled
-	flows map[int]*scan.Flow
-	bad   map[int]error
+	flows map[int]flowed // shared by the rules with the same synchronous calls
 }
 
 func (c *compiled) bodies(src *source, st *scan.Structure) *bodies {
-	return &bodies{src: src, st: st, rule: c, flows: map[int]*scan.Flow{}, bad: map[int]error{}}
+	key := strings.Join(c.Synchronous, "\x00")
+	if src.flows[key] == nil {
+		if src.flows == nil {
+			src.flows = map[string]map[int]flowed{}
+		}
+		src.flows[key] = map[int]flowed{}
+	}
+	return &bodies{src: src, st: st, rule: c, flows: src.flows[key]}
 }
 
 // of returns the scope of the body that runs the code at an offset: the innermost function,
@@ -175,14 +222,14 @@ func (b *bodies) of(offset int) int {
 
 func (b *bodies) flow(scope int) (*scan.Flow, error) {
 	if f, ok := b.flows[scope]; ok {
-		return f, b.bad[scope]
+		return f.flow, f.err
 	}
 	f, err := b.st.Flow(scope, b.rule.runs)
 	if err != nil {
 		sc := b.st.Scopes[scope]
 		err = &placeError{line: sc.Line, column: sc.Column, text: "the order of the code in " + scopeName(sc) + " cannot be told: " + err.Error()}
 	}
-	b.flows[scope], b.bad[scope] = f, err
+	b.flows[scope] = flowed{f, err}
 	return f, err
 }
 

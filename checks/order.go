@@ -36,7 +36,7 @@ func (v *verdicts) add(i int, o occurrence, format string, args ...any) {
 
 // lineOf is "line 12" for a message.
 func lineOf(src *source, offset int) string {
-	line, _ := src.file.Position(offset)
+	line, _ := src.lines().Position(offset)
 	return fmt.Sprintf("line %d", line)
 }
 
@@ -58,11 +58,11 @@ func (c *compiled) judgeOrder(src *source, st *scan.Structure, areas []area, v *
 
 // judgeStep judges that each second has a first before it.
 func (c *compiled) judgeStep(src *source, st *scan.Structure, areas []area, v *verdicts, first, second event) error {
-	as, err := occurrences(src, []event{first}, "")
-	if err != nil {
+	bs, err := occurrences(src, []event{second}, "")
+	if err != nil || len(bs) == 0 {
 		return err
 	}
-	bs, err := occurrences(src, []event{second}, "")
+	as, err := occurrences(src, []event{first}, "")
 	if err != nil {
 		return err
 	}
@@ -116,13 +116,14 @@ func (c *compiled) judgeStep(src *source, st *scan.Structure, areas []area, v *v
 // judgeAfter judges forbid_after and require_after.
 func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *verdicts) error {
 	es, err := occurrences(src, c.first, "")
-	if err != nil {
+	if err != nil || len(es) == 0 {
 		return err
 	}
 	ts, err := occurrences(src, c.then, "")
 	if err != nil {
 		return err
 	}
+	forbidden := c.ForbidAfter != nil && len(ts) == 0 // nothing can be wrong: it is only counted
 	rs, err := occurrences(src, c.reset, "")
 	if err != nil {
 		return err
@@ -146,6 +147,9 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 				continue
 			}
 			v.subjects[i]++
+			if forbidden {
+				continue
+			}
 			g := group{i, body, e.key(names)}
 			if begun[g] == nil {
 				groups = append(groups, g)
@@ -281,7 +285,7 @@ func shared(as, bs []event) []string {
 // judgeNear judges a rule of kind near.
 func (c *compiled) judgeNear(src *source, areas []area, v *verdicts) error {
 	ws, err := occurrences(src, c.when, c.view)
-	if err != nil {
+	if err != nil || len(ws) == 0 {
 		return err
 	}
 	os, err := occurrences(src, append(slices.Clone(c.forbid), c.require...), c.view)
@@ -299,7 +303,7 @@ func (c *compiled) judgeNear(src *source, areas []area, v *verdicts) error {
 		if c.Distance > 0 {
 			return o.place
 		}
-		line, _ := src.file.Position(o.offset)
+		line, _ := src.lines().Position(o.offset)
 		return line
 	}
 	limit := max(c.Lines, c.Distance)
@@ -344,7 +348,7 @@ func (c *compiled) judgeNear(src *source, areas []area, v *verdicts) error {
 // judgeImplies judges a rule of kind implies.
 func (c *compiled) judgeImplies(src *source, areas []area, v *verdicts) error {
 	ws, err := occurrences(src, c.when, c.view)
-	if err != nil {
+	if err != nil || len(ws) == 0 {
 		return err
 	}
 	os, err := occurrences(src, append(slices.Clone(c.forbid), c.require...), c.view)
@@ -370,15 +374,15 @@ func (c *compiled) judgeImplies(src *source, areas []area, v *verdicts) error {
 
 // evidence is a place of a file.
 func (s *source) evidence(offset int) runner.Evidence {
-	line, col := s.file.Position(offset)
-	return runner.Evidence{File: s.name, Line: line, Column: col, Text: lineText(s.file, line)}
+	line, col := s.lines().Position(offset)
+	return runner.Evidence{File: s.name, Line: line, Column: col, Text: lineText(s.lines(), line)}
 }
 
 // evidenceTo is a stretch of a file.
 func (s *source) evidenceTo(offset, end int) runner.Evidence {
 	e := s.evidence(offset)
 	if end > offset {
-		e.EndLine, e.EndColumn = s.file.Position(end)
+		e.EndLine, e.EndColumn = s.lines().Position(end)
 	}
 	return e
 }

@@ -1,13 +1,11 @@
 package checks
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/holdfast-ci/holdfast/checks/scan"
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-ci/holdfast/runner"
@@ -108,44 +106,58 @@ func TestNeeded(t *testing.T) {
 	})
 }
 
-// BenchmarkRules judges 60 rules over a generated tree of 400 sources.
-func BenchmarkRules(b *testing.B) {
-	dir := b.TempDir()
-	var size int64
-	for i := range 400 {
-		var s strings.Builder
-		fmt.Fprintf(&s, "#include \"pool%d.h\"\nnamespace at::mps {\n", i)
-		for j := range 40 {
-			fmt.Fprintf(&s, "// Step %d gives the slot back; waitUntilCompleted is not called.\nvoid Pool%d::step%d(std::size_t slot) {\n  std::lock_guard<std::mutex> guard(mutex_);\n  if (!g_alive.load(std::memory_order_acquire)) { return; }\n  free_[slot / 64] |= 1ull << (slot %% 64);\n  log(\"slot %%zu of %d\", slot);\n}\n\n", j, i, j, j)
+// TestPrefilter: looking for words first changes no outcome, but that a file without the
+// words of a rule need not have brackets that match.
+func TestPrefilter(t *testing.T) {
+	var rules []*compiled
+	for _, r := range sixtyRules() {
+		c, bad := r.compile()
+		if len(bad) > 0 {
+			t.Fatal(bad[0])
 		}
-		s.WriteString("}\n")
-		size += int64(s.Len())
-		name := filepath.Join(dir, fmt.Sprintf("src/d%d/pool%d.mm", i%10, i))
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(s.String()), 0o644); err != nil {
-			b.Fatal(err)
-		}
+		rules = append(rules, c)
 	}
-	var rules []Rule
-	for i := range 12 {
-		files := []string{"src/**/*.mm"}
-		add := func(r Rule) {
-			r.ID, r.Files = fmt.Sprintf("R%d", len(rules)), files
-			rules = append(rules, r)
-		}
-		add(Rule{Kind: KindAbsent, Pattern: fmt.Sprintf(`\bwait(ing)?For%d\b`, i)})
-		add(Rule{Kind: KindMatch, Pattern: `\bg_alive\.load\(`})
-		add(Rule{Kind: KindMatch, Tokens: Strings{"std::lock_guard<$...> $G(mutex_)"}})
-		add(Rule{Kind: KindWithin, Pattern: `guard\(mutex_\)`, In: In{Function: fmt.Sprintf("step%d", i)}})
-		add(Rule{Kind: KindAbsent, Tokens: Strings{"recursive_mutex"}})
+	words := collectLiterals(rules)
+	all := make([]bool, len(words.words))
+	for i := range all {
+		all[i] = true
 	}
-	b.SetBytes(size)
-	for b.Loop() {
-		res, err := New(Config{Rules: rules}).Run(context.Background(), &runner.Workspace{Dir: dir})
-		if err != nil || res.Verdict != runner.Success {
-			b.Fatal(res.Reason, err)
-		}
+	pieces := []string{
+		"void f() {\n", "}\n", "void SlotPool::slot1() {", "std::lock_guard<std::mutex> g(mutex_);\n", "[b waitUntilCompleted];\n", "WaitUntilCompleted", "wait\\\nUntilCompleted", "// waitUntilCompleted\n",
+		"\"recursive_mutex\" ", "recursive_mutex ", "new T[3];\n", "renew ", "new", " T[n]; ", "[b commit];\n", "[b addCompletedHandler:^(id x) { [self y]; }];\n", "g_alive.load();", "slots_.release();",
+		"TODO_BEFORE_RELEASE", "todo_before_releaſe", "/*", "*/", "\"", "'", "#if 0\n", "#endif\n", "<%", "/* FIXME(nobody) */", "volatile /* x */ bool", "#pragma omp", "#  pragma  omp", "catch (...) { }", "goto x;",
+		"dispatch_sync(q, ^{ });", "memory_order_relaxed", "// relaxed: ok\n", "c.wait(l);", "while (x) ", "using  namespace\nstd;", "delete this", "id<MTLCommandBuffer> b = [q commandBuffer];\n", "(", ")", "reinterpret_cast<T *>",
+		"throw 1;", "std::thread([] { }).detach();", "legacyCall59", "\r", "R\"(printf())\"", "printf (1)",
 	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 14).Draw(t, "pieces"), "")
+		rows := func(filtered bool) []string {
+			src, err := newSource("src/d0/a.mm", []byte(text))
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			src.words, src.present = words, all
+			if filtered {
+				src.present = make([]bool, len(all))
+				words.find(src.raw, src.present)
+			} else {
+				src.skimmed = new(scan.Skimmed) // as if it told nothing
+			}
+			var out []string
+			for _, c := range rules {
+				tl := tally{file: src.name}
+				tl.err = c.examine(src, &tl)
+				r := c.judge([]tally{tl}).finish()
+				out = append(out, fmt.Sprintf("%s %s %s %s", r.ID, r.Outcome, r.Reason, positions(r)))
+			}
+			return out
+		}
+		readable := len(scan.Scan([]byte(text)).Problems) == 0
+		filtered := rows(true)
+		for i, want := range rows(false) {
+			if got := filtered[i]; got != want && !(readable && strings.Contains(want, " error ")) {
+				t.Fatalf("%q\ngot  %s\nwant %s", text, got, want)
+			}
+		}
+	})
 }

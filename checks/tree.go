@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/checks/flow"
 	"github.com/holdfast-ci/holdfast/checks/scan"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // maxFile is the largest file that is read. Sources are smaller by far; what is larger
@@ -72,7 +73,10 @@ func (t *tree) list(ctx context.Context, hidden bool) error {
 
 // read returns the bytes of a regular file. Symbolic links are followed as long as they
 // stay inside the checkout.
-func (t *tree) read(name string, limit int64) ([]byte, error) {
+func (t *tree) read(name string, limit int64) ([]byte, error) { return t.readInto(nil, name, limit) }
+
+// readInto is read into the memory of src if that is large enough.
+func (t *tree) readInto(src []byte, name string, limit int64) ([]byte, error) {
 	// Asked first: opening a named pipe would wait for a writer.
 	fi, err := t.root.Stat(name)
 	if err != nil {
@@ -94,7 +98,9 @@ func (t *tree) read(name string, limit int64) ([]byte, error) {
 		return nil, plain(err)
 	}
 	defer f.Close()
-	src := make([]byte, 0, fi.Size()+1)
+	if src = src[:0]; int64(cap(src)) < fi.Size()+1 {
+		src = make([]byte, 0, fi.Size()+1)
+	}
 	for {
 		n, err := f.Read(src[len(src):cap(src)])
 		src = src[:len(src)+n]
@@ -138,8 +144,16 @@ func cFamily(name string) bool {
 // rule asks, and shared by the rules.
 type source struct {
 	name      string
-	c         bool // a file of the C family
-	file      *scan.File
+	c         bool       // a file of the C family
+	scanned   *scan.File // made when a rule asks
+	lined     *scan.File // lines alone
+	found     map[string][]occurrence
+	flows     map[string]map[int]flowed
+	skimmed   *scan.Skimmed
+	memory    *memory
+	begin     runner.Evidence
+	words     *literals // present tells which are in the file; nil if that is not known
+	present   []bool
 	views     map[scan.View][]byte
 	code      []int32
 	structure *scan.Structure
@@ -149,25 +163,119 @@ type source struct {
 	history   func(names []string) (time.Time, error)
 }
 
-// mayContain reports whether one of the words is in the bytes of the file. nil means that
-// nothing is known.
-func (s *source) mayContain(words [][]byte) bool {
-	return words == nil || slices.ContainsFunc(words, func(w []byte) bool { return bytes.Contains(s.raw, w) })
+// doubtful reports whether the file cannot be read with certainty.
+func (s *source) doubtful() bool {
+	return !s.skim().Clean && len(s.file().Problems) > 0
 }
 
-// doubtful reports whether the file cannot be read with certainty.
-func (s *source) doubtful() bool { return s.lexical() != nil }
+// skim reads the file quickly, for what needs no tokens.
+func (s *source) skim() *scan.Skimmed {
+	if s.skimmed == nil {
+		s.skimmed = s.memory.skimmed().Skim(s.raw)
+	}
+	return s.skimmed
+}
+
+// memory is what one file leaves to the next. nil keeps nothing.
+type memory struct {
+	tokens scan.Buffer
+	skim   scan.Skimmed
+	views  [][]byte // free ones
+}
+
+func (m *memory) skimmed() *scan.Skimmed {
+	if m == nil {
+		return nil
+	}
+	return &m.skim
+}
+
+// view is memory for one view.
+func (m *memory) view() []byte {
+	if m == nil || len(m.views) == 0 {
+		return nil
+	}
+	v := m.views[len(m.views)-1]
+	m.views = m.views[:len(m.views)-1]
+	return v
+}
+
+// done gives back the memory of a file that nobody looks at any more.
+func (s *source) done() {
+	if s.memory == nil {
+		return
+	}
+	for _, v := range s.views {
+		s.memory.views = append(s.memory.views, v)
+	}
+}
+
+// lines knows where the lines of the file are.
+func (s *source) lines() *scan.File {
+	if s.scanned != nil {
+		return s.scanned
+	}
+	if s.lined == nil {
+		s.lined = scan.Plain(s.raw)
+	}
+	return s.lined
+}
+
+// mayHave reports whether each of the words is in the bytes of the file.
+func (s *source) mayHave(words [][]byte) bool {
+	for i := range words {
+		if !s.mayContain(words[i : i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// lacksAny reports whether one of the words is surely no token of the file.
+func (s *source) lacksAny(words [][]byte) bool {
+	if !s.c {
+		return false
+	}
+	if !s.mayHave(words) {
+		return true
+	}
+	k := s.skim()
+	return k.Clean && slices.ContainsFunc(words, k.Lacks)
+}
+
+// file returns the tokens of the file, or its lines alone for what is not of the C family.
+func (s *source) file() *scan.File {
+	if s.scanned == nil {
+		if s.c {
+			var b *scan.Buffer
+			if s.memory != nil {
+				b = &s.memory.tokens
+			}
+			s.scanned = b.Scan(s.raw)
+		} else {
+			s.scanned = scan.Plain(s.raw)
+		}
+	}
+	return s.scanned
+}
+
+// first is the begin of the file as a place.
+func (s *source) first() runner.Evidence {
+	if s.begin.File == "" {
+		line := s.raw
+		if i := bytes.IndexAny(line, "\r\n"); i >= 0 {
+			line = line[:i]
+		}
+		s.begin = runner.Evidence{File: s.name, Line: 1, Column: 1, Text: lineText(scan.Plain(line), 1)}
+	}
+	return s.begin
+}
 
 func newSource(name string, text []byte) (*source, error) {
 	if len(text) >= 2 && (text[0] == 0xFF && text[1] == 0xFE || text[0] == 0xFE && text[1] == 0xFF) {
 		return nil, errors.New("UTF-16 text: no pattern would match; convert it to UTF-8")
 	}
 	s := &source{name: name, c: cFamily(name), raw: text, views: map[scan.View][]byte{}}
-	if s.c {
-		s.file = scan.Scan(text)
-	} else {
-		s.file = scan.Plain(text)
-	}
 	return s, nil
 }
 
@@ -175,7 +283,7 @@ func newSource(name string, text []byte) (*source, error) {
 func (s *source) view(v scan.View) ([]byte, error) {
 	switch {
 	case v == scan.Raw || v == "" && !s.c:
-		return s.file.Src, nil
+		return s.raw, nil
 	case !s.c:
 		return nil, fmt.Errorf("no view %q of this language: use view = \"raw\"", v)
 	case v == "":
@@ -186,7 +294,11 @@ func (s *source) view(v scan.View) ([]byte, error) {
 	}
 	out, ok := s.views[v]
 	if !ok {
-		out = s.file.View(v)
+		if k := s.skim(); k.Clean && k.Plain {
+			out = k.View(v, s.memory.view())
+		} else {
+			out = s.file().View(v)
+		}
 		s.views[v] = out
 	}
 	return out, nil
@@ -194,8 +306,8 @@ func (s *source) view(v scan.View) ([]byte, error) {
 
 // lexical says why the tokens of the file cannot be trusted.
 func (s *source) lexical() error {
-	if len(s.file.Problems) > 0 {
-		return problemError(s.file.Problems)
+	if s.doubtful() {
+		return problemError(s.file().Problems)
 	}
 	return nil
 }
@@ -216,6 +328,11 @@ type placeError struct {
 
 func (e *placeError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.text) }
 
+// shows reports whether a pattern can be asked of the view of this file at all.
+func (s *source) shows(m matcher, v scan.View) bool {
+	return s.c || m.tokens == nil && (v == "" || v == scan.Raw)
+}
+
 func (s *source) tokens() ([]int32, error) {
 	if !s.c {
 		return nil, errors.New("tokens are known for the C family only: use pattern")
@@ -224,7 +341,7 @@ func (s *source) tokens() ([]int32, error) {
 		return nil, err
 	}
 	if s.code == nil {
-		s.code = s.file.Code()
+		s.code = s.file().Code()
 	}
 	return s.code, nil
 }
@@ -234,7 +351,7 @@ func (s *source) functions() (*scan.Structure, error) {
 		return nil, errors.New("functions are known for the C family only")
 	}
 	if s.structure == nil {
-		s.structure = s.file.Structure()
+		s.structure = s.file().Structure()
 	}
 	return s.structure, nil
 }

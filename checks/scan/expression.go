@@ -21,7 +21,7 @@ type split struct {
 func (b *body) separators(i, to int) split {
 	var s split
 	for k := i; k < to; k++ {
-		if sc, ok := b.intros[k]; ok {
+		if sc, ok := b.introAt(k); ok {
 			k = min(b.s.Scopes[sc].close, to-1)
 			continue
 		}
@@ -177,7 +177,7 @@ func (b *body) chain(i, to int, cur int32, ops []int, operand func(from, to int,
 func (b *body) leaf(i, to int, cur int32) int32 {
 	from := i
 	for k := i; k < to; k++ {
-		if sc, ok := b.intros[k]; ok {
+		if sc, ok := b.introAt(k); ok {
 			cur = b.take(from, k, cur)
 			cur = b.nested(sc, cur)
 			k = b.s.Scopes[sc].close
@@ -209,7 +209,7 @@ func (b *body) leaf(i, to int, cur int32) int32 {
 }
 
 func (b *body) scopeKind(i int) ScopeKind {
-	if sc, ok := b.scopes[i]; ok && b.is(i, "{") {
+	if sc, ok := b.scopeAt(i); ok && b.is(i, "{") {
 		return b.s.Scopes[sc].Kind
 	}
 	return Braces

@@ -42,11 +42,11 @@ type node struct {
 // body builds a Flow.
 type body struct {
 	*Flow
-	sync   func(callees []string) Runs
-	scopes map[int]int // by position of the opening brace
-	intros map[int]int // lambdas and blocks by position of their introducer
-	ops    []int32     // number of operators and introducers before each position, to skip simple stretches
-	groups map[int][]ppGroup
+	sync    func(callees []string) Runs
+	scopeOf []int32 // 1 + scope whose brace opens there, by position from from on
+	introOf []int32 // 1 + lambda or block that is introduced there
+	ops     []int32 // number of operators and introducers before each position, to skip simple stretches
+	groups  map[int][]ppGroup
 
 	breakTo, continueTo int32
 	returnTo            int32
@@ -90,25 +90,29 @@ func (s *Structure) Flow(scope int, sync func(callees []string) Runs) (*Flow, er
 		first = sc.head
 	}
 	fl := &Flow{s: s, from: first, to: sc.close + 1}
-	b := &body{Flow: fl, sync: sync, breakTo: -1, continueTo: -1, scopes: map[int]int{}, intros: map[int]int{}, labels: map[string]int32{}}
+	b := &body{Flow: fl, sync: sync, breakTo: -1, continueTo: -1, labels: map[string]int32{}}
+	size := fl.to - fl.from
+	memory := make([]int32, 4*size+1)
+	fl.of, b.scopeOf, b.introOf, b.ops = memory[:size:size], memory[size:2*size:2*size], memory[2*size:3*size:3*size], memory[3*size:]
 	for i := scope + 1; i < len(s.Scopes) && s.Scopes[i].Offset < sc.End; i++ {
 		in := s.Scopes[i]
-		b.scopes[in.open] = i
-		if in.Kind == Lambda || in.Kind == Block {
-			b.intros[in.head] = i
+		if in.open < fl.from || in.open >= fl.to {
+			continue
+		}
+		b.scopeOf[in.open-fl.from] = int32(i) + 1
+		if (in.Kind == Lambda || in.Kind == Block) && in.head >= fl.from {
+			b.introOf[in.head-fl.from] = int32(i) + 1
 		}
 		if in.Torn {
 			return nil, fmt.Errorf("line %d: a block begins and ends in different branches of an #if", in.Line)
 		}
 	}
-	fl.of = make([]int32, fl.to-fl.from)
 	for i := range fl.of {
 		fl.of[i] = -1
 	}
-	b.ops = make([]int32, fl.to-fl.from+1)
 	for i := fl.from; i < fl.to; i++ {
 		n := b.ops[i-fl.from]
-		if b.is(i, "&&") || b.is(i, "||") || b.is(i, "?") || b.is(i, "and") || b.is(i, "or") || b.intros[i] > 0 || b.scopeKind(i) != Braces {
+		if b.operator(i) || b.introOf[i-fl.from] > 0 || b.scopeKind(i) != Braces {
 			n++
 		}
 		b.ops[i-fl.from+1] = n
@@ -190,6 +194,35 @@ func (s *Structure) conditionalGroups() []ppGroup {
 func (b *body) is(i int, text string) bool {
 	t := b.s.f.Tokens[b.s.sig[i]]
 	return int(t.Len) == len(text) && string(b.s.f.Src[t.Offset:t.End()]) == text
+}
+
+// operator reports whether the token at i is && || ? or one of their names.
+func (b *body) operator(i int) bool {
+	t := b.s.f.Tokens[b.s.sig[i]]
+	if t.Len > 3 {
+		return false
+	}
+	switch c := b.s.f.Src[t.Offset]; {
+	case c == '?':
+		return true
+	case c == '&' || c == '|':
+		return t.Len == 2 && b.s.f.Src[t.Offset+1] == c
+	case c == 'a' || c == 'o':
+		return b.is(i, "and") || b.is(i, "or")
+	}
+	return false
+}
+
+// scopeAt is the index of the scope whose brace opens at i.
+func (b *body) scopeAt(i int) (int, bool) {
+	n := b.scopeOf[i-b.from]
+	return int(n) - 1, n > 0
+}
+
+// introAt is the index of the lambda or block that is introduced at i.
+func (b *body) introAt(i int) (int, bool) {
+	n := b.introOf[i-b.from]
+	return int(n) - 1, n > 0
 }
 
 func (b *body) word(i int) string {
@@ -376,7 +409,7 @@ func (b *body) whole(from, to int) {
 func (b *body) simple(i, to int, cur int32) (int, int32) {
 	end := i
 	for end < to && !b.is(end, ";") {
-		if sc, ok := b.scopes[end]; ok && b.is(end, "{") {
+		if sc, ok := b.scopeAt(end); ok && b.is(end, "{") {
 			switch in := b.s.Scopes[sc]; in.Kind {
 			case Control: // a macro with a block
 				cur = b.value(i, end, cur)

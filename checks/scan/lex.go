@@ -11,9 +11,25 @@ const (
 
 // Scan splits src, which must be smaller than 2 GiB and must not change afterwards, into
 // tokens.
-func Scan(src []byte) *File {
-	x := &lexer{src: src, line: 1, f: &File{Src: src, Tokens: make([]Token, 0, len(src)/4+8)}}
-	x.f.lines = make([]int32, 0, len(src)/32+8)
+func Scan(src []byte) *File { return new(Buffer).Scan(src) }
+
+// Buffer keeps the memory of one File for the next. The zero value is ready.
+type Buffer struct {
+	tokens []Token
+	lines  []int32
+}
+
+// Scan is the function Scan with the memory of the File that it returned last, which must
+// not be used any more. A nil buffer keeps nothing.
+func (b *Buffer) Scan(src []byte) *File {
+	if b == nil {
+		b = new(Buffer)
+	}
+	if b.tokens == nil {
+		b.tokens, b.lines = make([]Token, 0, len(src)/4+8), make([]int32, 0, len(src)/32+8)
+	}
+	x := &lexer{src: src, line: 1, f: &File{Src: src, Tokens: b.tokens[:0], lines: b.lines[:0]}}
+	defer func() { b.tokens, b.lines = x.f.Tokens, x.f.lines }()
 	x.start = bom(src)
 	x.f.lines = append(x.f.lines, int32(x.start))
 	if x.start > 0 {
@@ -135,9 +151,12 @@ func (x *lexer) next() {
 		x.emit(Space, end)
 		return
 	case c == '\n' || c == '\r':
-		n := newline(x.src, x.pos)
 		x.directive = false
-		x.emit(Space, x.pos+n)
+		end := x.pos
+		for end < len(x.src) && (class[x.src[end]] == cSpace || x.src[end] == '\n' || x.src[end] == '\r') {
+			end++
+		}
+		x.emit(Space, end)
 		x.fresh = true
 		return
 	case c == '\\' && x.splice(x.pos) > 0:
@@ -195,11 +214,22 @@ func (x *lexer) next() {
 		x.emit(At, end)
 	default:
 		n := punct(x.src[x.pos:])
-		if n == 2 && (c == '<' && x.at(x.pos+1) == '%' || c == '%' && x.at(x.pos+1) != '=') {
+		if next := x.at(x.pos + 1); n == 2 && (c == '<' && next == '%' || c == '%' && next != '=') || x.squareDigraph(c, next) {
+			n = 2
 			x.problem("a digraph stands for a bracket here", true)
 		}
 		x.emit(Punct, x.pos+n)
 	}
+}
+
+// squareDigraph reports whether <: or :> stands for a square bracket here. <:: does not,
+// unless another : or a > follows: [lex.pptoken] of the C++ standard.
+func (x *lexer) squareDigraph(c, next byte) bool {
+	if c == '<' && next == ':' {
+		third, fourth := x.at(x.pos+2), x.at(x.pos+3)
+		return third != ':' || fourth == ':' || fourth == '>'
+	}
+	return c == ':' && next == '>'
 }
 
 // splice is the length of a line splice (a backslash before a line end) at offset i.

@@ -55,17 +55,15 @@ type frame struct {
 // a finder already.
 type sweeper struct {
 	*finder
-	known  map[int]Scope // by position of the body's begin
-	intro  map[int]int   // by position of a lambda's brace: its [
+	known  []Scope     // that are yet to come, by the begin of their body
+	intro  map[int]int // by position of a lambda's brace: its [
 	frames []frame
 }
 
 // sweep returns the scopes in order of their begin.
 func (x *finder) sweep() []Scope {
-	s := sweeper{finder: x, known: map[int]Scope{}, intro: map[int]int{}}
-	for _, d := range x.decls {
-		s.known[d.from] = d
-	}
+	slices.SortStableFunc(x.decls, func(a, b Scope) int { return a.from - b.from })
+	s := sweeper{finder: x, known: x.decls, intro: map[int]int{}}
 	s.frames = append(s.frames, frame{open: -1, scope: -1, kind: Namespace})
 	for i := range x.sig {
 		s.step(i)
@@ -97,7 +95,11 @@ func (s *sweeper) step(i int) {
 		}
 		return
 	}
-	if d, ok := s.known[i]; ok {
+	for len(s.known) > 0 && s.known[0].from < i {
+		s.known = s.known[1:]
+	}
+	if len(s.known) > 0 && s.known[0].from == i {
+		d := s.known[0]
 		s.push(i, d)
 		if d.open != i {
 			return

@@ -1,5 +1,7 @@
 package scan
 
+import "bytes"
+
 // View names a way to look at a file. All views have the length and the line ends of the
 // source, so an offset in a view is an offset in the source: what a view leaves out is
 // replaced by spaces.
@@ -24,6 +26,9 @@ func (f *File) View(v View) []byte {
 	for _, t := range f.Tokens {
 		switch {
 		case t.Kind == Space:
+			if i := bytes.IndexByte(out[t.Offset:t.End()], '\\'); i >= 0 && v == Comments { // a splice
+				out[int(t.Offset)+i] = ' '
+			}
 		case v == Comments:
 			if t.Kind != Comment {
 				blank(out[t.Offset:t.End()])

@@ -1,0 +1,207 @@
+package checks
+
+import (
+	"bytes"
+	"regexp/syntax"
+	"strings"
+)
+
+// literals looks for many words in one pass over the bytes of a file. A hash of the last
+// four bytes says whether one of the words may have them at its rarest place (the filter of
+// Rabin and Karp for many patterns). Case does not count, which finds more than is there
+// and never less.
+type literals struct {
+	index map[string]int // number of each word
+	words [][]byte       // folded
+	bits  [1 << 16 / 64]uint64
+	at    map[uint16][]anchor
+}
+
+// anchor is a word with the place of its four bytes.
+type anchor struct{ word, end int32 }
+
+const (
+	// leastLiteral is the length of the shortest word that is looked for. A rule that needs
+	// a shorter one is tried on every file.
+	leastLiteral = 3
+	// gram is the number of bytes that the filter looks at. Shorter words are looked for
+	// one by one.
+	gram = 4
+)
+
+// fold maps bytes to their small letters.
+var fold = func() (t [256]byte) {
+	for c := range t {
+		t[c] = byte(c)
+		if c >= 'A' && c <= 'Z' {
+			t[c] += 'a' - 'A'
+		}
+	}
+	return t
+}()
+
+// collectLiterals gathers the words that rules need.
+func collectLiterals(rules []*compiled) *literals {
+	l := &literals{index: map[string]int{}, at: map[uint16][]anchor{}}
+	for _, c := range rules {
+		for _, need := range c.needed() {
+			for _, w := range need {
+				if _, ok := l.index[string(w)]; !ok && len(w) >= gram {
+					l.index[string(w)] = len(l.words)
+					l.words = append(l.words, folded(w))
+				}
+			}
+		}
+	}
+	for n, w := range l.words {
+		// The window with the rarest letters of English.
+		best, end := -1, 0
+		for i := gram; i <= len(w); i++ {
+			sum := 0
+			for _, c := range w[i-gram : i] {
+				k := strings.IndexByte("_etaoinsrhldcumfpgwybvkxjqz", c)
+				if k < 0 {
+					k = 12
+				}
+				sum += k
+			}
+			if sum > best {
+				best, end = sum, i
+			}
+		}
+		var h uint16
+		for _, c := range w[end-gram : end] {
+			h = h<<4 ^ uint16(c)
+		}
+		l.bits[h>>6] |= 1 << (h & 63)
+		l.at[h] = append(l.at[h], anchor{int32(n), int32(end)})
+	}
+	return l
+}
+
+func folded(w []byte) []byte {
+	out := make([]byte, len(w))
+	for i, c := range w {
+		out[i] = fold[c]
+	}
+	return out
+}
+
+// find notes in present which of the words are in a text.
+func (l *literals) find(text []byte, present []bool) {
+	var h uint16
+	for i, c := range text {
+		// Four times four bits: what is older is shifted out.
+		h = h<<4 ^ uint16(fold[c])
+		if l.bits[h>>6]&(1<<(h&63)) == 0 {
+			continue
+		}
+		for _, a := range l.at[h] {
+			if from := i + 1 - int(a.end); !present[a.word] && from >= 0 && hasFolded(text[from:], l.words[a.word]) {
+				present[a.word] = true
+			}
+		}
+	}
+}
+
+func hasFolded(text, word []byte) bool {
+	if len(text) < len(word) {
+		return false
+	}
+	for i, c := range word {
+		if fold[text[i]] != c {
+			return false
+		}
+	}
+	return true
+}
+
+// needed are the words that the rule depends on, each list with alternatives.
+func (c *compiled) needed() [][][]byte {
+	out := append([][][]byte{c.in.needs}, c.groups...)
+	for _, m := range c.patterns {
+		out = append(out, m.raw, m.words)
+	}
+	for _, es := range [][]event{c.forbid, c.require, c.when, c.inside, c.sequence, c.reset, c.unless, c.first, c.then, c.live.acquire, c.live.release} {
+		for _, e := range es {
+			out = append(out, e.needs, e.words)
+		}
+	}
+	return out
+}
+
+// rawNeeds returns words of which one is in the bytes of every file with a match of the
+// expression, in any case of letters. What a view leaves out is blank in it, so the words
+// have no blanks.
+func rawNeeds(re *syntax.Regexp) [][]byte {
+	switch re.Op {
+	case syntax.OpLiteral:
+		best := ""
+		word := []rune{}
+		flush := func() {
+			if len(string(word)) > len(best) {
+				best = string(word)
+			}
+			word = word[:0]
+		}
+		for _, r := range re.Rune {
+			// U+FFFD also matches a byte that is not UTF-8; k and s have further forms
+			// outside of ASCII.
+			if r <= ' ' || r == 0xFFFD || re.Flags&syntax.FoldCase != 0 && (r > 0x7e || r|0x20 == 'k' || r|0x20 == 's') {
+				flush()
+				continue
+			}
+			word = append(word, r)
+		}
+		flush()
+		if len(best) < gram {
+			return nil
+		}
+		return [][]byte{[]byte(best)}
+	case syntax.OpCapture, syntax.OpPlus:
+		return rawNeeds(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return rawNeeds(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		var best [][]byte
+		for _, s := range re.Sub {
+			if n := rawNeeds(s); shortest(n) > shortest(best) {
+				best = n
+			}
+		}
+		return best
+	case syntax.OpAlternate:
+		var all [][]byte
+		for _, s := range re.Sub {
+			n := rawNeeds(s)
+			if n == nil || len(all)+len(n) > 8 {
+				return nil
+			}
+			all = append(all, n...)
+		}
+		return all
+	}
+	return nil
+}
+
+// mayContain reports whether one of the words is in the bytes of the file. nil means that
+// nothing is known.
+func (s *source) mayContain(words [][]byte) bool {
+	if words == nil {
+		return true
+	}
+	for _, w := range words {
+		if s.words == nil {
+			if bytes.Contains(bytes.ToLower(s.raw), bytes.ToLower(w)) {
+				return true
+			}
+			continue
+		}
+		if n, ok := s.words.index[string(w)]; ok && s.present[n] || !ok && bytes.Contains(s.raw, w) {
+			return true
+		}
+	}
+	return false
+}
