@@ -88,7 +88,9 @@ func closures(decls []*constant, w *walker, s *sets, outside func(name int32) (i
 				failed = fmt.Errorf("%w: nothing is said about constant %s", errIncomplete, cut(w.t.nameText(name), 80))
 			}
 		}
-		w.constants([]int32{d.typ, d.value}, each)
+		for _, name := range d.constants(w) {
+			each(name)
+		}
 		for _, r := range d.refs {
 			each(r)
 		}

@@ -21,12 +21,24 @@ type constant struct {
 	under     int32   // parameters of an inductive type
 	ctors     []int32 // constructors of an inductive type
 	generated bool    // nobody wrote it
+	within    []int32 // constants that typ and value name, once it was asked for
+}
+
+// constants are those that the type and the definition name, each once.
+func (c *constant) constants(w *walker) []int32 {
+	if c.within == nil {
+		c.within = make([]int32, 0, 8)
+		w.constants([]int32{c.typ, c.value}, func(name int32) { c.within = append(c.within, name) })
+	}
+	return c.within
 }
 
 // meaningRefs calls each for the constants that it means by, some more than once. A proof
 // is no part of that: two proofs of one statement are as good as each other.
 func (c *constant) meaningRefs(w *walker, each func(int32)) {
-	w.constants([]int32{c.typ, c.value}, each)
+	for _, name := range c.constants(w) {
+		each(name)
+	}
 	switch c.kind {
 	case "theorem", "recursor": // the rules of a recursor follow from the types
 	default:

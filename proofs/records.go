@@ -54,6 +54,9 @@ var coreAxioms = []string{
 	"propext", "Classical.choice", "Quot.sound", "sorryAx", "Lean.ofReduceBool", "Lean.ofReduceNat", "Lean.trustCompiler",
 }
 
+// maxAhead bounds the room made for declarations that are only announced.
+const maxAhead = 1 << 16
+
 // errIncomplete is a listing that cannot be trusted to be the whole.
 var errIncomplete = errors.New("inventory is not complete")
 
@@ -180,6 +183,7 @@ func (p *reader) record(r *record) error {
 			return fmt.Errorf("module %s twice", cut(k, 80))
 		}
 		p.inv.modules[k] = r.Decls
+		p.inv.decls = slices.Grow(p.inv.decls, min(r.Decls, maxAhead))
 		p.open = true
 	case "error":
 		p.inv.failed[k] = r.Text
@@ -339,7 +343,9 @@ func (p *reader) closeGroup(r *record) error {
 				d.direct = append(d.direct, leaves[l].text)
 			}
 		}
-		p.meanings.w.constants([]int32{c.typ, c.value}, each)
+		for _, name := range c.constants(p.meanings.w) {
+			each(name)
+		}
 		for _, n := range c.refs {
 			each(n)
 		}
