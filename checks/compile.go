@@ -15,6 +15,9 @@ type compiled struct {
 	files, exclude []*glob
 	patterns       []matcher
 	view           scan.View  // "" until the language is known
+	numbers        *literals  // that glances are about
+	glances        []glance   // of the patterns or, for the newer kinds, of what the rule is about
+	glanceIn       glance     // of in
 	groups         [][][]byte // words of which an analysis needs one of each group
 	analysis       analysis   // of the kinds that are written in Go; nil for others
 

@@ -52,7 +52,7 @@ type unit struct {
 func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done, all int)) ([][]tally, error) {
 	out := make([][]tally, len(rules))
 	type ask struct{ rule, slot int }
-	asks := map[string][]ask{}
+	asks := make(map[string][]ask, len(t.files))
 	selected := map[string][]string{} // rules often have the same globs
 	for i, r := range rules {
 		if !r.reads() {
@@ -62,7 +62,11 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 		if _, ok := selected[key]; !ok {
 			selected[key] = r.selects(t.files)
 		}
+		out[i] = make([]tally, 0, len(selected[key]))
 		for _, f := range selected[key] {
+			if asks[f] == nil {
+				asks[f] = make([]ask, 0, len(rules))
+			}
 			asks[f] = append(asks[f], ask{i, len(out[i])})
 			out[i] = append(out[i], tally{file: f})
 		}
@@ -117,14 +121,14 @@ func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done
 						}
 					}
 				}
+				if ctx.Err() != nil {
+					return
+				}
 				for _, a := range asks[name] {
 					tl := &out[a.rule][a.slot]
 					if err != nil {
 						tl.err = err
 						continue
-					}
-					if ctx.Err() != nil {
-						return
 					}
 					tl.err = rules[a.rule].examine(src, tl)
 				}
@@ -206,8 +210,9 @@ func (c *compiled) examine(src *source, t *tally) error {
 
 // silent reports whether surely no pattern of the rule matches in the file.
 func (c *compiled) silent(src *source) bool {
+	glimpse := c.glimpse(src)
 	for _, m := range c.patterns {
-		if src.mayContain(m.raw) && src.mayHave(m.words) || !src.shows(m, c.view) {
+		if glimpse && src.mayContain(m.raw) && src.mayHave(m.words) || !src.shows(m, c.view) {
 			return false
 		}
 	}
@@ -227,7 +232,8 @@ func (c *compiled) areas(src *source, t *tally) ([]area, *scan.Structure, error)
 	if c.In.everywhere() {
 		return []area{{0, len(src.raw), -1}}, nil, nil
 	}
-	if n := c.in.needs; src.c && n != nil && !src.doubtful() && src.lacksAny(n) {
+	known := src.words != nil && c.numbers == src.words
+	if n := c.in.needs; src.c && n != nil && !src.doubtful() && (known && !c.glanceIn.may(src) || src.lacksAny(n)) {
 		return nil, nil, nil
 	}
 	st, err := src.functions()
@@ -284,7 +290,7 @@ func (c *compiled) examineAreas(src *source, t *tally) error {
 	}
 	v := verdicts{found: make([][]breach, len(areas)), subjects: make([]int, len(areas))}
 	// A file without the words that the rule is about cannot break it, however it is read.
-	if len(areas) > 0 && slices.ContainsFunc(c.subject(), func(e event) bool { return src.mayContain(e.needs) && src.mayHave(e.words) }) {
+	if len(areas) > 0 && c.glimpse(src) && slices.ContainsFunc(c.subject(), func(e event) bool { return src.mayContain(e.needs) && src.mayHave(e.words) }) {
 		if code && st == nil && slices.ContainsFunc(c.subject(), func(e event) bool { return !e.absent(src) }) {
 			if st, err = src.functions(); err != nil {
 				return err

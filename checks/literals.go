@@ -3,6 +3,7 @@ package checks
 import (
 	"bytes"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -53,6 +54,9 @@ func collectLiterals(rules []*compiled) *literals {
 			}
 		}
 	}
+	for _, c := range rules {
+		c.number(l)
+	}
 	for n, w := range l.words {
 		// The window with the rarest letters of English.
 		best, end := -1, 0
@@ -77,6 +81,65 @@ func collectLiterals(rules []*compiled) *literals {
 		l.at[h] = append(l.at[h], anchor{int32(n), int32(end)})
 	}
 	return l
+}
+
+// glance tells by the numbers of words whether a pattern may match in a file: one of any
+// and all of all must be there. Empty lists say nothing.
+type glance struct {
+	any, all []int32
+	rest     [][]byte // further ones of all, too short to have a number
+}
+
+func (g glance) may(src *source) bool {
+	if len(g.any) > 0 && !slices.ContainsFunc(g.any, func(n int32) bool { return src.present[n] }) {
+		return false
+	}
+	for _, n := range g.all {
+		if !src.present[n] {
+			return false
+		}
+	}
+	return src.mayHave(g.rest)
+}
+
+// number turns the words of the rule into numbers.
+func (c *compiled) number(l *literals) {
+	one := func(any, all [][]byte) glance {
+		var g glance
+		for _, w := range any {
+			n, ok := l.index[string(w)]
+			if !ok {
+				g.any = nil
+				break
+			}
+			g.any = append(g.any, int32(n))
+		}
+		for _, w := range all {
+			if n, ok := l.index[string(w)]; ok {
+				g.all = append(g.all, int32(n))
+			} else {
+				g.rest = append(g.rest, w)
+			}
+		}
+		return g
+	}
+	c.numbers, c.glances, c.glanceIn = l, nil, one(nil, c.in.needs)
+	for _, m := range c.patterns {
+		c.glances = append(c.glances, one(m.raw, m.words))
+	}
+	if c.structural() {
+		for _, e := range c.subject() {
+			c.glances = append(c.glances, one(e.needs, e.words))
+		}
+	}
+}
+
+// glimpse reports whether a pattern of the rule, or what it is about, may be in the file.
+func (c *compiled) glimpse(src *source) bool {
+	if src.words == nil || c.numbers != src.words {
+		return true
+	}
+	return len(c.glances) == 0 || slices.ContainsFunc(c.glances, func(g glance) bool { return g.may(src) })
 }
 
 func folded(w []byte) []byte {

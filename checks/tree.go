@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/checks/flow"
@@ -77,12 +78,19 @@ func (t *tree) read(name string, limit int64) ([]byte, error) { return t.readInt
 
 // readInto is read into the memory of src if that is large enough.
 func (t *tree) readInto(src []byte, name string, limit int64) ([]byte, error) {
-	// Asked first: opening a named pipe would wait for a writer.
-	fi, err := t.root.Stat(name)
+	// A named pipe would wait for a writer if it were not for O_NONBLOCK.
+	f, err := t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if li, lerr := t.root.Lstat(name); lerr == nil && li.Mode()&fs.ModeSymlink != 0 {
 			return nil, errors.New("a symbolic link that leads nowhere or out of the checkout")
+		} else if lerr == nil && !li.Mode().IsRegular() {
+			return nil, errors.New("not a regular file")
 		}
+		return nil, plain(err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
 		return nil, plain(err)
 	}
 	switch {
@@ -93,11 +101,6 @@ func (t *tree) readInto(src []byte, name string, limit int64) ([]byte, error) {
 	case fi.Size() > limit:
 		return nil, fmt.Errorf("%d MiB, more than the %d MiB that are read", fi.Size()>>20, limit>>20)
 	}
-	f, err := t.root.Open(name)
-	if err != nil {
-		return nil, plain(err)
-	}
-	defer f.Close()
 	if src = src[:0]; int64(cap(src)) < fi.Size()+1 {
 		src = make([]byte, 0, fi.Size()+1)
 	}

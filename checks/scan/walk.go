@@ -290,16 +290,12 @@ func (fl *Flow) Holds(held []Held, targets []int) []bool {
 func (fl *Flow) Rebinds(operand []string) []int {
 	var out []int
 	for k := fl.from; k < fl.to; k++ {
-		if fl.of[k-fl.from] < 0 {
-			continue
-		}
 		t := fl.s.f.Tokens[fl.s.sig[k]]
-		if t.Kind != Ident {
+		if t.Kind != Ident || fl.of[k-fl.from] < 0 {
 			continue
 		}
-		text := string(fl.s.f.Text(t))
 		for n, o := range operand {
-			if o == text && fl.rebinds(operand, n, k) {
+			if len(o) == int(t.Len) && o == string(fl.s.f.Text(t)) && fl.rebinds(operand, n, k) {
 				out = append(out, k)
 				break
 			}
@@ -436,7 +432,16 @@ func (s *Structure) Calls(name func([]byte) bool) []int {
 			}
 			continue
 		}
-		if t.Kind != Ident || !name(s.f.Text(t)) || i+1 >= len(s.sig) {
+		if t.Kind != Ident || i+1 >= len(s.sig) {
+			continue
+		}
+		// The name is looked at last: it costs most.
+		switch s.f.Src[x.token(i+1).Offset] {
+		case '(', '<', ']', ':':
+		default:
+			continue
+		}
+		if !name(s.f.Text(t)) {
 			continue
 		}
 		message := len(open) > 0 && x.is(open[len(open)-1], "[") && i > open[len(open)-1]+1
