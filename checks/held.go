@@ -59,7 +59,7 @@ func (c *compiled) held(b *bodies, scope int, fl *scan.Flow, taken, given []occu
 			continue
 		}
 		from, to := b.st.Bounds(scope)
-		l := scan.Lock{Held: scan.Held{At: o.place, From: from, To: to, ID: maxLocks + 1 + len(out)}, Text: short(c.WhileLive.Acquire.String()), Certain: true}
+		l := scan.Lock{Held: scan.Held{At: o.place, From: from, To: to, ID: scan.MaxLocks + 1 + len(out)}, Text: short(c.WhileLive.Acquire.String()), Certain: true}
 		for _, g := range given {
 			if g.agrees(o) {
 				l.Released = append(l.Released, g.place)
@@ -71,9 +71,6 @@ func (c *compiled) held(b *bodies, scope int, fl *scan.Flow, taken, given []occu
 	}
 	return out
 }
-
-// maxLocks bounds the locks of one body.
-const maxLocks = 2000
 
 // judgeScope judges a rule of kind scope.
 func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *verdicts) error {
@@ -92,6 +89,9 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 	}
 	given, err := occurrences(src, c.live.release, "")
 	if err != nil {
+		return err
+	}
+	if err := affordable(len(areas), len(os), 1); err != nil {
 		return err
 	}
 	order := c.bodies(src, st)
@@ -133,8 +133,8 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 			continue
 		}
 		locks := c.held(order, body, fl, taken, given)
-		if len(locks) > maxLocks {
-			v.err = fmt.Errorf("more than %d locks in %s", maxLocks, scopeName(st.Scopes[body]))
+		if len(locks) > scan.MaxLocks {
+			v.err = fmt.Errorf("more than %d locks in %s", scan.MaxLocks, scopeName(st.Scopes[body]))
 			continue
 		}
 		places := make([]int, len(byBody[body]))

@@ -203,12 +203,11 @@ func compileEvents(key string, events Events, wrong wrongFunc) []event {
 			}
 			c.match, c.needs = m, m.raw
 		case e.Call != "":
-			re, err := regexp.Compile("^(?:" + e.Call + ")$")
-			if err != nil {
+			if _, err := regexp.Compile(e.Call); err != nil { // alone, for a message with the author's own text
 				wrong(key, "it is a regular expression for the whole name", "call %q: %v", e.Call, plainRegexp(err))
 				continue
 			}
-			c.call = re
+			c.call = regexp.MustCompile("^(?:" + e.Call + ")$")
 			if tree, err := syntax.Parse(e.Call, syntax.Perl); err == nil {
 				c.needs = rawNeeds(tree.Simplify())
 			}

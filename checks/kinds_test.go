@@ -2,6 +2,9 @@ package checks
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -250,5 +253,42 @@ func TestAggregate(t *testing.T) {
 	res := run(t, lay(t, map[string]string{DefaultRuleFile: "[[rule]]\nid='X'\nkind='aggregate'\nof='Y'\n[[rule]]\nid='Y'\nkind='aggregate'\nof='X'\n"}), Config{})
 	if res.Verdict != runner.Error {
 		t.Errorf("a circle: %s", res.Verdict)
+	}
+}
+
+// TestNewerThan asks a real repository when files changed last.
+func TestNewerThan(t *testing.T) {
+	dir := lay(t, map[string]string{"src/a.mm": "int a;", "r.json": `{"at": "2026-02-01T00:00:00Z"}`, "new.json": "{}"})
+	git := func(date string, args ...string) {
+		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@b.c"}, args...)...)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	git("2026-01-01T00:00:00Z", "init", "-q")
+	git("2026-01-01T00:00:00Z", "add", "r.json")
+	git("2026-01-01T00:00:00Z", "commit", "-qm", "result")
+	git("2026-01-10T00:00:00Z", "add", "src")
+	git("2026-01-10T00:00:00Z", "commit", "-qm", "source")
+	for _, tt := range []struct{ name, rule, outcome, reason string }{
+		{"older by its commit", "files=['r.json']\nnewer_than=['src/**/*.mm']", "fail", "it is of 2026-01-01T00:00:00Z, older than the last change of src/**/*.mm (2026-01-10T00:00:00Z)"},
+		{"newer by its own time", "files=['r.json']\nnewer_than=['src/**/*.mm']\ntimestamp='at'", "pass", "1 value"},
+		{"not committed", "files=['new.json']\nnewer_than=['src/**/*.mm']", "error", "no commit has new.json"},
+		{"no such files", "files=['r.json']\nnewer_than=['lib/*']", "error", "no file matches lib/*"},
+		{"no time", "files=['r.json']\nnewer_than=['src/*']\ntimestamp='gone'", "error", "timestamp gone leads to 0 values"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := os.WriteFile(filepath.Join(dir, DefaultRuleFile), []byte("[[rule]]\nid='R'\nkind='json'\n"+tt.rule+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			r := run(t, dir, Config{}).Checks.Rules[0]
+			if r.Outcome != tt.outcome || !strings.Contains(r.Reason, tt.reason) {
+				t.Errorf("%s: %s, want %s: %s", r.Outcome, r.Reason, tt.outcome, tt.reason)
+			}
+		})
+	}
+	if r := rule(t, map[string]string{"src/r.json": "{}"}, "kind='json'\nnewer_than=['src/*']"); r.Outcome != runner.RuleError {
+		t.Errorf("without a repository: %s: %s", r.Outcome, r.Reason)
 	}
 }

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -41,7 +42,16 @@ func lineOf(src *source, offset int) string {
 }
 
 // maxStarts bounds how many different beginnings are followed in one file.
-const maxStarts = 5000
+const maxStarts = 1000
+
+// affordable is an error if so many comparisons would be needed that the file cannot be
+// one that somebody wrote.
+func affordable(areas, as, bs int) error {
+	if float64(areas)*float64(as) > 1e8 || float64(as)*float64(bs) > 1e8 {
+		return errors.New("too many matches and scopes to compare them all")
+	}
+	return nil
+}
 
 // judgeOrder judges a rule of kind order.
 func (c *compiled) judgeOrder(src *source, st *scan.Structure, areas []area, v *verdicts) error {
@@ -67,6 +77,9 @@ func (c *compiled) judgeStep(src *source, st *scan.Structure, areas []area, v *v
 		return err
 	}
 	as, bs = src.inCode(as, st), src.inCode(bs, st)
+	if err := affordable(len(areas), len(bs), max(1, len(as))); err != nil {
+		return err
+	}
 	order := c.bodies(src, st)
 	for i, a := range areas {
 		for _, b := range bs {
@@ -129,6 +142,9 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 		return err
 	}
 	es, ts, rs = src.inCode(es, st), src.inCode(ts, st), src.inCode(rs, st)
+	if err := affordable(len(areas), len(es), 1); err != nil {
+		return err
+	}
 	names := shared(c.first, append(slices.Clone(c.then), c.reset...))
 	type group struct {
 		area, body int
@@ -299,6 +315,9 @@ func (c *compiled) judgeNear(src *source, areas []area, v *verdicts) error {
 	if c.Distance > 0 && !src.c {
 		return fmt.Errorf("distance counts tokens, which are known for the C family only: use lines")
 	}
+	if err := affordable(len(areas), len(ws), max(1, len(os))); err != nil {
+		return err
+	}
 	at := func(o occurrence) int {
 		if c.Distance > 0 {
 			return o.place
@@ -353,6 +372,9 @@ func (c *compiled) judgeImplies(src *source, areas []area, v *verdicts) error {
 	}
 	os, err := occurrences(src, append(slices.Clone(c.forbid), c.require...), c.view)
 	if err != nil {
+		return err
+	}
+	if err := affordable(len(areas), len(ws), 1); err != nil {
 		return err
 	}
 	for i, a := range areas {

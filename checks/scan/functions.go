@@ -45,6 +45,8 @@ type finder struct {
 
 func (x *finder) all() []Function {
 	x.pos = make([]int32, len(x.f.Tokens))
+	x.sig = make([]int32, 0, len(x.f.Tokens)*3/4)
+	x.scopes = make([]Scope, 0, len(x.f.Tokens)/50+4)
 	for i, t := range x.f.Tokens {
 		x.pos[i] = int32(len(x.sig))
 		if t.significant() && !t.Directive {

@@ -12,6 +12,10 @@ type Lock struct {
 	Certain bool   // it is held behind At whatever happens: no try_lock
 }
 
+// MaxLocks is how many locks of one body are looked at. Locks returns one more if there
+// are more.
+const MaxLocks = 2000
+
 // isGuard are the guards of the C++ standard library.
 func isGuard(s string) bool {
 	return s == "lock_guard" || s == "unique_lock" || s == "scoped_lock" || s == "shared_lock"
@@ -71,7 +75,7 @@ type declared struct {
 func (s *Structure) Locks(fl *Flow, scope int, guards func(string) bool, all bool) []Lock {
 	x := &locker{finder: &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}, fl: fl, from: fl.from, to: fl.to, guards: guards, all: all, declared: map[string]declared{}}
 	given := map[string][]int{}
-	for k := x.from; k < x.to; k++ {
+	for k := x.from; k < x.to && len(x.locks) <= MaxLocks; k++ {
 		if !fl.Runs(k) {
 			continue
 		}
@@ -111,9 +115,8 @@ func (s *Structure) Locks(fl *Flow, scope int, guards func(string) bool, all boo
 			l.ID = i
 			same[key] = i
 		}
-		x.locks[i].Released = append(x.locks[i].Released, given[x.names[i]]...)
-		if x.names[i] == "" {
-			x.locks[i].Released = nil
+		if x.names[i] != "" {
+			x.locks[i].Released = given[x.names[i]]
 		}
 	}
 	return x.locks

@@ -50,10 +50,11 @@ func expressions(s string) (string, []*regexp.Regexp, error) {
 		if end < 0 {
 			return "", nil, errors.New("a $/ without its second /")
 		}
-		re, err := regexp.Compile("^(?:" + s[i+2:i+2+end] + ")$")
-		if err != nil {
-			return "", nil, fmt.Errorf("the expression of $/…/: %w", err)
+		text := s[i+2 : i+2+end]
+		if _, err := regexp.Compile(text); err != nil {
+			return "", nil, fmt.Errorf("the expression of $/…/: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
+		re := regexp.MustCompile("^(?:" + text + ")$")
 		fmt.Fprintf(&out, "%s $\xff%d ", s[:i], len(res))
 		res = append(res, re)
 		s = s[i+3+end:]

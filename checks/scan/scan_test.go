@@ -80,6 +80,9 @@ func TestLexicalProblems(t *testing.T) {
 		{"word over a splice", "wait\\\nUntil", "1:5 a line splice inside a token"},
 		{"comment sign over a splice", "/\\\n/ hidden", "1:2 a line splice inside a token"},
 		{"digraph", "void f() <% %>", "1:10 a digraph stands for a bracket here; 1:13 a digraph stands for a bracket here"},
+		{"square digraph", "a<:1:>", "1:2 a digraph stands for a bracket here; 1:5 a digraph stands for a bracket here"},
+		{"a template of a global name is no digraph", "v<::T> w;", ""},
+		{"unless another colon follows", "a<:::b:>", "1:2 a digraph stands for a bracket here; 1:7 a digraph stands for a bracket here"},
 		{"remainder is no digraph", "a %= b;", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
