@@ -207,7 +207,12 @@ func compileEvents(key string, events Events, wrong wrongFunc) []event {
 				wrong(key, "it is a regular expression for the whole name", "call %q: %v", e.Call, plainRegexp(err))
 				continue
 			}
-			c.call = regexp.MustCompile("^(?:" + e.Call + ")$")
+			re, err := regexp.Compile("^(?:" + e.Call + ")$")
+			if err != nil {
+				wrong(key, "make it shorter", "call %q: %v", e.Call, plainRegexp(err))
+				continue
+			}
+			c.call = re
 			if tree, err := syntax.Parse(e.Call, syntax.Perl); err == nil {
 				c.needs = rawNeeds(tree.Simplify())
 			}

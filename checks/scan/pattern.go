@@ -54,7 +54,10 @@ func expressions(s string) (string, []*regexp.Regexp, error) {
 		if _, err := regexp.Compile(text); err != nil {
 			return "", nil, fmt.Errorf("the expression of $/…/: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
-		re := regexp.MustCompile("^(?:" + text + ")$")
+		re, err := regexp.Compile("^(?:" + text + ")$")
+		if err != nil {
+			return "", nil, fmt.Errorf("the expression of $/…/: %w", err)
+		}
 		fmt.Fprintf(&out, "%s $\xff%d ", s[:i], len(res))
 		res = append(res, re)
 		s = s[i+3+end:]
