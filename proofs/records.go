@@ -1,7 +1,6 @@
 package proofs
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,10 +90,10 @@ func parseInventory(out []byte, prefix string, wanted []string) (*inventory, err
 	}
 	p.meanings = newMeanings(p.terms)
 	n := 0
-	for line := range bytes.Lines(out) {
+	for line := range strings.Lines(string(out)) { // one copy, of which all texts are parts
 		n++
-		line, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte(prefix))
-		if !ok || len(line) == 0 {
+		line, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), prefix)
+		if !ok || line == "" {
 			continue
 		}
 		if err := p.line(line); err != nil {
@@ -126,13 +125,13 @@ type reader struct {
 	digests [][2]uint64
 }
 
-func (p *reader) line(line []byte) error {
+func (p *reader) line(line string) error {
 	if p.ended {
 		return errors.New("something follows the end")
 	}
 	if line[0] == '{' {
 		var r record
-		if err := json.Unmarshal(line, &r); err != nil {
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			return err
 		}
 		if !p.header && r.Record != "header" {
@@ -143,7 +142,7 @@ func (p *reader) line(line []byte) error {
 	if !p.header {
 		return errors.New("no header")
 	}
-	f := fields{rest: string(line)}
+	f := fields{rest: line}
 	switch kind := f.next(); kind {
 	case "tables":
 		return p.tables(&f)
@@ -294,18 +293,34 @@ func (p *reader) closeGroup(r *record) error {
 		}
 		names[c.name] = true
 	}
-	rests, err := closures(p.group, p.meanings.w, s,
-		func(n int32) (int32, bool) { set, ok := outside[n]; return set, ok },
-		func(n int32) int32 {
-			if l, ok := own[n]; ok {
-				return l
+	for _, c := range p.group {
+		c.constants(p.meanings.w) // looked for once, before two look at them
+	}
+	// What the declarations rest on and what they mean has nothing to do with each other.
+	var rests []int32
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { // a bug in here must not take the agent with it
+			if bug := recover(); bug != nil {
+				err = fmt.Errorf("bug in the computation of closures: %v", bug)
 			}
-			return -1
-		})
+		}()
+		rests, err = closures(p.group, newWalker(p.terms), s,
+			func(n int32) (int32, bool) { set, ok := outside[n]; return set, ok },
+			func(n int32) int32 {
+				if l, ok := own[n]; ok {
+					return l
+				}
+				return -1
+			})
+	}()
+	hs := p.meanings.group(p.group)
+	<-done
 	if err != nil {
 		return err
 	}
-	hs := p.meanings.group(p.group)
 	lists := map[int32][3][]string{} // of a set: axioms, opaque, unknown
 	for i, c := range p.group {
 		d := &p.inv.decls[p.first+i]
@@ -478,8 +493,20 @@ func (f *fields) text() string {
 
 func (f *fields) texts() []string {
 	s := f.next()
+	if s == "[]" {
+		return nil
+	}
+	// Without a backslash no text holds a quotation mark.
+	if inner, ok := strings.CutPrefix(s, `["`); ok && !strings.Contains(s, `\`) {
+		if inner, ok = strings.CutSuffix(inner, `"]`); ok {
+			list := strings.Split(inner, `","`)
+			if !slices.ContainsFunc(list, func(t string) bool { return strings.Contains(t, `"`) }) {
+				return list
+			}
+		}
+	}
 	var list []string
-	if s != "[]" && json.Unmarshal([]byte(s), &list) != nil {
+	if json.Unmarshal([]byte(s), &list) != nil {
 		f.fail("no list of texts", s)
 	}
 	return list
