@@ -88,6 +88,10 @@ func parseInventory(out []byte, prefix string, wanted []string) (*inventory, err
 		inv:   &inventory{modules: map[string]int{}, failed: map[string]string{}, axioms: map[string]axiomRecord{}},
 		terms: newTerms(), counts: map[string]int{}, index: map[int32]int32{},
 	}
+	// Room as real listings need it; growing bit by bit would copy most of it again.
+	p.terms.nodes = make([]term, 0, len(out)/20)
+	p.terms.names = slices.Grow(p.terms.names, len(out)/200)
+	p.terms.known = make(map[nameEntry]int32, len(out)/200)
 	p.meanings = newMeanings(p.terms)
 	n := 0
 	for line := range strings.Lines(string(out)) { // one copy, of which all texts are parts
