@@ -439,23 +439,35 @@ func withoutBoundary(re *syntax.Regexp) *regexp.Regexp {
 // needed returns literals of which one must occur in every text that the expression
 // matches, or nil if there are none. Looking for them first is a hundred times faster
 // than matching.
-func needed(re *syntax.Regexp) [][]byte {
+func needed(re *syntax.Regexp) [][]byte { return oneOf(re, wholeLiteral) }
+
+// wholeLiteral is the text of a literal, if no other bytes match it.
+func wholeLiteral(re *syntax.Regexp) []byte {
+	// U+FFFD also matches a byte that is not UTF-8.
+	if re.Flags&syntax.FoldCase == 0 && !slices.Contains(re.Rune, utf8.RuneError) {
+		return []byte(string(re.Rune))
+	}
+	return nil
+}
+
+// oneOf returns texts of which one must occur wherever the expression matches; word says
+// what a literal needs, nil for nothing.
+func oneOf(re *syntax.Regexp, word func(literal *syntax.Regexp) []byte) [][]byte {
 	switch re.Op {
 	case syntax.OpLiteral:
-		// U+FFFD also matches a byte that is not UTF-8.
-		if re.Flags&syntax.FoldCase == 0 && !slices.Contains(re.Rune, utf8.RuneError) {
-			return [][]byte{[]byte(string(re.Rune))}
+		if w := word(re); w != nil {
+			return [][]byte{w}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
-		return needed(re.Sub[0])
+		return oneOf(re.Sub[0], word)
 	case syntax.OpRepeat:
 		if re.Min > 0 {
-			return needed(re.Sub[0])
+			return oneOf(re.Sub[0], word)
 		}
 	case syntax.OpConcat:
 		var best [][]byte
 		for _, s := range re.Sub {
-			if n := needed(s); shortest(n) > shortest(best) {
+			if n := oneOf(s, word); shortest(n) > shortest(best) {
 				best = n
 			}
 		}
@@ -463,7 +475,7 @@ func needed(re *syntax.Regexp) [][]byte {
 	case syntax.OpAlternate:
 		var all [][]byte
 		for _, s := range re.Sub {
-			n := needed(s)
+			n := oneOf(s, word)
 			if n == nil || len(all)+len(n) > 8 {
 				return nil
 			}

@@ -196,57 +196,32 @@ func (c *compiled) needed() [][][]byte {
 // rawNeeds returns words of which one is in the bytes of every file with a match of the
 // expression, in any case of letters. What a view leaves out is blank in it, so the words
 // have no blanks.
-func rawNeeds(re *syntax.Regexp) [][]byte {
-	switch re.Op {
-	case syntax.OpLiteral:
-		best := ""
-		word := []rune{}
-		flush := func() {
-			if len(string(word)) > len(best) {
-				best = string(word)
-			}
-			word = word[:0]
+func rawNeeds(re *syntax.Regexp) [][]byte { return oneOf(re, longestWord) }
+
+// longestWord is the longest part of a literal that has to be in a file as it is.
+func longestWord(re *syntax.Regexp) []byte {
+	best := ""
+	word := []rune{}
+	flush := func() {
+		if len(string(word)) > len(best) {
+			best = string(word)
 		}
-		for _, r := range re.Rune {
-			// U+FFFD also matches a byte that is not UTF-8; k and s have further forms
-			// outside of ASCII.
-			if r <= ' ' || r == 0xFFFD || re.Flags&syntax.FoldCase != 0 && (r > 0x7e || r|0x20 == 'k' || r|0x20 == 's') {
-				flush()
-				continue
-			}
-			word = append(word, r)
-		}
-		flush()
-		if len(best) < gram {
-			return nil
-		}
-		return [][]byte{[]byte(best)}
-	case syntax.OpCapture, syntax.OpPlus:
-		return rawNeeds(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return rawNeeds(re.Sub[0])
-		}
-	case syntax.OpConcat:
-		var best [][]byte
-		for _, s := range re.Sub {
-			if n := rawNeeds(s); shortest(n) > shortest(best) {
-				best = n
-			}
-		}
-		return best
-	case syntax.OpAlternate:
-		var all [][]byte
-		for _, s := range re.Sub {
-			n := rawNeeds(s)
-			if n == nil || len(all)+len(n) > 8 {
-				return nil
-			}
-			all = append(all, n...)
-		}
-		return all
+		word = word[:0]
 	}
-	return nil
+	for _, r := range re.Rune {
+		// U+FFFD also matches a byte that is not UTF-8; k and s have further forms
+		// outside of ASCII.
+		if r <= ' ' || r == 0xFFFD || re.Flags&syntax.FoldCase != 0 && (r > 0x7e || r|0x20 == 'k' || r|0x20 == 's') {
+			flush()
+			continue
+		}
+		word = append(word, r)
+	}
+	flush()
+	if len(best) < gram {
+		return nil
+	}
+	return []byte(best)
 }
 
 // mayContain reports whether one of the words is in the bytes of the file. nil means that

@@ -4,11 +4,13 @@
 // Input is a checkout with one or more Lake projects and an installed Lean. Every module
 // of every library is built by name, so that a module which no default target reaches is
 // built too. Then a program of our own ([inventory.lean], run by the same Lean) walks the
-// compiled modules and lists theorems with their axioms. Output is a [runner.Result] whose
+// compiled modules and lists theorems with what they state, mean and rest on, and the
+// ledger says what became of each since the base. Output is a [runner.Result] whose
 // Proofs field holds modules and theorems, each with a verdict.
 //
 // What fails a commit: a module with errors of its own, a declaration that rests on sorry,
-// an axiom that is not allowed, a declaration that the kernel rejects when the compiled
+// an axiom that is not allowed, a theorem that the base had and that is lost or states or
+// means something else, a promise of proofs.lock that does not hold, a declaration that the kernel rejects when the compiled
 // modules go through it once more. What only keeps us from telling: no tool chain, a killed
 // child, a module that could not be built because another is broken, an inventory that is
 // not complete. The two are never mixed up.
