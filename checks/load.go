@@ -56,14 +56,15 @@ func (l *loader) load() *RuleSet {
 	}
 	md, err := toml.Decode(l.src, &doc)
 	if err != nil {
-		l.syntax(err)
+		l.syntax(err, reflect.TypeOf(doc))
 		return set
 	}
 	l.places = places(l.src)
+	var broken []func() // after Undecoded: another look at a table counts its keys as read
 	for i, p := range doc.Rule {
 		var r Rule
 		if err := md.PrimitiveDecode(p, &r); err != nil {
-			l.value("rule", i, err)
+			broken = append(broken, func() { l.values(&md, p, "rule", i, reflect.TypeFor[Rule]()) })
 			continue
 		}
 		r.Source = l.source("rule", i)
@@ -82,7 +83,7 @@ func (l *loader) load() *RuleSet {
 	for i, p := range doc.Ack {
 		var a Ack
 		if err := md.PrimitiveDecode(p, &a); err != nil {
-			l.value("ack", i, err)
+			broken = append(broken, func() { l.values(&md, p, "ack", i, reflect.TypeFor[Ack]()) })
 			continue
 		}
 		a.Source = l.source("ack", i)
@@ -94,6 +95,9 @@ func (l *loader) load() *RuleSet {
 		}
 	}
 	l.unknown(md.Undecoded())
+	for _, tell := range broken {
+		tell()
+	}
 	l.packs(set, doc.Packs, doc.Pack)
 	l.duplicates(set.Rules)
 	if len(doc.Rule) == 0 && len(doc.Ack) == 0 && len(doc.Packs) == 0 && len(l.bad) == 0 {
@@ -110,48 +114,76 @@ func (l *loader) source(table string, index int) string {
 const hintRule = `write one: [[rule]] id = "ST.001", title = "no waiting under a lock", kind = "absent", files = ["src/**/*.mm"], pattern = '\bwaitUntilCompleted\b', each key on its own line`
 
 var (
-	typeError = regexp.MustCompile(`(?s)^toml: (?:line (\d+) )?(?:\(last key "(.*?)"\): )?(.*)$`)
+	typeError = regexp.MustCompile(`(?s)^toml: (?:line \d+ )?(?:\(last key ".*?"\): )?(.*)$`)
 	typeWords = strings.NewReplacer("incompatible types: ", "", "TOML value has type ", "it is ", "destination has type ", "it should be ",
 		"map[string]any", "a table", "[]any", "an array", "[]map[string]any", "tables", "slice", "an array", "string", "a string",
 		"int64", "an integer", "integer", "an integer", "float64", "a number", "boolean", "a boolean", "bool", "a boolean", "; ", ", ")
 )
 
 // syntax reports an error of the whole document.
-func (l *loader) syntax(err error) {
+func (l *loader) syntax(err error, fields reflect.Type) {
 	var pe toml.ParseError
 	if errors.As(err, &pe) {
 		l.wrong(place{line: pe.Position.Line, col: pe.Position.Col}, strings.TrimSpace(firstLine(pe.Usage)), "%s", pe.Message)
 		return
 	}
-	m := typeError.FindStringSubmatch(err.Error())
-	if m == nil {
+	var keys map[string]toml.Primitive
+	md, err := toml.Decode(l.src, &keys)
+	if err != nil {
 		l.wrong(place{line: 1}, "", "%v", err)
 		return
 	}
-	line, _ := strconv.Atoi(m[1])
-	advice := ""
-	if m[2] == "rule" || m[2] == "ack" {
-		advice = "tables of rules have two brackets: [[" + m[2] + "]]"
-	}
-	l.wrong(place{line: line, key: m[2]}, advice, "%s: %s", m[2], typeWords.Replace(m[3]))
+	l.places = places(l.src)
+	l.misfits(&md, keys, fields, func(key, text string) {
+		at, advice := find(l.places, "", 0, key), ""
+		if at.line == 0 {
+			at = find(l.places, key, 0, "")
+		}
+		if key == "rule" || key == "ack" {
+			advice = "tables of rules have two brackets: [[" + key + "]]"
+		}
+		l.wrong(place{line: max(1, at.line), col: at.col, key: key}, advice, "%s", text)
+	})
 }
 
-// value reports an error of one table. The TOML module knows the key, but not which of
-// several tables it is in.
-func (l *loader) value(table string, index int, err error) {
-	key, text := "", err.Error()
-	var pe toml.ParseError
-	if errors.As(err, &pe) {
-		key, text = pe.LastKey, pe.Message
-	} else if m := typeError.FindStringSubmatch(text); m != nil {
-		key, text = m[2], typeWords.Replace(m[3])
+// values reports every key of a table whose value does not fit its field.
+func (l *loader) values(md *toml.MetaData, table toml.Primitive, name string, index int, fields reflect.Type) {
+	var keys map[string]toml.Primitive
+	if err := md.PrimitiveDecode(table, &keys); err != nil {
+		l.wrong(find(l.places, name, index, ""), "", "%v", err)
+		return
 	}
-	key = strings.TrimPrefix(key, table+".")
-	key, _, _ = strings.Cut(key, ".")
-	if !strings.HasPrefix(text, key) {
-		text = key + ": " + text
+	l.misfits(md, keys, fields, func(key, text string) {
+		l.wrong(find(l.places, name, index, key), "", "%s", text)
+	})
+}
+
+// misfits calls tell for every key whose value does not fit its field, in the order of the
+// fields. The TOML module decodes a table in random order, stops at the first of them, and
+// does not know which of several tables it is in.
+func (l *loader) misfits(md *toml.MetaData, keys map[string]toml.Primitive, fields reflect.Type, tell func(key, text string)) {
+	for i := range fields.NumField() {
+		key := fields.Field(i).Tag.Get("toml")
+		value, ok := keys[key]
+		if !ok {
+			continue
+		}
+		err := md.PrimitiveDecode(value, reflect.New(fields.Field(i).Type).Interface())
+		if err == nil {
+			continue
+		}
+		text := err.Error()
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			text = pe.Message
+		} else if m := typeError.FindStringSubmatch(text); m != nil {
+			text = typeWords.Replace(m[1])
+		}
+		if !strings.HasPrefix(text, key) {
+			text = key + ": " + text
+		}
+		tell(key, text)
 	}
-	l.wrong(find(l.places, table, index, key), "", "%s", text)
 }
 
 // unknown reports keys that nothing reads, each at all its places.
