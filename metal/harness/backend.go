@@ -70,3 +70,21 @@ type Thread interface {
 	// Leave ends the thread. Its tickets must have been waited for.
 	Leave()
 }
+
+// SpanThread is a Thread of a device that tells when it executed an operation. A Thread
+// that also has WaitSpan is asked in a pass of its own, outside of what is timed.
+type SpanThread interface {
+	Thread
+	// WaitSpan is Wait, and tells when the device began and ended the operation: seconds
+	// on one clock that all queues and threads of the device share. It may cost more than
+	// Wait, and it may allocate.
+	WaitSpan(t Ticket) (start, end float64, err error)
+}
+
+// Coster is a Backend that knows what its own calls into the device cost, so that reports
+// can say how much of an operation is the measuring. It is asked before the first window.
+type Coster interface {
+	// CallCost measures now. Costs are seconds by what was called, such as
+	// "message send" or "encoded command buffer".
+	CallCost() (map[string]float64, error)
+}

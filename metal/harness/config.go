@@ -19,6 +19,8 @@ type Config struct {
 	Hang         time.Duration // an operation that takes longer than this is hung
 	Kernel       Kernel
 	Seed         uint64 // of the random order
+	// Conditions says whether the machine is fit to be measured on. May be nil.
+	Conditions Conditions
 	// Progress is called before every window. May be nil.
 	Progress func(Progress)
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,21 @@ type Report struct {
 	Settings map[string]string // everything needed to repeat the run, and what it counted
 	Warnings []string          // what weakens the samples
 	Counts   Counts
-	Loads    int // configurations measured
+	Loads    int       // configurations measured
+	Dropped  []Dropped // values that conditions did not let count, in order
+}
+
+// Dropped is one value that did not count.
+type Dropped struct {
+	Round  int
+	Load   string
+	Reason string
 }
 
 // Run measures every configuration on b. It changes GOMAXPROCS and the collector's
 // settings of the whole process while it runs, and restores them: one run at a time.
 //
-// The error is a *MismatchError for wrong data, a *HangError for operations that do not
+// The error is a *ConditionsError for a machine that was not fit, a *MismatchError for wrong data, a *HangError for operations that do not
 // end, the device's own for a failed one (each wrapped), or the cause of ctx, within
 // about 100 ms of its end. After an error b must be closed.
 func Run(ctx context.Context, b Backend, c Config) (*Report, error) {
@@ -48,6 +57,9 @@ func Run(ctx context.Context, b Backend, c Config) (*Report, error) {
 	r.rep.Settings["ops-completed"] = strconv.FormatUint(n.Completed, 10)
 	r.rep.Settings["ops-failed"] = strconv.FormatUint(n.Failed, 10)
 	r.rep.Settings["ops-hung"] = strconv.FormatUint(n.Hung, 10)
+	if len(r.rep.Dropped) > 0 {
+		r.rep.Settings["values dropped for conditions"] = strconv.Itoa(len(r.rep.Dropped))
+	}
 	if err != nil {
 		return &r.rep, err
 	}
@@ -63,6 +75,7 @@ type run struct {
 	loads   []load
 	values  [][]float64 // of each load, one a round
 	began   time.Time
+	kept    int           // complete rounds
 	done    int           // windows of rounds
 	spent   time.Duration // in them
 	rep     Report
@@ -118,43 +131,100 @@ func (r *run) all(ctx context.Context) error {
 }
 
 func (r *run) rounds(ctx context.Context) error {
+	if err := r.edge(ctx, BeforeRun); err != nil {
+		return err
+	}
 	if err := r.warm(ctx); err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
 	r.values = make([][]float64, len(r.loads))
-	order := make([]int, len(r.loads))
-	for i := range order {
-		order[i] = i
-	}
 	rng := rand.New(rand.NewPCG(r.c.Seed, 0x686f6c6466617374))
-	for round := range r.c.Rounds {
-		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-		for _, i := range order {
-			r.progress(round)
-			begin := time.Now()
-			rate, err := r.window(ctx, r.loads[i])
-			if err != nil {
-				return fmt.Errorf("round %d: %w", round+1, err)
-			}
-			r.values[i] = append(r.values[i], rate)
-			r.done++
-			r.spent += time.Since(begin)
+	for round := 1; r.kept < r.c.Rounds && round <= r.c.mostRounds(); round++ {
+		values, err := r.round(ctx, round, rng.Perm(len(r.loads)))
+		if err != nil {
+			return fmt.Errorf("round %d: %w", round, err)
+		}
+		if values == nil {
+			continue // not complete
+		}
+		r.kept++
+		for i, v := range values {
+			r.values[i] = append(r.values[i], v)
 		}
 	}
-	return nil
+	if need := r.c.needRounds(); r.kept < need {
+		n := len(r.rep.Dropped)
+		return &ConditionsError{Kept: r.kept, Need: need, Dropped: n, Last: r.rep.Dropped[n-1].Reason}
+	}
+	return r.edge(ctx, AfterRun)
+}
+
+// edge asks the conditions at one end of the run.
+func (r *run) edge(ctx context.Context, m Moment) error {
+	err := r.c.ask(ctx, Occasion{Moment: m})
+	if reason, ok := unfit(err); ok {
+		return &ConditionsError{Last: reason}
+	}
+	return err
+}
+
+// round measures every load once, in the order given. values is nil if conditions did not
+// allow it to be completed.
+func (r *run) round(ctx context.Context, round int, order []int) (values []float64, err error) {
+	values = make([]float64, len(r.loads))
+	tries := make([]int, len(r.loads))
+	for len(order) > 0 {
+		i := order[0]
+		order = order[1:]
+		r.progress(round)
+		begin := time.Now()
+		o := Occasion{Round: round, Load: r.loads[i].String(), Try: tries[i]}
+		values[i], err = r.fitWindow(ctx, o, r.loads[i])
+		r.spent += time.Since(begin)
+		r.done++
+		reason, dropped := unfit(err)
+		switch {
+		case dropped:
+			r.rep.Dropped = append(r.rep.Dropped, Dropped{Round: round, Load: o.Load, Reason: reason})
+			if tries[i]++; tries[i] == maxTries {
+				return nil, nil
+			}
+			order = append(order, i)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// fitWindow measures one window between conditions that are fit.
+func (r *run) fitWindow(ctx context.Context, o Occasion, l load) (float64, error) {
+	o.Moment = BeforeWindow
+	if err := r.c.ask(ctx, o); err != nil {
+		return 0, err
+	}
+	end := r.c.watch(ctx, o)
+	rate, err := r.window(ctx, l)
+	within := end()
+	if err != nil {
+		return 0, err
+	}
+	o.Moment = AfterWindow
+	after := r.c.ask(ctx, o) // also if it is dropped already: it may keep count
+	return rate, cmp.Or(within, after)
 }
 
 func (r *run) progress(round int) {
 	if r.c.Progress == nil {
 		return
 	}
-	total := len(r.loads) * r.c.Rounds
+	total := max(len(r.loads)*r.c.Rounds, r.done+1)
 	left := time.Duration(total) * (r.c.Window + r.c.Window/leadFraction + setupEstimate)
 	if r.done > 0 {
 		left = r.spent / time.Duration(r.done) * time.Duration(total-r.done)
 	}
 	r.c.Progress(Progress{
-		Round: round + 1, Rounds: r.c.Rounds, Window: r.done, Windows: total,
+		Round: round, Rounds: r.c.Rounds, Window: r.done, Windows: total,
 		Elapsed: time.Since(r.began), Left: left,
 	})
 }
