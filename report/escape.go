@@ -71,10 +71,19 @@ func prose(s string) string { return escape(clip(visible(s), maxProse)) }
 func escape(s string) string {
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/8)
+	hex := 0 // digits left of a word that GitHub would take for a commit
 	for i, r := range s {
 		next := byte(0)
 		if i+1 < len(s) {
 			next = s[i+1]
+		}
+		switch {
+		case hex > 0:
+			if hex--; hex > 0 && hex%6 == 0 {
+				b.WriteString("&#8203;")
+			}
+		case i == 0 || !wordByte(s[i-1]):
+			hex = commitWord(s[i:])
 		}
 		switch r {
 		case '<':
@@ -98,7 +107,7 @@ func escape(s string) string {
 			}
 		case ':':
 			b.WriteByte(':')
-			if next == '/' { // a bare URL becomes a link
+			if next == '/' || emoji(s[i+1:]) { // a bare URL becomes a link, :octocat: an image
 				b.WriteString("&#8203;")
 			}
 		case '.':
@@ -127,6 +136,39 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+}
+
+// commitWord is the length of the word at the start of s if it may be the name of a
+// commit: GitHub makes a link of one, from seven digits on. Plain numbers are left alone.
+func commitWord(s string) int {
+	n, letters := 0, 0
+	for n < len(s) && wordByte(s[n]) {
+		switch c := s[n] | 0x20; {
+		case c >= 'a' && c <= 'f':
+			letters++
+		case s[n] < '0' || s[n] > '9':
+			return 0
+		}
+		n++
+	}
+	if n < 7 || letters == 0 {
+		return 0
+	}
+	return n
+}
+
+// emoji reports whether s, which stood behind a colon, begins with the name of an emoji and
+// another colon.
+func emoji(s string) bool {
+	n := 0
+	for n < len(s) && (wordByte(s[n]) || s[n] == '+' || s[n] == '-') {
+		n++
+	}
+	return n > 0 && n < len(s) && s[n] == ':' && (!digits(s[:n]) || s[:n] == "100" || s[:n] == "1234")
 }
 
 func digits(s string) bool {

@@ -21,7 +21,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outputs := map[string]string{".md": Markdown(in), ".txt": Text(in), ".json": string(doc) + "\n"}
+		outputs := map[string]string{".md": Markdown(in), ".txt": Text(in), ".json": string(doc) + "\n", ".pr.md": PullRequest(in, View{Check: "holdfast"}, CommentLimit)}
 		switch name {
 		case "checks-failure", "ratchet", "ledger", "hostile", "no-lean", "nothing-ran":
 			maps.Copy(outputs, exchanged(t, in))

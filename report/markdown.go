@@ -19,11 +19,15 @@ func Markdown(in Input) string { return join(sections(&in)) }
 // Comment is [Markdown] in at most limit bytes (so also characters). Details go first,
 // whole rows at a time, and the last line says what was left out.
 func Comment(in Input, limit int) string {
-	where := "The whole report is kept by the agent."
+	return fit(sections(&in), limit, wholeReport(&in))
+}
+
+// wholeReport says where the report is that was not cut.
+func wholeReport(in *Input) string {
 	if in.Run.Number > 0 {
-		where = fmt.Sprintf("The whole report: `holdfast report %d`.", in.Run.Number)
+		return fmt.Sprintf("The whole report: `holdfast report %d`.", in.Run.Number)
 	}
-	return fit(sections(&in), limit, where)
+	return "The whole report is kept by the agent."
 }
 
 func sections(in *Input) []section {

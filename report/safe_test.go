@@ -192,6 +192,11 @@ func TestGoldenIsInert(t *testing.T) {
 		if err := inert(Markdown(in)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		for _, md := range []string{Markdown(in), PullRequest(in, View{Asked: true}, CommentLimit), PullRequest(in, View{}, CommentLimit), PullRequest(in, View{Check: "holdfast"}, CommentLimit)} {
+			if err := active(md); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 
@@ -202,6 +207,9 @@ func FuzzEscape(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		if err := inert(fmt.Sprintf("- %s %s %s\n\n| %s | %s |\n|---|---|\n| %s | %s |\n", prose(a), code(b), prose(b), code(a), prose(b), prose(a), code(b))); err != nil {
+			t.Fatalf("%q, %q: %v", a, b, err)
+		}
+		if err := active(fmt.Sprintf("- %s %s %s\n\n| %s | %s |\n|---|---|\n| %s | %s |\n", prose(a), code(b), prose(b), code(a), prose(b), prose(a), code(b))); err != nil {
 			t.Fatalf("%q, %q: %v", a, b, err)
 		}
 	})
@@ -233,6 +241,18 @@ func FuzzHostile(f *testing.F) {
 			if err := inert(c); err != nil {
 				t.Fatalf("%q: limit %d: %v", s, limit, err)
 			}
+		}
+		for _, v := range []View{{}, {Asked: true, Note: s}, {Check: s}} {
+			c := PullRequest(in, v, 9000)
+			if len(c) > 9000 {
+				t.Fatalf("%q: %d bytes", s, len(c))
+			}
+			if err := active(c); err != nil {
+				t.Fatalf("%q: %+v: %v", s, v, err)
+			}
+		}
+		if err := active(md); err != nil {
+			t.Fatalf("%q: %v", s, err)
 		}
 		if err := plainRunes(Text(in)); err != nil {
 			t.Fatalf("%q: text: %v", s, err)
