@@ -70,7 +70,7 @@ func benchConfig(b config.Bench) metal.Config {
 			rounds = b.Rounds
 		}
 		out.Programs = append(out.Programs, metal.Program{
-			Name: p.Name, Build: p.Build, Command: p.Command, Dir: p.Dir, Limit: p.Limit, Rounds: rounds, Format: p.Format, Pattern: p.Pattern,
+			Name: p.Name, Build: p.Build, Command: p.Command, Dir: p.Dir, Limit: p.Limit, Rounds: rounds, Format: p.Format, Output: p.Output, Pattern: p.Pattern,
 		})
 	}
 	return out

@@ -52,10 +52,10 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		res.Findings = append(res.Findings, runner.Finding{Verdict: runner.Error, Rule: runner.StageBench, Text: err.Error()})
 	}
 
+	if c.Seed == 0 {
+		c.Seed = seed(ws.Commit.SHA)
+	}
 	if c.Backend != BackendNone {
-		if c.Seed == 0 {
-			c.Seed = seed(ws.Commit.SHA)
-		}
 		rep, err := s.device(ctx, ws, c)
 		if rep != nil {
 			bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
@@ -67,19 +67,18 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 			fail(err)
 		}
 	}
-	for _, p := range c.Programs {
+	for _, p := range runPrograms(ctx, ws, c.Programs, c.Seed) {
 		if ctx.Err() != nil {
 			break
 		}
-		samples, warnings, err := runProgram(ctx, ws, p)
 		bench.Settings["program "+p.Name] = fmt.Sprintf("%d rounds, format %s", p.Rounds, p.Format)
-		res.Warnings = append(res.Warnings, warnings...)
-		if err != nil {
-			fail(err)
+		res.Warnings = append(res.Warnings, p.collected.warnings...)
+		if p.err != nil {
+			fail(p.err)
 			continue
 		}
-		bench.Samples = append(bench.Samples, samples...)
-		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(samples), p.Rounds))
+		bench.Samples = append(bench.Samples, p.collected.samples...)
+		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), p.Rounds))
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -164,13 +164,14 @@ type Bench struct {
 // BenchProgram is one table of [[bench.programs]]: a benchmark of the repository.
 type BenchProgram struct {
 	Name    string        `toml:"name" is:"required,name"`
-	Build   []string      `toml:"build"`                        // run once before the rounds; may be empty
-	Command []string      `toml:"command" is:"required"`        // run once a round
-	Dir     string        `toml:"dir" is:"inside"`              // relative to the checkout; default "."
-	Limit   time.Duration `toml:"limit" is:"duration>=1s"`      // of one call; default 2m
-	Rounds  int           `toml:"rounds" is:">=0"`              // 0: as bench.rounds
-	Format  string        `toml:"format" is:"go|google|regexp"` // default go
-	Pattern string        `toml:"pattern" is:"regexp"`          // for regexp: named groups value and unit, perhaps name; others become the sample's configuration
+	Build   []string      `toml:"build"`                                                 // run once before the rounds; may be empty
+	Command []string      `toml:"command" is:"required"`                                 // run once a round
+	Dir     string        `toml:"dir" is:"inside"`                                       // relative to the checkout; default "."
+	Limit   time.Duration `toml:"limit" is:"duration>=1s"`                               // of one call; default 2m
+	Rounds  int           `toml:"rounds" is:">=0"`                                       // 0: as bench.rounds
+	Format  string        `toml:"format" is:"go|google|hyperfine|bmf|catch2|jmh|regexp"` // default go
+	Output  string        `toml:"output" is:"inside"`                                    // file with the samples, relative to dir; default standard output
+	Pattern string        `toml:"pattern" is:"regexp"`                                   // for regexp: named groups value and unit, perhaps name; others become the sample's configuration
 }
 
 // Thresholds is the table [thresholds].

@@ -1,5 +1,6 @@
-// Package format reads what benchmark programs print: the Go benchmark format, Google
-// Benchmark's JSON, and anything else through a regular expression with named groups.
+// Package format reads what benchmark programs print: the Go benchmark format, the JSON
+// of Google Benchmark, hyperfine, JMH and Bencher, Catch2's XML, and anything else
+// through a regular expression with named groups.
 //
 // The text comes from the watched repository and is hostile. A parser reports a bad
 // line and keeps reading; whoever calls it decides what a bad line means (for a verdict
@@ -60,8 +61,11 @@ func (o *Output) errorf(line int, format string, args ...any) {
 	}
 }
 
-// add takes one value in any unit. better may be "" to go by the unit.
-func (o *Output) add(line int, m Measurement) {
+// add takes one value in any unit. Better may be "" to go by the unit.
+func (o *Output) add(line int, m Measurement) { o.take(line, m, false) }
+
+// take is add, which also takes a time or a throughput of 0 if zero is set.
+func (o *Output) take(line int, m Measurement, zero bool) {
 	for _, s := range append([]string{m.Name, m.Unit}, flatten(m.Config)...) {
 		if err := clean(s); err != nil {
 			o.errorf(line, "%v", err)
@@ -81,7 +85,7 @@ func (o *Output) add(line int, m Measurement) {
 		o.errorf(line, "%s: %v %s is not a finite number", m.Name, m.Value, m.Unit)
 	case m.Value < 0:
 		o.errorf(line, "%s: %v %s is negative", m.Name, m.Value, m.Unit)
-	case m.Value == 0 && (isTime(m.Unit) || m.Better == runner.HigherIsBetter):
+	case m.Value == 0 && !zero && (isTime(m.Unit) || m.Better == runner.HigherIsBetter):
 		// Zero bytes or allocations are a result; no time at all, and no throughput at
 		// all, are a benchmark that did nothing.
 		o.errorf(line, "%s: 0 %s: nothing was measured", m.Name, m.Unit)
@@ -128,19 +132,30 @@ var scales = map[string]struct {
 	"ms": {"sec", 1, 1e3}, "s": {"sec", 1, 1},
 	"kB": {"B", 1e3, 1}, "KB": {"B", 1e3, 1}, "MB": {"B", 1e6, 1}, "GB": {"B", 1e9, 1},
 	"KiB": {"B", 1 << 10, 1}, "MiB": {"B", 1 << 20, 1}, "GiB": {"B", 1 << 30, 1},
+	"min": {"sec", 60, 1}, "hr": {"sec", 3600, 1},
 }
 
-// Tidy converts a value to the base unit: "ns/op" to "sec/op", "MB/s" to "B/s", "ms" to
-// "sec". Units it does not know stay as they are. It is idempotent.
+// rates are prefixed units of time below a stroke, and how many of them are in a second.
+var rates = map[string]struct{ times, divided float64 }{
+	"ns": {1e9, 1}, "us": {1e6, 1}, "µs": {1e6, 1}, "μs": {1e6, 1}, "ms": {1e3, 1}, "s": {1, 1}, "sec": {1, 1},
+	"min": {1, 60}, "hr": {1, 3600},
+}
+
+// Tidy converts a value to the base unit: "ns/op" to "sec/op", "MB/s" and "MB/sec" to
+// "B/s", "ops/us" to "ops/s", "ms" to "sec". Units it does not know stay as they are. It
+// is idempotent.
 func Tidy(v float64, unit string) (float64, string) {
-	head, rest := unit, ""
-	if i := strings.IndexByte(unit, '/'); i >= 0 {
-		head, rest = unit[:i], unit[i:]
-	}
+	head, rest, per := strings.Cut(unit, "/")
 	if s, ok := scales[head]; ok {
-		return v * s.times / s.divided, s.unit + rest
+		v, head = v*s.times/s.divided, s.unit
 	}
-	return v, unit
+	if !per {
+		return v, head
+	}
+	if r, ok := rates[rest]; ok {
+		v, rest = v*r.times/r.divided, "s"
+	}
+	return v, head + "/" + rest
 }
 
 func isTime(unit string) bool {
@@ -152,7 +167,7 @@ func Better(unit string) string {
 	switch {
 	case isTime(unit), unit == "B/op", unit == "allocs/op", unit == "B":
 		return runner.LowerIsBetter
-	case strings.HasSuffix(unit, "/s"), strings.HasSuffix(unit, "/sec"), unit == "x", unit == "ratio":
+	case strings.HasSuffix(unit, "/s"), unit == "x", unit == "ratio":
 		return runner.HigherIsBetter
 	}
 	return ""

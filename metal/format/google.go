@@ -2,7 +2,6 @@ package format
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
@@ -38,18 +37,12 @@ func GoogleBenchmark(text []byte) Output {
 		} `json:"context"`
 		Benchmarks []json.RawMessage `json:"benchmarks"`
 	}
-	begin := strings.IndexByte(string(text), '{')
-	if begin < 0 {
-		o.errorf(0, "no JSON object in the output")
+	raw, ok := o.document(text, '{')
+	if !ok {
 		return o
 	}
-	if err := json.NewDecoder(strings.NewReader(string(text[begin:]))).Decode(&doc); err != nil {
-		line := 0
-		var s *json.SyntaxError
-		if errors.As(err, &s) {
-			line = lineAt(text, begin+int(s.Offset))
-		}
-		o.errorf(line, "JSON: %v", err)
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		o.errorf(0, "JSON: %v", err)
 		return o
 	}
 	if doc.Context.Build == "debug" {
@@ -124,9 +117,4 @@ func splitGoogle(full string) (name string, config map[string]string) {
 		name += "/" + p
 	}
 	return name, config
-}
-
-func lineAt(text []byte, offset int) int {
-	offset = min(max(offset, 0), len(text))
-	return 1 + strings.Count(string(text[:offset]), "\n")
 }

@@ -1,0 +1,201 @@
+package metal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+// programRun is one program on its way through the rounds.
+type programRun struct {
+	Program
+	cmd       proc.Cmd
+	collected *collection
+	err       error // why it was not measured; nothing of it counts then
+}
+
+// runPrograms builds all programs and then runs them in rounds: in each every program
+// that still has to be measured takes one turn, in an order drawn anew. A machine that
+// warms up or slows down in between so hits all alike, where one program after the other
+// would lay it on the last. Programs with fewer rounds than others are spread over them.
+// What one program does wrong takes only that one out.
+func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, seed uint64) []*programRun {
+	var runs []*programRun
+	most := 0
+	for _, p := range programs {
+		r := &programRun{Program: p, collected: newCollection(p.Name)}
+		runs = append(runs, r)
+		most = max(most, p.Rounds)
+		if r.err = r.check(); r.err == nil && ctx.Err() == nil {
+			r.build(ctx, ws)
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x70726f6772616d73))
+	order := slices.Clone(runs)
+	begin := time.Now()
+	for round := 1; round <= most && ctx.Err() == nil; round++ {
+		ws.Report(runner.StageBench, "%s", programProgress(programs, round, most, time.Since(begin)))
+		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		for _, r := range order {
+			// Of most rounds it takes part in Rounds, evenly spread, the last among them.
+			if turn := round * r.Rounds / most; r.err == nil && turn > (round-1)*r.Rounds/most && ctx.Err() == nil {
+				r.round(ctx, ws, turn)
+			}
+		}
+	}
+	return runs
+}
+
+func programProgress(programs []Program, round, rounds int, spent time.Duration) string {
+	what := programs[0].Name
+	if len(programs) > 1 {
+		what = fmt.Sprintf("%d programs", len(programs))
+	}
+	s := fmt.Sprintf("%s: round %d of %d", what, round, rounds)
+	if round > 1 {
+		left := spent / time.Duration(round-1) * time.Duration(rounds-round+1)
+		s += fmt.Sprintf(", %s elapsed, about %s left", spent.Round(time.Second/10), left.Round(time.Second/10))
+	}
+	return s
+}
+
+// fail says why the program was not measured, and what it was doing.
+func (r *programRun) fail(doing string, err error) {
+	if err != nil {
+		r.err = fmt.Errorf("benchmark program %s: %s: %w", r.Name, doing, err)
+	}
+}
+
+func (r *programRun) build(ctx context.Context, ws *runner.Workspace) {
+	r.cmd = proc.Cmd{Args: r.Build, Dir: filepath.Join(ws.Dir, r.Dir), Env: append(slices.Clone(ws.Env), r.Env...), Limit: r.Limit}
+	if len(r.Build) == 0 {
+		return
+	}
+	ws.Report(runner.StageBench, "%s: building", r.Name)
+	exit, err := ws.Exec(ctx, r.log()+"-build", r.cmd)
+	if err == nil {
+		err = ended(ctx, exit)
+	}
+	r.fail("build", err)
+}
+
+// round runs the program once and keeps what it measured.
+func (r *programRun) round(ctx context.Context, ws *runner.Workspace, turn int) {
+	r.fail(fmt.Sprintf("round %d", turn), func() error {
+		out := &capped{}
+		cmd := r.cmd
+		cmd.Args = r.Command
+		if r.Output == "" {
+			cmd.Stdout = out
+		} else if err := r.age(ws); err != nil {
+			return err
+		}
+		exit, err := ws.Exec(ctx, fmt.Sprintf("%s-%d", r.log(), turn), cmd)
+		if err == nil {
+			err = ended(ctx, exit)
+		}
+		if err != nil {
+			return err
+		}
+		if r.Output != "" {
+			if err := r.readFile(ws, out); err != nil {
+				return err
+			}
+		}
+		if out.over {
+			where := "on standard output"
+			if r.Output != "" {
+				where = "in " + r.Output
+			}
+			return fmt.Errorf("more than %d MiB %s", maxOutput>>20, where)
+		}
+		return r.collected.add(r.read(out.text))
+	}())
+}
+
+// aged is the time of a file that no round has written yet.
+var aged = time.Unix(1, 0)
+
+// age makes a file of an earlier round, or of the checkout, known as such. It is not
+// removed: it may be somebody's in a working tree.
+func (r *programRun) age(ws *runner.Workspace) error {
+	root, err := os.OpenRoot(ws.Dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Chtimes(filepath.Join(r.Dir, r.Output), aged, aged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("output %s: %w", r.Output, err)
+	}
+	return nil
+}
+
+// readFile reads the file that the program wrote. The program is hostile: the file may
+// be a link out of the checkout, a pipe, or endless.
+func (r *programRun) readFile(ws *runner.Workspace, out io.Writer) error {
+	root, err := os.OpenRoot(ws.Dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(filepath.Join(r.Dir, r.Output), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("it did not write %s", r.Output)
+	}
+	if err != nil {
+		return fmt.Errorf("output %s: %w", r.Output, err)
+	}
+	defer f.Close()
+	switch fi, err := f.Stat(); {
+	case err != nil:
+		return err
+	case !fi.Mode().IsRegular():
+		return fmt.Errorf("output %s is not a regular file", r.Output)
+	case fi.ModTime().Equal(aged):
+		return fmt.Errorf("it did not write %s: the file there is older", r.Output)
+	}
+	_, err = io.Copy(out, io.LimitReader(f, maxOutput+1))
+	return err
+}
+
+// ended turns the end of a child that did not succeed into an error with its last line.
+func ended(ctx context.Context, e proc.Exit) error {
+	switch {
+	case e.OK():
+		return nil
+	case e.Stopped && ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	last := e.Stderr.LastLine()
+	if last == "" {
+		last = e.Stdout.LastLine()
+	}
+	if last == "" {
+		return fmt.Errorf("%s, no output", e)
+	}
+	return fmt.Errorf("%s, last line: %.200q", e, last)
+}
+
+// capped keeps what is written up to maxOutput.
+type capped struct {
+	text []byte
+	over bool
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	room := maxOutput - len(c.text)
+	c.over = c.over || len(p) > room
+	c.text = append(c.text, p[:min(room, len(p))]...)
+	return len(p), nil
+}
