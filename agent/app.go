@@ -48,14 +48,7 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 	}
 	a := &app{cfg: cfg, log: o.log, machine: machine.Read(ctx, e.environ)}
 	a.x = &examiner{cfg: cfg, environ: e.environ, progress: o.progress}
-	if !cfg.GitHub.Token.IsZero() {
-		token, err := cfg.GitHub.Token.Resolve(ctx, e.environ)
-		if err != nil {
-			return nil, fmt.Errorf("github.token: %w", err)
-		}
-		a.x.token = token
-	}
-	if err := a.connect(o.post, e); err != nil {
+	if err := a.connect(ctx, o.post, e); err != nil {
 		return nil, err
 	}
 	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Grace: 5 * time.Second, Log: o.log}
@@ -75,7 +68,7 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 
 // connect makes the client that reads GitHub and the way out: GitHub itself when told to
 // post, else a printer.
-func (a *app) connect(post bool, e *env) error {
+func (a *app) connect(ctx context.Context, post bool, e *env) error {
 	onGitHub := false
 	for _, r := range a.cfg.Repositories {
 		onGitHub = onGitHub || r.GitHub != ""
@@ -86,13 +79,18 @@ func (a *app) connect(post bool, e *env) error {
 		}
 		return nil
 	}
-	if post && a.x.token == "" {
-		return &usageError{"told to post, but github.token is not set", `for example token = "env:GITHUB_TOKEN"`}
-	}
-	var err error
-	a.hub, err = hub.New(hub.Options{BaseURL: a.cfg.GitHub.API, Token: hub.StaticToken(a.x.token), UserAgent: "holdfast"})
+	o, err := credential(ctx, e, a.cfg.GitHub)
 	if err != nil {
+		return err
+	}
+	if post && o.Token == nil && o.App == nil {
+		return &usageError{"told to post, but neither github.token nor github.app is set", `for example token = "env:GITHUB_TOKEN"`}
+	}
+	if a.hub, err = hub.New(o); err != nil {
 		return fmt.Errorf("github.api: %w", err)
+	}
+	if o.Token != nil || o.App != nil {
+		a.x.token = a.hub.GitToken
 	}
 	if post {
 		a.poster = publish.NewGitHub(a.hub, publish.Options{})

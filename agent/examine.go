@@ -26,9 +26,10 @@ import (
 //	cache/REPO/CLASS/STAGE/    what outlives a run; CLASS is "trusted"
 //	logs/RUN/STAGE/            one file per child
 type examiner struct {
-	cfg      *config.Config
-	environ  []string
-	token    string // for git over https; "" for none
+	cfg     *config.Config
+	environ []string
+	// token gives what git needs for a repository on GitHub; nil if there is none.
+	token    func(ctx context.Context, repo string) (string, error)
 	progress func(runner.Event)
 	// make makes a stage; nil is [examiner.stage]. Tests set it.
 	make func(repo *config.Repository, name string) (runner.Stage, time.Duration, error)
@@ -64,8 +65,8 @@ func (x *examiner) mirror(r *config.Repository) *git.Mirror {
 	if r.Path != "" {
 		remote.URL = r.Path
 	}
-	if strings.HasPrefix(remote.URL, "https://") {
-		remote.Token = x.token
+	if x.token != nil && r.GitHub != "" && sameHost(remote.URL, x.cfg.GitHub.API) {
+		remote.Token = func(ctx context.Context) (string, error) { return x.token(ctx, r.GitHub) }
 	}
 	return &git.Mirror{Remote: remote, Dir: x.state("mirrors", fileName(r.Name)+".git")}
 }

@@ -56,8 +56,11 @@ type Engine struct {
 
 // GitHub is the table [github].
 type GitHub struct {
-	API   string        `toml:"api" is:"http"`           // base URL; default https://api.github.com
+	API   string        `toml:"api" is:"http"`           // base URL; default GITHUB_API_URL, else https://api.github.com
 	Token Secret        `toml:"token"`                   // zero if not set
+	App   string        `toml:"app" is:"name"`           // App ID or client ID of a GitHub App, instead of Token
+	Key   Secret        `toml:"key"`                     // private key of App
+	Login string        `toml:"login" is:"name"`         // whose Token it is; default: GitHub is asked
 	Post  bool          `toml:"post"`                    // default false: dry run
 	Poll  time.Duration `toml:"poll" is:"duration>=10s"` // between two looks at one repository; default 1m
 }

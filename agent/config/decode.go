@@ -23,9 +23,10 @@ type decoder struct {
 	text     string
 	pos      positions
 	problems []*Problem
-	set      map[path]bool // settings that the file gives
-	failed   []path        // settings whose value was refused
-	code     map[int]bool  // lines that hold tokens of a rule, which are code and no secret
+	set      map[path]bool  // settings that the file gives
+	failed   []path         // settings whose value was refused
+	code     map[int]bool   // lines that hold tokens of a rule, which are code and no secret
+	hidden   map[int]string // lines with a secret in them, without it
 }
 
 // table fills the struct dst from a TOML table. skip names keys that are left to the

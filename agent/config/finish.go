@@ -33,7 +33,7 @@ func (d *decoder) finish(c *Config, at place) {
 	}
 	d.paths(root, reflect.ValueOf(c).Elem(), at)
 	d.engine(c)
-	d.github(c)
+	d.github(c, at)
 	d.programs(root, c.Checks, c.Bench)
 	for i, r := range c.Repositories {
 		d.programs(root.key("repositories").index(i), r.Checks, r.Bench)
@@ -64,13 +64,27 @@ func (d *decoder) engine(c *Config) {
 	}
 }
 
-func (d *decoder) github(c *Config) {
+func (d *decoder) github(c *Config, at place) {
 	p := path("").key("github")
+	if !d.set[p.key("api")] && at.api != "" {
+		c.GitHub.API = at.api
+	}
+	app, key, token := d.set[p.key("app")], d.set[p.key("key")], d.set[p.key("token")]
+	switch {
+	case app && token:
+		d.key(p.key("app"), "keep one of the two", "github: both token and app are set")
+	case app && !key:
+		d.key(p.key("app"), `add: key = "file:~/.config/holdfast/app.pem"`, "github.app needs github.key, the private key of the App")
+	case key && !app:
+		d.key(p.key("key"), `add: app = "123456", the App ID`, "github.key has no effect without github.app")
+	case app && d.set[p.key("login")]:
+		d.key(p.key("login"), "remove it: an App knows its name", "github.login has no effect with github.app")
+	}
 	if !c.GitHub.Post {
 		return
 	}
-	if c.GitHub.Token.IsZero() && !d.set[p.key("token")] {
-		d.value(p.key("post"), `add: token = "env:GITHUB_TOKEN"`, "github.post needs github.token")
+	if !token && !app {
+		d.value(p.key("post"), `add: token = "env:GITHUB_TOKEN", or app and key of a GitHub App`, "github.post needs github.token or github.app")
 	}
 	if !slices.ContainsFunc(c.Repositories, func(r Repository) bool { return r.GitHub != "" }) {
 		d.value(p.key("post"), `say where: github = "owner/name" in [[repositories]]`, "github.post is set, but no repository is on GitHub")

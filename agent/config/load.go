@@ -25,6 +25,7 @@ import (
 type place struct {
 	dir  string // of the file, absolute
 	home string
+	api  string // GITHUB_API_URL, as Actions sets it
 	host string
 	goos string
 }
@@ -33,7 +34,7 @@ type place struct {
 const maxFile = 1 << 20
 
 // Load reads and checks a configuration file. environ is the environment of the agent
-// in os.Environ form; only HOME is read from it. The error is an [*Errors] if the file
+// in os.Environ form; only HOME and GITHUB_API_URL are read from it. The error is an [*Errors] if the file
 // could be read but something in it is wrong.
 func Load(name string, environ []string) (*Config, error) {
 	abs, err := filepath.Abs(name)
@@ -56,7 +57,7 @@ func Load(name string, environ []string) (*Config, error) {
 		return nil, fmt.Errorf("read configuration: %s is larger than %d bytes", name, maxFile)
 	}
 	host, _ := os.Hostname()
-	return parse(name, text, place{dir: filepath.Dir(abs), home: proc.Getenv(environ, "HOME"), host: host, goos: runtime.GOOS})
+	return parse(name, text, place{dir: filepath.Dir(abs), home: proc.Getenv(environ, "HOME"), api: proc.Getenv(environ, "GITHUB_API_URL"), host: host, goos: runtime.GOOS})
 }
 
 // Parse checks the text of a configuration file without touching the machine: name is
@@ -143,6 +144,12 @@ func (d *decoder) syntax(err error) {
 func (d *decoder) errors() error {
 	if len(d.problems) == 0 {
 		return nil
+	}
+	// What is hidden in a line is so whatever else is wrong with it.
+	for _, p := range d.problems {
+		if source, ok := d.hidden[p.Line]; ok {
+			p.Source = source
+		}
 	}
 	slices.SortStableFunc(d.problems, func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

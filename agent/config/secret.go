@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -52,12 +54,38 @@ func (s Secret) Resolve(ctx context.Context, environ []string) (string, error) {
 	}
 	text = strings.TrimRight(text, "\r\n")
 	if text == "" {
-		return "", runner.WithHint(fmt.Errorf("secret %s is empty", s), "set it, or remove the reference from agent.toml")
+		return "", s.empty()
 	}
 	if strings.ContainsAny(text, "\r\n\x00") {
 		return "", fmt.Errorf("secret %s has more than one line", s)
 	}
 	return text, nil
+}
+
+func (s Secret) empty() error {
+	return runner.WithHint(fmt.Errorf("secret %s is empty", s), "set it, or remove the reference from agent.toml")
+}
+
+// ResolveKey fetches a secret of several lines, a private key in PEM. It may also stand on
+// one line, as places for secrets make it: with \n for the ends of lines, in base64, or, as
+// the keychain prints what has several lines, in hexadecimal digits.
+func (s Secret) ResolveKey(ctx context.Context, environ []string) ([]byte, error) {
+	text, err := s.fetch(ctx, environ)
+	if err != nil {
+		return nil, fmt.Errorf("secret %s: %w", s, err)
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return nil, s.empty()
+	}
+	if strings.HasPrefix(text, "-----BEGIN") {
+		return []byte(strings.ReplaceAll(text, `\n`, "\n")), nil
+	}
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString} {
+		if b, err := decode(text); err == nil && bytes.HasPrefix(b, []byte("-----BEGIN")) {
+			return b, nil
+		}
+	}
+	return []byte(text), nil
 }
 
 func (s Secret) fetch(ctx context.Context, environ []string) (string, error) {
@@ -190,6 +218,10 @@ func (d *decoder) masked(p path, msg, hint string) {
 	end := min(len(source), start+where.end-where.start)
 	shown.Source = printable(redact(source[:start])) + `"` + mask + `"` + printable(redact(source[end:]))
 	shown.Width = len(mask) + 2
+	if d.hidden == nil {
+		d.hidden = map[int]string{}
+	}
+	d.hidden[shown.Line] = shown.Source
 }
 
 // absolute makes a path of the configuration absolute: ~ is the home folder, anything

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,6 +36,27 @@ func TestSecretFromEnvironment(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %s %q %#v", s, s, s, s, s); strings.Contains(text, secretText) {
 		t.Errorf("printed: %s", text)
+	}
+}
+
+// A private key may stand on one line, in the ways in which places for secrets write it.
+func TestKeys(t *testing.T) {
+	const pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nhunter2\n-----END RSA PRIVATE KEY-----"
+	s := secretOf(t, "env:KEY")
+	for name, text := range map[string]string{
+		"as it is":    pem + "\n",
+		"escaped":     strings.ReplaceAll(pem, "\n", `\n`),
+		"base64":      base64.StdEncoding.EncodeToString([]byte(pem)),
+		"hexadecimal": hex.EncodeToString([]byte(pem)),
+	} {
+		if got, err := s.ResolveKey(t.Context(), []string{"KEY=" + text}); err != nil || string(got) != pem {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for _, env := range []string{"KEY=", "KEY= \n ", "OTHER=x"} {
+		if got, err := s.ResolveKey(t.Context(), []string{env}); err == nil {
+			t.Errorf("%q gives the key %q", env, got)
+		}
 	}
 }
 

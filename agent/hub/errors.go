@@ -11,11 +11,16 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// LimitError is a rate limit, primary or secondary, or the hold-back after one. All
-// requests with the same token are affected.
+// LimitError is a rate limit, primary or secondary, or the hold-back after one.
 type LimitError struct {
 	After  time.Duration // wait at least this long; positive
 	Reason string
+	// Payer is the owner, in lower case, whose requests alone are affected: the hour of one
+	// installation is used up. "" if all requests with the credential are.
+	Payer string
+
+	primary bool // the hourly limit
+	unnamed bool // GitHub named no time
 }
 
 func (e *LimitError) Error() string {

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-github/v60/github"
@@ -36,22 +37,12 @@ const (
 	maxBody = 32 << 20
 )
 
-// A TokenSource gives the token to send. It is asked for each request, so that a token
-// that expires can be renewed; it must be safe for concurrent use.
-type TokenSource interface {
-	Token(ctx context.Context) (string, error)
-}
-
-// StaticToken is a personal access token. The empty one sends no Authorization header.
-type StaticToken string
-
-// Token returns the token.
-func (t StaticToken) Token(context.Context) (string, error) { return string(t), nil }
-
 // Options say how to reach GitHub.
 type Options struct {
 	BaseURL   string            // of the API, taken as given; "" is DefaultBaseURL
-	Token     TokenSource       // nil: anonymous
+	Token     TokenSource       // nil: anonymous, unless there is an App
+	App       *App              // takes the place of Token
+	Login     string            // whose credential it is; "" asks GitHub
 	UserAgent string            // "" is "holdfast"
 	Timeout   time.Duration     // for one request with its answer; 0 is 30 s
 	Transport http.RoundTripper // nil: HTTP/2 and the proxies of the environment
@@ -63,6 +54,14 @@ type Client struct {
 	api *github.Client
 	tr  *transport
 	o   Options
+	app *apps // nil: a token
+	who *identity
+}
+
+// identity is whose credential it is, once known.
+type identity struct {
+	mu    sync.Mutex
+	login string
 }
 
 // New returns a client that reads only. The base URL must be https, unless its host is
@@ -103,7 +102,15 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport
 	}
-	return build(o, &transport{base: base, token: o.Token, next: o.Transport, limits: &limits{}}), nil
+	tr := &transport{base: base, token: o.Token, next: o.Transport, limits: &limits{}, clock: &skewClock{}}
+	var app *apps
+	if o.App != nil {
+		app = newApps(*o.App, o, tr)
+		o.Token, tr.token, tr.app = app, app, app
+	}
+	c := build(o, tr)
+	c.app, c.who = app, &identity{login: o.Login}
+	return c, nil
 }
 
 func build(o Options, tr *transport) *Client {
@@ -119,7 +126,9 @@ func build(o Options, tr *transport) *Client {
 func (c *Client) Writable() *Client {
 	tr := *c.tr
 	tr.write = true
-	return build(c.o, &tr)
+	w := build(c.o, &tr)
+	w.app, w.who = c.app, c.who
+	return w
 }
 
 // API gives the go-github services. Its errors are those that [Explain] understands.
@@ -128,18 +137,34 @@ func (c *Client) API() *github.Client { return c.api }
 // BaseURL is the base URL of the API, with a slash at its end.
 func (c *Client) BaseURL() string { return c.tr.base.String() }
 
-// Redact removes the current token from text.
+// Redact removes the tokens in use from text.
 func (c *Client) Redact(ctx context.Context, s string) string {
-	t, err := c.o.Token.Token(ctx)
+	if c.app != nil {
+		return proc.NewRedactor(c.app.secrets()...).String(s)
+	}
+	t, err := c.o.Token.Token(ctx, "")
 	if err != nil || t == "" {
 		return s
 	}
 	return proc.NewRedactor(t).String(s)
 }
 
-// Hold returns how long requests are held back because of a rate limit; 0 when they are
-// not.
-func (c *Client) Hold(now time.Time) time.Duration { return c.tr.limits.hold(now) }
+// Skew is by how much GitHub's clock is ahead of this machine's, from the newest answer;
+// false before the first.
+func (c *Client) Skew() (time.Duration, bool) {
+	c.tr.clock.mu.Lock()
+	defer c.tr.clock.mu.Unlock()
+	return c.tr.clock.seen, c.tr.clock.ok
+}
+
+// Hold returns how long requests about a repository are held back because of a rate limit;
+// 0 when they are not.
+func (c *Client) Hold(now time.Time, repo string) time.Duration {
+	if lim := c.tr.limits.hold(now, c.tr.payer(repo)); lim != nil {
+		return lim.After
+	}
+	return 0
+}
 
 // Page is one answer to a GET request.
 type Page struct {

@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,26 +18,72 @@ const (
 	mostWait = 65 * time.Minute
 )
 
-// limits remembers until when requests are held back.
+// limits remembers until when requests are held back: all of them after a secondary limit,
+// which watches what an actor does altogether, and after a primary one those of the
+// installation whose hour is used up.
 type limits struct {
-	mu    sync.Mutex
-	until time.Time
+	mu     sync.Mutex
+	until  map[string]time.Time // by payer; everybody is for all
+	streak int                  // secondary limits since the last good answer
+	rand   func() float64       // in [0, 1); nil is math/rand
 }
 
-// hold returns the time left. The deadline came from time.Now, so it is measured on the
-// monotonic clock and a wall clock set back does not extend it.
-func (l *limits) hold(now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return max(0, l.until.Sub(now))
-}
+const everybody = "*"
 
-func (l *limits) set(now time.Time, wait time.Duration) {
+// hold tells that requests of a payer are held back, and for how long; nil if they are not.
+// The deadline came from time.Now, so it is measured on the monotonic clock and a wall
+// clock set back does not extend it.
+func (l *limits) hold(now time.Time, payer string) *LimitError {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t := now.Add(wait); t.After(l.until) {
-		l.until = t
+	all, one := l.until[everybody].Sub(now), l.until[payer].Sub(now)
+	switch {
+	case all > 0 && all >= one:
+		return &LimitError{After: all, Reason: "still held back by the rate limit"}
+	case one > 0:
+		return &LimitError{After: one, Reason: "still held back by the rate limit", Payer: payer, primary: true}
 	}
+	return nil
+}
+
+// set remembers a limit and returns it as it holds for the caller. One that names no time
+// is taken for a minute, twice that when another follows, and so on, with up to a fifth
+// more: agents that were stopped together must not come back together.
+func (l *limits) set(now time.Time, lim *LimitError, payer string) *LimitError {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := *lim
+	if lim.primary {
+		out.Payer = payer
+	} else {
+		if lim.unnamed {
+			out.After = min(leastWait<<min(l.streak, 6), mostWait)
+			out.After += time.Duration(l.chance() * float64(out.After) / 5)
+		}
+		l.streak++
+		payer = everybody
+	}
+	if l.until == nil {
+		l.until = map[string]time.Time{}
+	}
+	if t := now.Add(out.After); t.After(l.until[payer]) {
+		l.until[payer] = t
+	}
+	return &out
+}
+
+// fine notes a good answer.
+func (l *limits) fine() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streak = 0
+}
+
+func (l *limits) chance() float64 {
+	if l.rand != nil {
+		return l.rand()
+	}
+	return rand.Float64()
 }
 
 // limitOf reads a rate limit out of an answer, nil if it is not one. Either limit comes as
@@ -62,9 +109,9 @@ func limitOf(resp *http.Response, now time.Time) *LimitError {
 		return &LimitError{After: clamp(wait, time.Second), Reason: "GitHub asks to retry later"}
 	}
 	if wait, ok := exhausted(h, now); ok {
-		return &LimitError{After: wait, Reason: "GitHub's hourly rate limit is used up"}
+		return &LimitError{After: wait, Reason: "GitHub's hourly rate limit is used up", primary: true}
 	}
-	return &LimitError{After: leastWait, Reason: "GitHub's secondary rate limit is reached"}
+	return &LimitError{After: leastWait, Reason: "GitHub's secondary rate limit is reached", unnamed: true}
 }
 
 // exhausted reads X-RateLimit-Remaining: 0 and how long it lasts.

@@ -58,13 +58,53 @@ func TestLimitOf(t *testing.T) {
 func TestHoldIsNotShortened(t *testing.T) {
 	var l limits
 	now := time.Now()
-	l.set(now, time.Hour)
-	l.set(now, time.Minute)
-	if got := l.hold(now); got != time.Hour {
-		t.Errorf("hold = %s after a shorter limit, want 1h", got)
+	named := func(d time.Duration) *LimitError { return &LimitError{After: d} }
+	l.set(now, named(time.Hour), "")
+	l.set(now, named(time.Minute), "")
+	if got := l.hold(now, ""); got == nil || got.After != time.Hour {
+		t.Errorf("hold = %v after a shorter limit, want 1h", got)
 	}
-	if got := l.hold(now.Add(2 * time.Hour)); got != 0 {
-		t.Errorf("hold = %s when it is over, want 0", got)
+	if got := l.hold(now.Add(2*time.Hour), ""); got != nil {
+		t.Errorf("hold = %v when it is over, want none", got)
+	}
+}
+
+// The hour of one installation is its own; a secondary limit is everybody's.
+func TestHoldByPayer(t *testing.T) {
+	var l limits
+	now := time.Now()
+	l.set(now, &LimitError{After: time.Hour, primary: true}, "acme")
+	if got := l.hold(now, "acme"); got == nil || got.Payer != "acme" || got.After != time.Hour {
+		t.Errorf("hold of acme = %+v, want an hour of its own", got)
+	}
+	if got := l.hold(now, "eve"); got != nil {
+		t.Errorf("hold of eve = %v, want none", got)
+	}
+	l.set(now, &LimitError{After: time.Minute}, "acme")
+	if got := l.hold(now, "eve"); got == nil || got.Payer != "" || got.After != time.Minute {
+		t.Errorf("hold of eve = %+v after a secondary limit, want a minute for all", got)
+	}
+}
+
+// A secondary limit that names no time is waited for longer each time, never exactly as
+// long as others wait.
+func TestUnnamedLimitsGrow(t *testing.T) {
+	l := limits{rand: func() float64 { return 0.5 }}
+	now := time.Now()
+	for _, want := range []time.Duration{66 * time.Second, 132 * time.Second, 264 * time.Second} {
+		if got := l.set(now, &LimitError{After: leastWait, unnamed: true}, "").After; got != want {
+			t.Errorf("wait of %s, want %s", got, want)
+		}
+	}
+	for range 70 {
+		l.set(now, &LimitError{After: leastWait, unnamed: true}, "")
+	}
+	if got := l.hold(now, "").After; got > mostWait+mostWait/5 {
+		t.Errorf("wait of %s", got)
+	}
+	l.fine()
+	if got := l.set(now, &LimitError{After: leastWait, unnamed: true}, "").After; got != 66*time.Second {
+		t.Errorf("wait of %s after a good answer, want to start over", got)
 	}
 }
 

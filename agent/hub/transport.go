@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/runner/proc"
@@ -22,34 +23,99 @@ type transport struct {
 	token  TokenSource
 	next   http.RoundTripper
 	limits *limits
+	clock  *skewClock
+	app    *apps // renews a token that is refused; nil for a token that stays
 	write  bool
+	// exchange: the client by which an App gets its tokens, which changes nothing on GitHub.
+	exchange bool
 }
 
 // RoundTrip does one request.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !t.write && req.Method != http.MethodGet && req.Method != http.MethodHead {
+	if err := t.allowed(req); err != nil {
 		closeBody(req)
-		return nil, &ReadOnlyError{Method: req.Method, Path: req.URL.Path}
+		return nil, err
 	}
-	if !t.home(req.URL) {
+	repo := t.repository(req)
+	if lim := t.limits.hold(time.Now(), t.payer(repo)); lim != nil {
 		closeBody(req)
-		return nil, &RedirectError{Method: req.Method, To: req.URL.Host, Why: "is another host"}
+		return nil, lim
 	}
-	if wait := t.limits.hold(time.Now()); wait > 0 {
-		closeBody(req)
-		return nil, &LimitError{After: wait, Reason: "still held back by the rate limit"}
-	}
-	token, err := t.token.Token(req.Context())
+	token, err := t.token.Token(req.Context(), repo)
 	if err != nil {
 		closeBody(req)
 		return nil, fmt.Errorf("get a GitHub token: %w", err)
 	}
+	resp, err := t.send(req, token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.app == nil || !t.app.refused(token) {
+		return t.receive(resp, err, token, repo)
+	}
+	// Revoked, or it ended while the machine slept. Nothing was done, so even a POST may be
+	// sent once more.
+	again, ok := rewind(req)
+	if !ok {
+		return t.receive(resp, err, token, repo)
+	}
+	resp.Body.Close()
+	if token, err = t.token.Token(req.Context(), repo); err != nil {
+		return nil, fmt.Errorf("renew a GitHub token: %w", err)
+	}
+	resp, err = t.send(again, token)
+	return t.receive(resp, err, token, repo)
+}
+
+// allowed refuses what this client must not send.
+func (t *transport) allowed(req *http.Request) error {
+	switch reads := req.Method == http.MethodGet || req.Method == http.MethodHead; {
+	case t.exchange && !reads && !strings.HasSuffix(req.URL.Path, "/access_tokens"),
+		!t.exchange && !t.write && !reads:
+		return &ReadOnlyError{Method: req.Method, Path: req.URL.Path}
+	case !t.home(req.URL):
+		return &RedirectError{Method: req.Method, To: req.URL.Host, Why: "is another host"}
+	}
+	return nil
+}
+
+// repository tells which repository a request is about, "" if none. After a redirect, to
+// /repositories/NUMBER, it is the one that was asked for.
+func (t *transport) repository(req *http.Request) string {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	rest, ok := strings.CutPrefix(req.URL.Path, t.base.Path+"repos/")
+	part := strings.SplitN(rest, "/", 3)
+	if !ok || len(part) < 2 {
+		return ""
+	}
+	return part[0] + "/" + part[1]
+}
+
+// payer is whose hourly limit a request counts for: each installation of an App has one of
+// its own, and installations go by owner.
+func (t *transport) payer(repo string) string {
+	if t.app == nil {
+		return ""
+	}
+	owner, _, _ := strings.Cut(repo, "/")
+	return strings.ToLower(owner)
+}
+
+func (t *transport) send(req *http.Request, token string) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Del("Authorization")
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	sent := time.Now()
 	resp, err := t.next.RoundTrip(req)
+	if err == nil {
+		t.clock.learn(resp.Header, sent, time.Now())
+	}
+	return resp, err
+}
+
+// receive makes an answer harmless and remembers the limits it tells of.
+func (t *transport) receive(resp *http.Response, err error, token, repo string) (*http.Response, error) {
 	if err != nil {
 		return nil, redacted(err, token)
 	}
@@ -65,16 +131,35 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		if lim := limitOf(resp, now); lim != nil {
 			resp.Body.Close()
-			t.limits.set(now, lim.After)
-			return nil, lim
+			return nil, t.limits.set(now, lim, t.payer(repo))
 		}
-	} else if wait, ok := exhausted(resp.Header, now); ok {
-		// This answer is good, but the next one would be refused.
-		t.limits.set(now, wait)
+	} else {
+		t.limits.fine()
+		if wait, ok := exhausted(resp.Header, now); ok {
+			// This answer is good, but the next one would be refused.
+			t.limits.set(now, &LimitError{After: wait, primary: true}, t.payer(repo))
+		}
 	}
 	// Hold-back is ours. go-github's own trusts this machine's clock against GitHub's.
 	resp.Header.Del("X-RateLimit-Reset")
 	return resp, nil
+}
+
+// rewind makes a request that can be sent after its first try; false if its body cannot.
+func rewind(req *http.Request) (*http.Request, bool) {
+	again := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return again, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	again.Body = body
+	return again, true
 }
 
 // home reports whether u lies on the host of the base URL.

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,19 +15,15 @@ import (
 
 // Options of [NewGitHub].
 type Options struct {
-	// Login is who the token belongs to; "" asks GitHub. An App cannot ask and must say it:
-	// "name[bot]".
-	Login string
 	// Gap between two changes; 0 is one second, as GitHub asks. Negative is none, for tests.
 	Gap time.Duration
 }
 
 // GitHub posts to GitHub. Safe for concurrent use: one message after another is posted.
 type GitHub struct {
-	c     *hub.Client
-	mu    sync.Mutex
-	login string
-	pace  pacer
+	c    *hub.Client
+	mu   sync.Mutex
+	pace pacer
 }
 
 // NewGitHub returns a poster that uses the base URL and the token of c.
@@ -36,7 +31,7 @@ func NewGitHub(c *hub.Client, o Options) *GitHub {
 	if o.Gap == 0 {
 		o.Gap = defaultGap
 	}
-	return &GitHub{c: c.Writable(), login: o.Login, pace: pacer{gap: o.Gap}}
+	return &GitHub{c: c.Writable(), pace: pacer{gap: o.Gap}}
 }
 
 // Post implements [Poster].
@@ -58,20 +53,7 @@ func (g *GitHub) Post(ctx context.Context, m Message) (string, error) {
 }
 
 // self returns whose token it is.
-func (g *GitHub) self(ctx context.Context) (string, error) {
-	if g.login != "" {
-		return g.login, nil
-	}
-	u, _, err := g.c.API().Users.Get(ctx, "")
-	if err != nil {
-		return "", fmt.Errorf("ask whose token it is: %w", hub.Explain(err))
-	}
-	if u.GetLogin() == "" {
-		return "", errors.New("ask whose token it is: no login in the answer")
-	}
-	g.login = u.GetLogin()
-	return g.login, nil
-}
+func (g *GitHub) self(ctx context.Context) (string, error) { return g.c.Login(ctx) }
 
 // post is the posting of one message.
 type post struct {

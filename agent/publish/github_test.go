@@ -35,11 +35,11 @@ func start(t *testing.T) (*hubtest.Fake, *publish.GitHub) {
 // poster is what a new process would have: nothing remembered.
 func poster(t *testing.T, f *hubtest.Fake) *publish.GitHub {
 	t.Helper()
-	c, err := hub.New(hub.Options{BaseURL: f.URL(), Token: hub.StaticToken(hubtest.Token)})
+	c, err := hub.New(hub.Options{BaseURL: f.URL(), Token: hub.StaticToken(hubtest.Token), Login: hubtest.Login})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return publish.NewGitHub(c, publish.Options{Login: hubtest.Login, Gap: -1})
+	return publish.NewGitHub(c, publish.Options{Gap: -1})
 }
 
 func status(state, description string) publish.Message {
@@ -346,9 +346,9 @@ func TestLimits(t *testing.T) {
 		ft       hubtest.Fault
 		from, to time.Duration
 	}{
-		{hubtest.Fault{Kind: hubtest.FailStatus, Code: 429}, time.Minute, time.Minute},
+		{hubtest.Fault{Kind: hubtest.FailStatus, Code: 429}, time.Minute, 72 * time.Second},
 		{hubtest.Fault{Kind: hubtest.FailStatus, Code: 429, RetryAfter: 30}, 30 * time.Second, 30 * time.Second},
-		{hubtest.Fault{Kind: hubtest.FailSecondary}, time.Minute, time.Minute},
+		{hubtest.Fault{Kind: hubtest.FailSecondary}, time.Minute, 72 * time.Second},
 		{hubtest.Fault{Kind: hubtest.FailSecondary, RetryAfter: 120}, 2 * time.Minute, 2 * time.Minute},
 		{hubtest.Fault{Kind: hubtest.FailPrimary}, 59 * time.Minute, 61 * time.Minute},
 		{hubtest.Fault{Kind: hubtest.FailStatus, Code: 401}, 15 * time.Minute, 15 * time.Minute},

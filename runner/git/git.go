@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,7 +33,9 @@ const limit = 30 * time.Minute
 type Remote struct {
 	URL     string   // URL or absolute path; never from a pull request
 	Environ []string // environment of the agent, of which little is passed on
-	Token   string   // sent as HTTP basic authorization; "" for none
+	// Token gives what is sent to the host of URL as HTTP basic authorization; "" is nothing.
+	// nil: there is none. It is asked for each command, since tokens end.
+	Token func(context.Context) (string, error)
 }
 
 // run executes git and returns its standard output.
@@ -52,12 +55,20 @@ func (r Remote) run(ctx context.Context, dir string, args ...string) (string, er
 			env = append(env, name+"="+v)
 		}
 	}
-	if r.Token != "" {
-		// Through the environment, since arguments are visible to every user.
-		basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + r.Token))
-		env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.extraHeader",
+	token := ""
+	if r.Token != nil {
+		var err error
+		if token, err = r.Token(ctx); err != nil {
+			return "", fmt.Errorf("git: %w", err)
+		}
+	}
+	if u, err := url.Parse(r.URL); token != "" && err == nil {
+		// Through the environment, since arguments are visible to every user; and for that
+		// host only, wherever it redirects to.
+		basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
+		env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http."+u.Scheme+"://"+u.Host+"/.extraHeader",
 			"GIT_CONFIG_VALUE_0=Authorization: Basic "+basic)
-		redact = proc.NewRedactor(r.Token, basic)
+		redact = proc.NewRedactor(token, basic)
 	}
 	full := append([]string{
 		"git",

@@ -3,6 +3,8 @@ package git
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -356,9 +358,37 @@ func TestCancelled(t *testing.T) {
 }
 
 func TestTokenNeverShows(t *testing.T) {
-	r := Remote{URL: "http://127.0.0.1:1/x.git", Environ: os.Environ(), Token: "very-secret-token"}
+	r := Remote{URL: "http://127.0.0.1:1/x.git", Environ: os.Environ(), Token: secretToken}
 	_, err := r.List(t.Context())
 	if err == nil || strings.Contains(err.Error(), "very-secret") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func secretToken(context.Context) (string, error) { return "very-secret-token", nil }
+
+// The token goes to the host that it is for, not to where that one redirects.
+func TestTokenStaysWithItsHost(t *testing.T) {
+	seen := map[string]string{}
+	handler := func(name, to string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			seen[name] = r.Header.Get("Authorization")
+			if to != "" {
+				http.Redirect(w, r, to+r.URL.RequestURI(), http.StatusFound)
+				return
+			}
+			http.NotFound(w, r)
+		}
+	}
+	other := httptest.NewServer(handler("other", ""))
+	defer other.Close()
+	home := httptest.NewServer(handler("home", other.URL))
+	defer home.Close()
+	r := Remote{URL: home.URL + "/x.git", Environ: os.Environ(), Token: secretToken}
+	if _, err := r.List(t.Context()); err == nil {
+		t.Error("a repository that is not there was listed")
+	}
+	if seen["home"] == "" || seen["other"] != "" {
+		t.Errorf("authorization at home %q, elsewhere %q", seen["home"], seen["other"])
 	}
 }

@@ -2,7 +2,8 @@
 // part of the REST API that Holdfast uses, as strictly as the real one or stricter.
 //
 // It knows repositories with branches, commits and pull requests, commit statuses, issues,
-// comments on issues and commits, tokens and their permissions. Lists come in pages with
+// comments on issues and commits, check runs, Apps with their installations, tokens and
+// their permissions. Lists come in pages with
 // ETags; answers carry rate limit headers. It refuses what GitHub refuses (a description
 // over 140 characters, a body over 65,536, a commit it does not have, a locked
 // conversation) and also what GitHub would silently ignore (an unknown field, a missing
@@ -39,12 +40,27 @@ type Fake struct {
 	requests []string
 	faults   []*Fault
 	limit    int // remaining requests of this hour
+
+	apps          []*app
+	installations []*installation
+	life          time.Duration // of an installation token
+	skew          time.Duration
 }
 
 // account is who a token belongs to and what it may do.
 type account struct {
 	login string
 	may   map[string]bool // "statuses", "pull_requests", "issues", "contents"; nil: everything
+	in    *installation   // of an App; its permissions count then
+	until time.Time       // zero: for good
+}
+
+// writes and reads report whether an account has a permission.
+func (a *account) writes(permission string) bool {
+	if a.in != nil {
+		return a.in.may[permission] == "write"
+	}
+	return a.may == nil || a.may[permission]
 }
 
 // New starts a fake with the token [Token] of [Login]. Close it.
@@ -55,6 +71,7 @@ func New() *Fake {
 		moved:  map[string]string{},
 		nextID: 1000,
 		limit:  5000,
+		life:   lease,
 	}
 	f.srv = httptest.NewServer(f)
 	return f

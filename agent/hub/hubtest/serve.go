@@ -90,6 +90,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.conditional()
 	reset := ft != nil && (ft.Kind == FailReset || ft.Kind == FailSlow)
 	f.requests[line] = record(r, a, body, reset)
+	wall := f.wall()
 	f.mu.Unlock()
 
 	switch {
@@ -102,6 +103,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for k, v := range a.header {
 		w.Header()[k] = v
 	}
+	w.Header().Set("Date", wall.UTC().Format(http.TimeFormat))
 	out := a.bytes()
 	w.Header().Set("Content-Length", strconv.Itoa(len(out)))
 	if a.code == http.StatusNotModified || a.code == http.StatusNoContent {
@@ -177,9 +179,10 @@ func (f *Fake) handle(c *call, body []byte) {
 		c.fail(http.StatusBadRequest, "hubtest: the Accept or X-GitHub-Api-Version header is missing")
 		return
 	}
-	if auth := r.Header.Get("Authorization"); auth != "" {
+	byJWT := strings.Count(r.Header.Get("Authorization"), ".") == 2
+	if auth := r.Header.Get("Authorization"); auth != "" && !byJWT {
 		token, _ := strings.CutPrefix(auth, "Bearer ")
-		if c.who = f.tokens[token]; c.who == nil {
+		if c.who = f.tokens[token]; c.who == nil || !c.who.until.IsZero() && f.wall().After(c.who.until) {
 			c.fail(http.StatusUnauthorized, "Bad credentials")
 			return
 		}
@@ -199,6 +202,13 @@ func (f *Fake) handle(c *call, body []byte) {
 			return
 		}
 	}
+	if c.routeApp() {
+		return
+	}
+	if byJWT {
+		c.fail(http.StatusUnauthorized, "Bad credentials")
+		return
+	}
 	c.route()
 }
 
@@ -207,6 +217,10 @@ func (c *call) route() {
 	case len(c.path) == 1 && c.path[0] == "user" && c.r.Method == http.MethodGet:
 		if c.who == nil {
 			c.fail(http.StatusUnauthorized, "Requires authentication")
+			return
+		}
+		if c.who.in != nil {
+			c.fail(http.StatusForbidden, "Resource not accessible by integration")
 			return
 		}
 		c.ok(http.StatusOK, user(c.who.login))
@@ -333,8 +347,12 @@ func (c *call) may(permission string) bool {
 		c.fail(http.StatusUnauthorized, "Requires authentication")
 		return false
 	}
-	if c.who.may != nil && !c.who.may[permission] {
-		c.fail(http.StatusForbidden, "Resource not accessible by personal access token")
+	if !c.who.writes(permission) {
+		what := "personal access token"
+		if c.who.in != nil {
+			what = "integration"
+		}
+		c.fail(http.StatusForbidden, "Resource not accessible by %s", what)
 		c.header.Set("X-Accepted-GitHub-Permissions", permission+"=write")
 		return false
 	}

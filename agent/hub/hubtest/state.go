@@ -218,7 +218,12 @@ func (r *Repo) comment(id int64) (*issue, *comment) {
 }
 
 // sees reports whether an account may read the repository; nil is anonymous.
-func (r *Repo) sees(a *account) bool { return !r.private || a != nil && a.may == nil }
+func (r *Repo) sees(a *account) bool {
+	if a != nil && a.in != nil && !a.in.covers(fold(r.slug)) {
+		return false // of a public one more is allowed than this, but Holdfast should not ask
+	}
+	return !r.private || a != nil && (a.may == nil || a.in != nil)
+}
 
 // fold makes names comparable: GitHub's are not case-sensitive.
 func fold(slug string) string { return strings.ToLower(slug) }
