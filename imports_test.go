@@ -36,7 +36,7 @@ var external = map[string][]string{
 	"report":   {},
 	"proofs":   {"github.com/BurntSushi/toml"},
 	"checks":   {"github.com/BurntSushi/toml"},
-	"metal":    {"golang.org/x/perf"},
+	"metal":    {"golang.org/x/perf", "github.com/ebitengine/purego"},
 }
 
 // pure packages do no I/O: same input, same output.
