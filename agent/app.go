@@ -219,15 +219,16 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	final := store.Final{Settings: benchSettings(repo.Bench)}
 	var j *baseline.Judgement
 	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil {
-		past, err := a.store.History(ctx, run.Repo, run.Machine.Class, final.Settings, repo.Thresholds.BaselineRuns)
+		place := store.Place{Kind: store.KindBench, Repo: run.Repo, Settings: final.Settings, Class: run.Machine.Class, Fingerprint: run.Machine.Fingerprint}
+		history, note, err := a.history(ctx, place, repo)
 		if err != nil {
 			return report.Input{}, err
 		}
-		history := make([]baseline.Past, len(past))
-		for i, p := range past {
-			history[i] = baseline.NewPast(p.Run, p.Commit.SHA, p.Samples)
-		}
+		final.NewBaseline = note
 		j, final.Serves = judge(res, history, repo)
+		if note != "" {
+			res.Warnings = append(res.Warnings, "new baseline: "+note)
+		}
 		if final.Judgement, err = json.Marshal(j); err != nil {
 			return report.Input{}, err
 		}

@@ -85,19 +85,15 @@ func (a *app) times(ctx context.Context, run *runner.Run, repo *config.Repositor
 		return nil, nil
 	}
 	final.TimesSettings = buildSettings(repo.Proofs, res.Proofs.Fresh)
-	past, err := a.store.BuildTimes(ctx, run.Repo, res.Machine.Class, final.TimesSettings, repo.Thresholds.BaselineRuns)
+	place := store.Place{Kind: store.KindBuild, Repo: run.Repo, Settings: final.TimesSettings, Class: res.Machine.Class, Fingerprint: res.Machine.Fingerprint}
+	history, note, err := a.history(ctx, place, repo)
 	if err != nil {
 		return nil, err
 	}
-	history := make([]baseline.Past, len(past))
-	for i, p := range past {
-		history[i] = baseline.NewPast(p.Run, p.Commit.SHA, p.Samples)
-	}
+	final.NewTimes = note
 	samples := res.Proofs.Samples()
 	j, serves := judgeBuilds(res, history, repo)
-	if serves {
-		final.Times = samples
-	}
+	final.Times, final.TimesServe = samples, serves
 	if j != nil {
 		if final.Builds, err = json.Marshal(j); err != nil {
 			return nil, err

@@ -106,4 +106,7 @@ type Machine struct {
 	GPUAPI   string   `json:"gpu_api"`            // "Metal 3", "no GPU API"
 	Class    string   `json:"class"`              // key under which baselines compare, see machine.Class
 	Warnings []string `json:"warnings,omitempty"` // facts that could not be read, and why
+	// Fingerprint is the rest of that key: what an update changes on one machine, see
+	// machine.Fingerprint.
+	Fingerprint string `json:"fingerprint,omitempty"`
 }

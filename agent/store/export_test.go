@@ -25,6 +25,9 @@ func (s *Store) Rewind(ctx context.Context) error { return s.rewind(ctx) }
 // Due is due.
 func (s *Store) Due(ctx context.Context, now time.Time) (bool, error) { return s.due(ctx, now) }
 
+// SchemaVersion is the version of the tables that this program writes.
+var SchemaVersion = schemaVersion
+
 // Statements splits the schema.
 var Statements = statements
 

@@ -41,11 +41,18 @@ type Final struct {
 	Settings string
 	// Builds judges the build times of the proofs stage; kept as given, may be nil.
 	Builds json.RawMessage
-	// Times are build times that may serve as a baseline of later runs with the same
-	// TimesSettings on the same class of machine; nil for none.
+	// Times are build times; TimesServe and TimesSettings are for them what Serves and
+	// Settings are for the samples.
 	Times         []runner.Sample
+	TimesServe    bool
 	TimesSettings string
-	Messages      []publish.Message // put into the outbox in the same transaction
+	// NewBaseline and NewTimes say why the figures may be the first of their place: "first
+	// measurement", a new system, another machine.
+	NewBaseline, NewTimes string
+	// Apart: the figures of this run are no part of the history of its repository. They
+	// belong to another commit's examination, as those of a bisection do.
+	Apart    bool
+	Messages []publish.Message // put into the outbox in the same transaction
 }
 
 // FinishRun stores the final document of a run, what was judged about it and the messages
@@ -118,10 +125,7 @@ func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 		if n == 0 {
 			return nil
 		}
-		if err := putBench(ctx, t, run, f, at); err != nil {
-			return err
-		}
-		if err := putTimes(ctx, t, run, f, at); err != nil {
+		if err := putFigures(ctx, t, run, f, at); err != nil {
 			return err
 		}
 		if err := putMessages(ctx, t, number, f.Messages, at); err != nil {

@@ -74,7 +74,7 @@ func read(ctx context.Context, goos string, s source) runner.Machine {
 		m.OS, m.Cores = goos, s.cpus
 		warn(&m, "no facts are read on %s", goos)
 	}
-	m.Class = Class(m)
+	m.Class, m.Fingerprint = Class(m), Fingerprint(m)
 	return m
 }
 
@@ -172,6 +172,24 @@ func Class(m runner.Machine) string {
 		parts[i] = strings.ReplaceAll(clean(p), ";", ",")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// Fingerprint is what an update changes on a machine of a class: the exact version of the
+// system and its build, as "macOS 15.6.1; 24G90". An update of the system brings other
+// drivers, schedulers and clocks, so measurements on both sides of it are no one level and
+// get baselines of their own. What is not known names the host, as in [Class].
+func Fingerprint(m runner.Machine) string {
+	parts := []string{m.OS, m.Build}
+	if m.OS == "" || m.Build == "" {
+		parts = append(parts, "host "+m.Host)
+	}
+	var out []string
+	for _, p := range parts {
+		if p = strings.ReplaceAll(clean(p), ";", ","); p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // memory writes a size in GiB. Linux tells what the kernel left over, which changes with

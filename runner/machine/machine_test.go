@@ -58,7 +58,8 @@ func TestAppleSilicon(t *testing.T) {
 	check(t, read(t.Context(), "darwin", mac(t, "m4-max")), runner.Machine{
 		Host: "studio", OS: "macOS 15.6.1", Build: "24G90", Model: "Mac16,5", Chip: "Apple M4 Max", Cores: 16, PCores: 12, ECores: 4,
 		Memory: 128 << 30, GPU: "Apple M4 Max", GPUCores: 40, GPUAPI: "Metal 3",
-		Class: runtime.GOARCH + "; Mac16,5; Apple M4 Max; 16 cores (12P+4E); 40 GPU cores; Metal 3; 128 GiB; macOS 15",
+		Class:       runtime.GOARCH + "; Mac16,5; Apple M4 Max; 16 cores (12P+4E); 40 GPU cores; Metal 3; 128 GiB; macOS 15",
+		Fingerprint: "macOS 15.6.1; 24G90",
 	})
 }
 
@@ -67,8 +68,9 @@ func TestVirtualMac(t *testing.T) {
 	check(t, read(t.Context(), "darwin", mac(t, "vm")), runner.Machine{
 		Host: "studio", OS: "macOS 26.0", Build: "25A354", Model: "VirtualMac2,1", Chip: "Apple M2 (Virtual)", Cores: 4,
 		Memory: 8 << 30, GPU: "Apple Paravirtual device", GPUAPI: "Metal 4",
-		Class:    runtime.GOARCH + "; VirtualMac2,1; Apple M2 (Virtual); 4 cores; Apple Paravirtual device; Metal 4; 8 GiB; macOS 26",
-		Warnings: []string{"the number of GPU cores is not known: ioreg: it lists no AGXAccelerator"},
+		Class:       runtime.GOARCH + "; VirtualMac2,1; Apple M2 (Virtual); 4 cores; Apple Paravirtual device; Metal 4; 8 GiB; macOS 26",
+		Fingerprint: "macOS 26.0; 25A354",
+		Warnings:    []string{"the number of GPU cores is not known: ioreg: it lists no AGXAccelerator"},
 	})
 }
 
@@ -90,6 +92,9 @@ func TestMacTellsNothing(t *testing.T) {
 	m := read(t.Context(), "darwin", s)
 	if m.OS != "macOS" || m.Chip != "" || m.GPU != "" || m.GPUAPI != "" || m.Cores != 3 || len(m.Warnings) < 4 {
 		t.Errorf("facts %+v", m)
+	}
+	if m.Fingerprint != "macOS; host studio" {
+		t.Errorf("fingerprint %q would be shared among strangers", m.Fingerprint)
 	}
 	if !strings.HasSuffix(m.Class, "; host studio") {
 		t.Errorf("class %q would be shared among strangers", m.Class)
@@ -117,7 +122,8 @@ func TestLinux(t *testing.T) {
 	check(t, read(t.Context(), "linux", arm), runner.Machine{
 		Host: "box", OS: "Alpine Linux 3.20.1", Build: "6.6.31-0-virt", Model: "Some Board v1.0", Chip: "ARM implementer 0x41 part 0xd0c+0xd05",
 		Cores: 2, Memory: 16142572 << 10, GPUAPI: NoGPU,
-		Class: runtime.GOARCH + "; Some Board v1.0; ARM implementer 0x41 part 0xd0c+0xd05; 2 cores; 16 GiB; Alpine Linux 3",
+		Class:       runtime.GOARCH + "; Some Board v1.0; ARM implementer 0x41 part 0xd0c+0xd05; 2 cores; 16 GiB; Alpine Linux 3",
+		Fingerprint: "Alpine Linux 3.20.1; 6.6.31-0-virt",
 	})
 	limited := files(map[string]string{
 		"/proc/cpuinfo": "processor: 0\nmodel name\t: A  B\nprocessor: 1\nprocessor: 2\n", "/proc/meminfo": "MemTotal: 1000000 kB\n",
@@ -143,7 +149,7 @@ func TestRead(t *testing.T) {
 	if runtime.GOOS == "linux" && m.GPUAPI != NoGPU {
 		t.Errorf("GPU API %q on Linux", m.GPUAPI)
 	}
-	if again := Read(t.Context(), nil); again.Class != m.Class {
+	if again := Read(t.Context(), nil); again.Class != m.Class || again.Fingerprint != m.Fingerprint || m.Fingerprint == "" {
 		t.Errorf("class %q, then %q", m.Class, again.Class)
 	}
 }

@@ -35,6 +35,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"HostileText", hostileText},
 		{"Marks", marks},
 		{"History", history},
+		{"Baselines", baselines},
 		{"Proofs", proofs},
 		{"BuildTimes", buildTimes},
 		{"Checks", checks},
@@ -580,8 +581,8 @@ func history(t *testing.T, o store.Options) {
 	measure("m4", "5", 0, false, 4) // regressed, or could not tell
 	measure("m4", "5", 7, true, 5)  // a pull request
 	second := measure("m4", "5", 0, true, 6)
-	const hash = "5"
-	past, err := s.History(ctx, "pool", "m4", hash, 10)
+	place := store.Place{Kind: store.KindBench, Repo: "pool", Class: "m4", Settings: "5"}
+	past, err := s.History(ctx, place, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -595,7 +596,7 @@ func history(t *testing.T, o store.Options) {
 	if !slices.Equal(got, []int64{second, first}) {
 		t.Errorf("history is runs %v, want %d and %d", got, second, first)
 	}
-	if past, err = s.History(ctx, "pool", "m4", hash, 1); err != nil || len(past) != 1 || past[0].Run != second {
+	if past, err = s.History(ctx, place, 1); err != nil || len(past) != 1 || past[0].Run != second {
 		t.Errorf("the newest: %v, %v", past, err)
 	}
 }

@@ -122,7 +122,9 @@ func buildTimes(t *testing.T, o store.Options) {
 		}
 		f := store.Final{Run: state(t, s, run).Run, TimesSettings: settings, Builds: json.RawMessage(`{"verdict":"success"}`)}
 		f.Run.Verdict = runner.Success
+		f.Run.Stages[0].Machine.Class = class
 		if value > 0 {
+			f.TimesServe = true
 			f.Times = []runner.Sample{{Name: "lean-build", Unit: "sec", Values: []float64{value}}}
 		}
 		if ok, err := s.FinishRun(ctx, f); !ok || err != nil {
@@ -139,7 +141,7 @@ func buildTimes(t *testing.T, o store.Options) {
 	measure("m4", "x", 7, 4)
 	measure("m4", "x", 0, 0) // nothing was built
 	last := measure("m4", "x", 0, 5)
-	past, err := s.BuildTimes(ctx, "pool", "m4", "x", 10)
+	past, err := s.History(ctx, store.Place{Kind: store.KindBuild, Repo: "pool", Class: "m4", Settings: "x"}, 10)
 	var got []int64
 	for _, p := range past {
 		got = append(got, p.Run)
@@ -147,7 +149,7 @@ func buildTimes(t *testing.T, o store.Options) {
 	if err != nil || !slices.Equal(got, []int64{last, first}) {
 		t.Errorf("build times of runs %v, %v; want %d and %d", got, err, last, first)
 	}
-	if past, err := s.History(ctx, "pool", "m4", "x", 10); err != nil || len(past) != 0 {
+	if past, err := s.History(ctx, store.Place{Kind: store.KindBench, Repo: "pool", Class: "m4", Settings: "x"}, 10); err != nil || len(past) != 0 {
 		t.Errorf("benchmarks %v, %v", past, err)
 	}
 }

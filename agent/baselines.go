@@ -1,0 +1,44 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/baseline"
+)
+
+// history is what the figures of a place are compared with. note says why there is nothing
+// yet although the repository was measured before: the machine, its system or the
+// configuration is new.
+func (a *app) history(ctx context.Context, p store.Place, repo *config.Repository) (out []baseline.Past, note string, err error) {
+	past, err := a.store.History(ctx, p, repo.Thresholds.BaselineRuns)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, r := range past {
+		out = append(out, baseline.NewPast(r.Run, r.Commit.SHA, r.Samples))
+	}
+	if len(out) > 0 {
+		return out, "", nil
+	}
+	last, run, ok, err := a.store.LastPlace(ctx, p.Kind, p.Repo)
+	if err != nil || !ok || last == p {
+		return nil, "", err
+	}
+	return nil, moved(last, p, run), nil
+}
+
+// moved says how a place differs from that of the last run.
+func moved(was, is store.Place, run int64) string {
+	switch {
+	case was.Class != is.Class:
+		return fmt.Sprintf("this machine (%s) has none yet; run %d was measured on %s", is.Class, run, was.Class)
+	case was.Fingerprint != is.Fingerprint && was.Fingerprint == "":
+		return fmt.Sprintf("run %d and those before did not tell their exact system", run)
+	case was.Fingerprint != is.Fingerprint:
+		return fmt.Sprintf("the system is %s; run %d was measured on %s", is.Fingerprint, run, was.Fingerprint)
+	}
+	return fmt.Sprintf("what is measured, or how, is configured differently since run %d", run)
+}
