@@ -49,12 +49,38 @@ type token struct {
 // history: "baseline - 5%" or "baseline + 5%". Words with spaces or any of <>=" are
 // written in double quotes. The error is a *SyntaxError.
 func ParseThreshold(s string) (Threshold, error) {
-	toks, err := scan(s)
+	t, rest, err := parseMetric(s, "expected key=value or an operator")
 	if err != nil {
 		return Threshold{}, err
 	}
-	bad := func(t token, advice, format string, args ...any) (Threshold, error) {
-		return Threshold{}, &SyntaxError{Text: s, Token: t.raw, Column: t.col, Msg: fmt.Sprintf(format, args...), Advice: advice}
+	if len(rest) == 0 {
+		return Threshold{}, &SyntaxError{Text: s, Column: len(s) + 1, Msg: "the operator is missing at the end", Advice: grammar}
+	}
+	t.Op = Op(rest[0].text)
+	return parseValue(s, t, rest[1:])
+}
+
+// ParseMetric reads the part of a threshold before its operator, METRIC [key=value …]. What
+// it returns matches samples as a threshold does. The error is a *SyntaxError.
+func ParseMetric(s string) (Threshold, error) {
+	t, rest, err := parseMetric(s, "expected key=value")
+	if err == nil && len(rest) > 0 {
+		err = &SyntaxError{Text: s, Token: rest[0].raw, Column: rest[0].col, Msg: "an operator has no place here", Advice: "write METRIC [key=value …]"}
+	}
+	if err != nil {
+		return Threshold{}, err
+	}
+	return t, nil
+}
+
+// parseMetric reads metric and settings, and returns what follows from the operator on.
+func parseMetric(s, expected string) (Threshold, []token, error) {
+	toks, err := scan(s)
+	if err != nil {
+		return Threshold{}, nil, err
+	}
+	bad := func(t token, advice, format string, args ...any) (Threshold, []token, error) {
+		return Threshold{}, nil, &SyntaxError{Text: s, Token: t.raw, Column: t.col, Msg: fmt.Sprintf(format, args...), Advice: advice}
 	}
 	end := token{col: len(s) + 1}
 	if len(toks) == 0 {
@@ -77,7 +103,7 @@ func ParseThreshold(s string) (Threshold, error) {
 		case strings.ContainsAny(k.text, "≥≤≠") && !k.quoted, strings.HasPrefix(k.raw, "="), strings.HasPrefix(k.raw, "!="):
 			return bad(k, "the operators are >= <= > <", "not an operator, and not key=value")
 		case k.eq < 0:
-			return bad(k, "restrict a metric with key=value, as in threads=8; put names with spaces in double quotes", "expected key=value or an operator")
+			return bad(k, "restrict a metric with key=value, as in threads=8; put names with spaces in double quotes", "%s", expected)
 		case k.eq == 0 || k.eq == len(k.text)-1 && !k.quoted:
 			return bad(k, "write key=value without spaces around the =", "a setting needs a key and a value")
 		}
@@ -90,11 +116,7 @@ func ParseThreshold(s string) (Threshold, error) {
 		}
 		t.Config[key] = val
 	}
-	if i == len(toks) {
-		return bad(end, grammar, "the operator is missing at the end")
-	}
-	t.Op = Op(toks[i].text)
-	return parseValue(s, t, toks[i+1:])
+	return t, toks[i:], nil
 }
 
 const number = `([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)`

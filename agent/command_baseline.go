@@ -1,0 +1,413 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// baselineCommands are the verbs of holdfast baseline.
+var baselineCommands = map[string]func(context.Context, *env, []string) error{
+	"list": baselineList, "show": baselineShow, "accept": baselineAccept, "pin": baselinePin, "reset": baselineReset, "import": baselineImport,
+}
+
+func cmdBaseline(ctx context.Context, e *env, args []string) error {
+	const hint = "holdfast baseline list|show|accept|pin|reset|import; -h after one of them tells its flags"
+	if len(args) == 0 {
+		return &usageError{"baseline: what about them?", hint}
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(e.stdout, `usage: holdfast baseline COMMAND [flags]
+
+  list [METRIC…]            what metrics are compared with, and how much they vary
+  show METRIC|ID            one baseline: its values and who changed it
+  accept METRIC|ID          the present level is right: compare with it from now on
+  pin METRIC|ID             compare with these runs alone, until --off
+  reset METRIC|ID           nothing measured so far counts any more
+  import FILE.csv           add values that were measured elsewhere
+
+Changes need --reason and are logged with author and time.
+`)
+		return nil
+	}
+	f := baselineCommands[args[0]]
+	if f == nil {
+		return &usageError{fmt.Sprintf("baseline: unknown command %q", args[0]), hint}
+	}
+	return f(ctx, e, args[1:])
+}
+
+// baselineFlags are the flags that the verbs share.
+type baselineFlags struct {
+	file, repo, author, reason string
+	all                        bool
+}
+
+func (f *baselineFlags) set(fs *flag.FlagSet) {
+	fs.StringVar(&f.file, "config", "", "configuration `FILE` (default agent.toml)")
+	fs.StringVar(&f.repo, "repo", "", "repository `NAME` (default: the only one)")
+}
+
+// setChange adds those of verbs that change something.
+func (f *baselineFlags) setChange(fs *flag.FlagSet) {
+	f.set(fs)
+	fs.StringVar(&f.reason, "reason", "", "why, for the log (required)")
+	fs.StringVar(&f.author, "author", "", "who decides it (default: the user at this host)")
+	fs.BoolVar(&f.all, "all", false, "change every baseline that METRIC matches, on all machines")
+}
+
+// check fills in the author and wants a reason.
+func (f *baselineFlags) check() error {
+	if f.reason = strings.TrimSpace(f.reason); f.reason == "" {
+		return &usageError{"no reason given", `say why, for those who ask later: --reason "…"`}
+	}
+	f.author = author(f.author)
+	return nil
+}
+
+// author is who acts: as given, else the user at this host.
+func author(given string) string {
+	if given = strings.TrimSpace(given); given != "" {
+		return given
+	}
+	host, _ := os.Hostname()
+	name := "somebody"
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		name = u.Username
+	}
+	return name + "@" + host
+}
+
+// open opens the store for the repository that is meant.
+func (f *baselineFlags) open(ctx context.Context, e *env, create bool) (*app, *config.Repository, error) {
+	cfg, err := loadConfig(e, f.file, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	repo, err := pick(cfg, f.repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	if create {
+		a, err := open(ctx, e, cfg, options{})
+		return a, repo, err
+	}
+	a, err := reader(ctx, e, cfg)
+	return a, repo, err
+}
+
+// find picks the baselines that the arguments of a command name: a number, or a metric as a
+// threshold has it. Without arguments it is all.
+func find(list []store.Baseline, args []string) ([]store.Baseline, error) {
+	if len(args) == 0 {
+		return list, nil
+	}
+	if id, err := strconv.ParseInt(strings.TrimPrefix(args[0], "#"), 10, 64); err == nil && len(args) == 1 {
+		for _, b := range list {
+			if b.ID == id {
+				return []store.Baseline{b}, nil
+			}
+		}
+		return nil, &usageError{fmt.Sprintf("no baseline %d", id), "holdfast baseline list --all lists them"}
+	}
+	text := strings.Join(args, " ")
+	t, err := baseline.ParseMetric(text)
+	if err != nil {
+		return nil, &usageError{err.Error(), hintOf(err)}
+	}
+	var out []store.Baseline
+	for _, b := range list {
+		if t.Match(b.Sample) {
+			out = append(out, b)
+		}
+	}
+	if len(out) == 0 {
+		return nil, &usageError{fmt.Sprintf("no baseline of %s", text), "holdfast baseline list lists them; a metric is named as in a threshold, or by its number"}
+	}
+	return out, nil
+}
+
+// one picks the baselines to change: one, or all that match if that was asked for.
+func (f *baselineFlags) one(list []store.Baseline, args []string) ([]store.Baseline, error) {
+	if len(args) == 0 {
+		return nil, &usageError{"no metric named", "holdfast baseline list lists them; name one as in a threshold, or by its number"}
+	}
+	found, err := find(list, args)
+	if err != nil || len(found) == 1 || f.all {
+		return found, err
+	}
+	const most = 8
+	var lines []string
+	for _, b := range found[:min(len(found), most)] {
+		lines = append(lines, fmt.Sprintf("%d: %s, %s", b.ID, label(b), machineOf(b.Place)))
+	}
+	if n := len(found) - most; n > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", n))
+	}
+	return nil, &usageError{fmt.Sprintf("%s matches %d baselines", strings.Join(args, " "), len(found)), "name one by its number, or change all of them with --all\n" + strings.Join(lines, "\n")}
+}
+
+// label is a metric as a threshold has it, with its unit.
+func label(b store.Baseline) string {
+	m := baseline.Metric{Name: b.Sample.Name, Config: b.Sample.Config}
+	return report.Line(m.Label() + " in " + b.Sample.Unit)
+}
+
+func machineOf(p store.Place) string {
+	return report.Line(strings.Join(slices.DeleteFunc([]string{p.Class, p.Fingerprint}, func(s string) bool { return s == "" }), "; "))
+}
+
+// inUse are the baselines of the newest place of each repository, kind and class of
+// machine: an update of the system or another configuration leaves older ones behind.
+func inUse(list []store.Baseline) []store.Baseline {
+	type group struct{ repo, kind, class string }
+	newest := map[group]store.Place{}
+	for _, b := range list { // in the order in which they came into being
+		newest[group{b.Repo, b.Kind, b.Class}] = b.Place
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(b store.Baseline) bool { return newest[group{b.Repo, b.Kind, b.Class}] != b.Place })
+}
+
+// current is a baseline with what it consists of now.
+type current struct {
+	store.Baseline
+	level baseline.Level
+	runs  []store.PastRun // that hold a value of it, newest first
+}
+
+// fill reads what baselines consist of.
+func (a *app) fill(ctx context.Context, list []store.Baseline, runs int) ([]current, error) {
+	past := map[store.Place][]store.PastRun{}
+	out := make([]current, len(list))
+	for i, b := range list {
+		if _, ok := past[b.Place]; !ok {
+			h, err := a.store.History(ctx, b.Place, runs)
+			if err != nil {
+				return nil, err
+			}
+			past[b.Place] = h
+		}
+		out[i] = current{Baseline: b}
+		var values [][]float64
+		key := b.Sample.Key()
+		for _, r := range past[b.Place] {
+			for _, s := range r.Samples {
+				if s.Key() == key {
+					out[i].runs = append(out[i].runs, store.PastRun{Run: r.Run, Commit: r.Commit, Samples: []runner.Sample{s}})
+					values = append(values, s.Values)
+				}
+			}
+		}
+		out[i].level = baseline.LevelOf(values)
+	}
+	return out, nil
+}
+
+func (s *current) state() string {
+	switch {
+	case s.Pinned:
+		return "pinned"
+	case s.Since > 0:
+		return fmt.Sprintf("moving, from run %d on", s.Since)
+	}
+	return "moving"
+}
+
+func spread(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return "±" + strings.TrimPrefix(baseline.Percent(math.Expm1(v)), "+")
+}
+
+func baselineList(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "baseline list", "[flags] [METRIC [key=value …]]")
+	var f baselineFlags
+	f.set(fs)
+	all := fs.Bool("all", false, "also those of machines, systems and configurations of the past")
+	asJSON := fs.Bool("json", false, "print JSON, one baseline a line")
+	if err := parse(fs, args, math.MaxInt); err != nil {
+		return err
+	}
+	a, repo, err := f.open(ctx, e, false)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	list, err := a.store.Baselines(ctx, repo.Name)
+	if err != nil {
+		return err
+	}
+	if list, err = find(list, fs.Args()); err != nil {
+		return err
+	}
+	hidden := 0
+	if !*all {
+		used := inUse(list)
+		hidden, list = len(list)-len(used), used
+	}
+	rows, err := a.fill(ctx, list, repo.Thresholds.BaselineRuns)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return baselineJSON(e.stdout, rows)
+	}
+	if len(rows) == 0 {
+		fmt.Fprintf(e.stdout, "no baselines of %s yet: the first run with figures that meets its thresholds makes them\n", report.Line(repo.Name))
+		return nil
+	}
+	slices.SortStableFunc(rows, func(a, b current) int {
+		return strings.Compare(a.Kind+"\x00"+a.Class+"\x00"+a.Fingerprint+"\x00"+a.Settings, b.Kind+"\x00"+b.Class+"\x00"+b.Fingerprint+"\x00"+b.Settings)
+	})
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	var place store.Place
+	for _, r := range rows {
+		if r.Place != place {
+			if place.Repo != "" {
+				fmt.Fprintln(w)
+			}
+			place = r.Place
+			fmt.Fprintf(w, "%s of %s on %s\n", place.Kind, report.Line(place.Repo), machineOf(place))
+			fmt.Fprintln(w, "ID\tMETRIC\tLEVEL\tRUNS\tVARY BY\tSTATE")
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\n", r.ID, label(r.Baseline), baseline.Format(r.level.Median, r.Sample.Unit), r.level.Runs, spread(r.level.Spread), r.state())
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if hidden > 0 {
+		fmt.Fprintf(e.stdout, "\n%d more of machines, systems or configurations of the past: --all\n", hidden)
+	}
+	return nil
+}
+
+// baselineJSON writes one object a line; numbers that do not exist are null.
+func baselineJSON(w io.Writer, rows []current) error {
+	number := func(v float64) *float64 {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return &v
+	}
+	enc := json.NewEncoder(w)
+	for _, r := range rows {
+		runs := []int64{}
+		for _, p := range r.runs {
+			runs = append(runs, p.Run)
+		}
+		if err := enc.Encode(struct {
+			store.Baseline
+			Name   string            `json:"name"`
+			Unit   string            `json:"unit"`
+			Config map[string]string `json:"config"`
+			Level  *float64          `json:"level"`
+			Spread *float64          `json:"spread"` // standard deviation of ln(median) between runs
+			Runs   []int64           `json:"runs"`   // newest first; negative: imported
+		}{r.Baseline, r.Sample.Name, r.Sample.Unit, r.Sample.Config, number(r.level.Median), number(r.level.Spread), runs}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func baselineShow(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "baseline show", "[flags] METRIC [key=value …] | ID")
+	var f baselineFlags
+	f.set(fs)
+	n := fs.Int("n", 20, "at most `N` measurements")
+	if err := parse(fs, args, math.MaxInt); err != nil {
+		return err
+	}
+	a, repo, err := f.open(ctx, e, false)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	list, err := a.store.Baselines(ctx, repo.Name)
+	if err != nil {
+		return err
+	}
+	found, err := f.one(list, fs.Args())
+	if err != nil {
+		return err
+	}
+	rows, err := a.fill(ctx, found, repo.Thresholds.BaselineRuns)
+	if err != nil {
+		return err
+	}
+	r := rows[0]
+	out := e.stdout
+	fmt.Fprintf(out, "baseline %d: %s\n%s of %s on %s\n", r.ID, label(r.Baseline), r.Kind, report.Line(r.Repo), machineOf(r.Place))
+	fmt.Fprintf(out, "level %s of %s, which vary by %s; %s\n\n", baseline.Format(r.level.Median, r.Sample.Unit), runs(r.level.Runs), spread(r.level.Spread), r.state())
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tCOMMIT\tMEDIAN\tROUNDS\tPART OF IT")
+	measured, err := a.store.Measured(ctx, r.Baseline, *n)
+	if err != nil {
+		return err
+	}
+	part := map[int64]bool{}
+	for _, p := range slices.Backward(r.runs) {
+		part[p.Run] = true
+		if p.Run < 0 {
+			v := p.Samples[0].Values
+			fmt.Fprintf(w, "imported\t%s\t%s\t%d\tyes\n", p.Commit.Short(), baseline.Format(baseline.Summarize(v).Median, r.Sample.Unit), len(v))
+		}
+	}
+	for _, p := range measured {
+		why := "yes"
+		switch {
+		case part[p.Run]:
+		case r.Pinned:
+			why = "no: others are pinned"
+		case p.Run < r.Since:
+			why = "no: the baseline begins later"
+		case !p.Serves:
+			why = "no: it missed a threshold, or leaned the wrong way"
+		default:
+			why = "no: newer ones are enough"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\n", p.Run, runner.Commit{SHA: p.Commit}.Short(), baseline.Format(baseline.Summarize(p.Values).Median, r.Sample.Unit), len(p.Values), why)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	log, err := a.store.BaselineLog(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	for _, x := range log {
+		fmt.Fprintf(out, "%s  %s: %s", x.At.Format("2006-01-02 15:04:05Z"), report.Line(x.Who), x.Action)
+		if x.Detail != "" {
+			fmt.Fprintf(out, ", %s", report.Line(x.Detail))
+		}
+		fmt.Fprintf(out, " (%s)\n", report.Line(x.Why))
+	}
+	return nil
+}
+
+// isUsage turns what the store refuses into a wrong call.
+func isUsage(err error) error {
+	if errors.Is(err, store.ErrNoBaseline) {
+		return &usageError{err.Error(), "holdfast baseline list lists them"}
+	}
+	return err
+}

@@ -1,0 +1,280 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/report"
+)
+
+// change runs a verb that changes baselines: it reads flags and baselines, has each change
+// made up, stores them together and says what came of it.
+func change(ctx context.Context, e *env, f *baselineFlags, fs *flag.FlagSet, args []string, plan func(a *app, repo *config.Repository, b store.Baseline) (store.Change, error)) error {
+	f.setChange(fs)
+	if err := parse(fs, args, math.MaxInt); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	a, repo, err := f.open(ctx, e, false)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	list, err := a.store.Baselines(ctx, repo.Name)
+	if err != nil {
+		return err
+	}
+	found, err := f.one(list, fs.Args())
+	if err != nil {
+		return err
+	}
+	var changes []store.Change
+	for _, b := range found {
+		c, err := plan(a, repo, b)
+		if err != nil {
+			return fmt.Errorf("baseline %d (%s): %w", b.ID, label(b), err)
+		}
+		c.Baseline, c.Who, c.Why = b.ID, f.author, f.reason
+		changes = append(changes, c)
+	}
+	if err := isUsage(a.store.ChangeBaselines(ctx, changes)); err != nil {
+		return err
+	}
+	for i, c := range changes {
+		fmt.Fprintf(e.stdout, "baseline %d (%s): %s\n", c.Baseline, label(found[i]), report.Line(c.Detail))
+	}
+	return nil
+}
+
+// maxMeasured is how far back a person may look for the run to accept or to pin.
+const maxMeasured = 1000
+
+// measuredRuns returns the measurements of a baseline and the index of the one by run.
+func measuredRuns(ctx context.Context, a *app, b store.Baseline) (list []store.Point, at func(run int64) (int, error), err error) {
+	list, err = a.store.Measured(ctx, b, maxMeasured)
+	if err != nil {
+		return nil, nil, err
+	}
+	return list, func(run int64) (int, error) {
+		for i, p := range list {
+			if p.Run == run {
+				return i, nil
+			}
+		}
+		return 0, &usageError{
+			fmt.Sprintf("run %d did not measure it on %s", run, machineOf(b.Place)),
+			fmt.Sprintf("holdfast baseline show %d lists the runs that did", b.ID),
+		}
+	}, nil
+}
+
+func baselineAccept(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "baseline accept", "[flags] --reason WHY METRIC [key=value …] | ID")
+	run := fs.Int64("run", 0, "the new level begins with this `RUN` (default: the newest)")
+	var f baselineFlags
+	return change(ctx, e, &f, fs, args, func(a *app, repo *config.Repository, b store.Baseline) (store.Change, error) {
+		list, at, err := measuredRuns(ctx, a, b)
+		if err != nil {
+			return store.Change{}, err
+		}
+		if len(list) == 0 {
+			return store.Change{}, &usageError{"no run has measured it", "holdfast run measures"}
+		}
+		from := len(list) - 1
+		if *run != 0 {
+			if from, err = at(*run); err != nil {
+				return store.Change{}, err
+			}
+		}
+		c := store.Change{Action: store.ActionAccept, Since: list[from].Run}
+		var values [][]float64
+		for _, p := range list[from:] {
+			values = append(values, p.Values)
+			if !p.Serves {
+				c.Points = append(c.Points, p)
+			}
+		}
+		was, err := a.fill(ctx, []store.Baseline{b}, repo.Thresholds.BaselineRuns)
+		if err != nil {
+			return c, err
+		}
+		level := baseline.LevelOf(values)
+		c.Detail = fmt.Sprintf("accepted from run %d on: %s of %s", c.Since, baseline.Format(level.Median, b.Sample.Unit), runs(level.Runs))
+		if old := was[0].level; old.Runs > 0 {
+			c.Detail += fmt.Sprintf(", %s against %s of %s before", baseline.Percent(level.Median/old.Median-1), baseline.Format(old.Median, b.Sample.Unit), runs(old.Runs))
+		}
+		return c, nil
+	})
+}
+
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+func baselinePin(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "baseline pin", "[flags] --reason WHY METRIC [key=value …] | ID")
+	which := fs.String("run", "", "comma-separated `RUNS` (default: those that it consists of now)")
+	off := fs.Bool("off", false, "let it move again")
+	var f baselineFlags
+	return change(ctx, e, &f, fs, args, func(a *app, repo *config.Repository, b store.Baseline) (store.Change, error) {
+		switch {
+		case *off && *which != "":
+			return store.Change{}, &usageError{"--off and --run contradict each other", "pin runs, or let it move"}
+		case *off && !b.Pinned:
+			return store.Change{}, &usageError{"it is not pinned", ""}
+		case *off:
+			return store.Change{Action: store.ActionUnpin, Detail: "moves again with the newest runs"}, nil
+		}
+		c := store.Change{Action: store.ActionPin}
+		var values [][]float64
+		if *which != "" {
+			list, at, err := measuredRuns(ctx, a, b)
+			if err != nil {
+				return c, err
+			}
+			for text := range strings.SplitSeq(*which, ",") {
+				run, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+				if err != nil || run < 1 {
+					return c, &usageError{fmt.Sprintf("%q is not the number of a run", text), "for example --run 12,13,15"}
+				}
+				i, err := at(run)
+				if err != nil {
+					return c, err
+				}
+				c.Points, values = append(c.Points, list[i]), append(values, list[i].Values)
+			}
+		} else {
+			now, err := a.fill(ctx, []store.Baseline{b}, repo.Thresholds.BaselineRuns)
+			if err != nil {
+				return c, err
+			}
+			for _, p := range now[0].runs {
+				x := store.Point{Run: max(0, p.Run), Commit: p.Commit.SHA, Values: p.Samples[0].Values}
+				c.Points, values = append(c.Points, x), append(values, x.Values)
+			}
+			if len(c.Points) == 0 {
+				return c, &usageError{"it has no runs to pin", "name some with --run"}
+			}
+		}
+		level := baseline.LevelOf(values)
+		c.Detail = fmt.Sprintf("pinned to %s, level %s", runs(level.Runs), baseline.Format(level.Median, b.Sample.Unit))
+		return c, nil
+	})
+}
+
+func baselineReset(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "baseline reset", "[flags] --reason WHY METRIC [key=value …] | ID")
+	var f baselineFlags
+	return change(ctx, e, &f, fs, args, func(*app, *config.Repository, store.Baseline) (store.Change, error) {
+		return store.Change{Action: store.ActionReset, Detail: "reset: it grows anew with the next run"}, nil
+	})
+}
+
+// maxImportFile is the largest file that is imported.
+const maxImportFile = 64 << 20
+
+func baselineImport(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "baseline import", "[flags] --reason WHY FILE.csv")
+	var f baselineFlags
+	f.set(fs)
+	fs.StringVar(&f.reason, "reason", "", "why, for the log (required)")
+	fs.StringVar(&f.author, "author", "", "who decides it (default: the user at this host)")
+	unit := fs.String("unit", "", "`UNIT` of the values, if the file has no column for it")
+	class := fs.String("class", "", "`CLASS` of the machine they were measured on, as in a report (default: this machine's)")
+	print := fs.String("fingerprint", "", "`FINGERPRINT` of its system, as in a report (default: this machine's)")
+	if err := parse(fs, args, 1); err != nil {
+		return err
+	}
+	if fs.NArg() == 0 {
+		return &usageError{"no file named", "a CSV file with the columns metric, value, unit and, if known, time and commit"}
+	}
+	if (*class == "") != (*print == "") {
+		return &usageError{"--class and --fingerprint go together", "both stand in the reports of runs on that machine"}
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	name := fs.Arg(0)
+	list, err := readHistory(name, *unit)
+	if err != nil {
+		return err
+	}
+	a, repo, err := f.open(ctx, e, true)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	if *class == "" {
+		*class, *print = a.machine.Class, a.machine.Fingerprint
+	}
+	byKind, count := map[string][]store.Import{}, map[string]int{}
+	for _, m := range list {
+		kind := store.KindBench
+		if onBuilds(baseline.Threshold{Metric: m.Sample.Name}) {
+			kind = store.KindBuild
+		}
+		x := store.Import{Sample: m.Sample}
+		for _, p := range m.Points {
+			x.Points = append(x.Points, store.Point{Commit: p.Commit, At: p.Time, Source: fmt.Sprintf("%s:%d", filepath.Base(name), p.Line), Values: p.Values})
+		}
+		byKind[kind] = append(byKind[kind], x)
+		count[kind] += len(x.Points)
+	}
+	for _, kind := range []string{store.KindBench, store.KindBuild} {
+		if len(byKind[kind]) == 0 {
+			continue
+		}
+		p := store.Place{Kind: kind, Repo: repo.Name, Settings: benchSettings(repo.Bench), Class: *class, Fingerprint: *print}
+		if kind == store.KindBuild {
+			p.Settings = buildSettings(repo.Proofs, false)
+		}
+		detail := fmt.Sprintf("%d observations from %s", count[kind], filepath.Base(name))
+		created, err := a.store.ImportBaselines(ctx, p, byKind[kind], f.author, f.reason, detail)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "%s: %d observations of %d metrics, %d of them new, for %s\n", kind, count[kind], len(byKind[kind]), created, machineOf(p))
+	}
+	return nil
+}
+
+// readHistory reads a CSV file of values.
+func readHistory(name, unit string) ([]baseline.Imported, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, &usageError{err.Error(), ""}
+	}
+	defer file.Close()
+	if fi, err := file.Stat(); err != nil || fi.Size() > maxImportFile || !fi.Mode().IsRegular() {
+		return nil, &usageError{fmt.Sprintf("%s is not a file of at most %d MiB", name, maxImportFile>>20), ""}
+	}
+	list, err := baseline.ParseHistory(file, unit)
+	if err != nil {
+		var bad *baseline.LineError
+		if !errors.As(err, &bad) {
+			return nil, err
+		}
+		var lines []string
+		for line := range strings.Lines(err.Error()) {
+			line = strings.TrimPrefix(strings.TrimSpace(line), "line ")
+			lines = append(lines, name+":"+report.Line(line))
+		}
+		return nil, &usageError{strings.Join(lines, "\n"), "nothing was imported; correct the file and try again"}
+	}
+	return list, nil
+}
