@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/checks"
 	"github.com/holdfast-ci/holdfast/metal"
+	"github.com/holdfast-ci/holdfast/metal/crash"
 	"github.com/holdfast-ci/holdfast/proofs"
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -64,6 +65,8 @@ func benchConfig(b config.Bench) metal.Config {
 		Backend: b.Backend, Threads: b.Threads, Depths: b.Depths, Rounds: b.Rounds, Window: b.Window, Warmup: b.Warmup,
 		Latency: b.Latency, Seed: uint64(b.Seed),
 	}
+	home, _ := os.UserHomeDir() // a daemon may have none
+	out.CrashReports = crash.Folders(home)
 	for _, p := range b.Programs {
 		rounds := p.Rounds
 		if rounds == 0 {

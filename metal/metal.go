@@ -49,6 +49,10 @@ type Config struct {
 	Execution time.Duration // cpu model: least time of an operation; default Latency/4
 
 	Programs []Program
+
+	// CrashReports are the folders to which the system writes reports about crashed
+	// processes, see crash.Folders. nil: none are looked at.
+	CrashReports []string
 }
 
 // Default is the configuration for a machine without a GPU: 22 configurations in about

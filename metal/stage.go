@@ -19,10 +19,14 @@ type Stage struct {
 	config Config
 	// open makes the backend; tests put faulty ones here.
 	open func(Config) (harness.Backend, error)
+	// settle and patience are how long crash reports are waited for, see crash.Collect.
+	settle, patience time.Duration
 }
 
 // New makes the stage. A configuration that [Config.Check] rejects makes Run err.
-func New(c Config) *Stage { return &Stage{config: c.filled(), open: open} }
+func New(c Config) *Stage {
+	return &Stage{config: c.filled(), open: open, settle: crashSettle, patience: crashPatience}
+}
 
 func open(c Config) (harness.Backend, error) {
 	return cpu.Open(cpu.Model{Submit: c.Latency, Execute: c.Execution})
@@ -32,7 +36,8 @@ func open(c Config) (harness.Backend, error) {
 func (s *Stage) Name() string { return runner.StageBench }
 
 // Run implements runner.Stage. What was measured is in the result even when the error
-// says that something else could not be: one benchmark's failure hides no other's.
+// says that something else could not be: one benchmark's failure hides no other's. The
+// stage fails only for a program that crashed.
 func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, error) {
 	c := s.config
 	res := runner.Result{Stage: runner.StageBench}
@@ -43,6 +48,15 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		res.Verdict, res.Reason = runner.Neutral, "no benchmark is configured: backend is none and there are no programs"
 		return res, nil
 	}
+	watch := s.watchCrashes()
+	res, err := s.measure(ctx, ws, c)
+	crashes, warnings := watch.findings(ctx, ws)
+	return judgeCrashes(res, err, crashes, warnings)
+}
+
+// measure takes all measurements.
+func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config) (runner.Result, error) {
+	res := runner.Result{Stage: runner.StageBench}
 	bench := &runner.Bench{Settings: map[string]string{}}
 	res.Bench = bench
 	var errs []error

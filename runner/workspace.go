@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,9 +43,16 @@ type Workspace struct {
 	// Progress receives what a person watching should see. May be nil.
 	Progress func(Event)
 
-	mu    sync.Mutex
-	logs  []Log
-	meter meter
+	mu       sync.Mutex
+	logs     []Log
+	children []Child
+	meter    meter
+}
+
+// Child is a process that [Workspace.Exec] started and reaped.
+type Child struct {
+	Args []string
+	Exit proc.Exit // without its output
 }
 
 // Event is one line of progress.
@@ -80,6 +88,13 @@ func (w *Workspace) Exec(ctx context.Context, name string, cmd proc.Cmd) (proc.E
 	done := w.Measure()
 	exit, err := proc.Run(ctx, cmd)
 	done()
+	if exit.PID != 0 {
+		c := Child{Args: cmd.Args, Exit: exit}
+		c.Exit.Stdout, c.Exit.Stderr = proc.Output{}, proc.Output{}
+		w.mu.Lock()
+		w.children = append(w.children, c)
+		w.mu.Unlock()
+	}
 	if cmd.Log != "" {
 		w.AddLog(Log{Name: name, Path: cmd.Log, Bytes: exit.Logged, Dropped: exit.Dropped})
 	}
@@ -91,6 +106,13 @@ func (w *Workspace) AddLog(l Log) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.logs = append(w.logs, l)
+}
+
+// Children are the processes of the running stage so far, in the order of their ends.
+func (w *Workspace) Children() []Child {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.children)
 }
 
 // Measure marks time in which Holdfast itself only waits or measures, until the
@@ -142,7 +164,7 @@ func (m *meter) take() time.Duration {
 func Execute(ctx context.Context, st Stage, ws *Workspace, limit time.Duration) (res Result) {
 	start := time.Now()
 	ws.mu.Lock()
-	ws.logs = nil
+	ws.logs, ws.children = nil, nil
 	ws.mu.Unlock()
 	ws.meter.take()
 

@@ -50,6 +50,7 @@ type Cmd struct {
 
 // Exit says how a child ended.
 type Exit struct {
+	PID      int            // process id of the child, and of its group
 	Code     int            // exit code; -1 if a signal ended it
 	Signal   syscall.Signal // 0 unless a signal ended it
 	TimedOut bool           // stopped because of Limit
@@ -167,7 +168,7 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	out.flush()
 	errw.flush()
 
-	e := Exit{Wall: wall, Stdout: out.output(), Stderr: errw.output()}
+	e := Exit{PID: cmd.Process.Pid, Wall: wall, Stdout: out.output(), Stderr: errw.output()}
 	e.Logged, e.Dropped = log.counts()
 	if st := cmd.ProcessState; st != nil {
 		e.Code = st.ExitCode()

@@ -1,0 +1,127 @@
+package metal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/metal/crash"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+const (
+	// crashSettle is how long reports may take to be written when nothing says that there
+	// should be one, and crashPatience when a child was ended by a signal of a crash.
+	crashSettle   = time.Second
+	crashPatience = 15 * time.Second
+	// maxCrashes is how many reports of one run are kept and told.
+	maxCrashes = 10
+)
+
+// crashSignals are those for which macOS writes a report.
+var crashSignals = []syscall.Signal{
+	syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGFPE, syscall.SIGSYS,
+}
+
+// crashWatch looks for crash reports about the processes of one run of the stage.
+type crashWatch struct {
+	watcher          *crash.Watcher
+	from             time.Time
+	own              string // name of our own program
+	settle, patience time.Duration
+}
+
+func (s *Stage) watchCrashes() *crashWatch {
+	own, _ := os.Executable()
+	return &crashWatch{crash.Watch(s.config.CrashReports), time.Now(), filepath.Base(own), s.settle, s.patience}
+}
+
+// findings has a finding for each crash of a process of the run, its report attached. A
+// crashed program of the repository is a failure. A crash of Holdfast's own process, which
+// drives the device, may as well be the driver's or ours: it is an error.
+func (w *crashWatch) findings(ctx context.Context, ws *runner.Workspace) (list []runner.Finding, warnings []string) {
+	if !w.watcher.Exists() {
+		return nil, nil
+	}
+	run := crash.Run{From: w.from, Self: os.Getpid(), Dir: ws.Dir}
+	var expect []int
+	for _, c := range ws.Children() {
+		run.PIDs = append(run.PIDs, c.Exit.PID)
+		for i, arg := range c.Args {
+			if i == 0 || strings.Contains(arg, "/") {
+				run.Programs = append(run.Programs, filepath.Base(arg))
+			}
+		}
+		switch sig := c.Exit.Signal; {
+		case slices.Contains(crashSignals, sig):
+			expect = append(expect, c.Exit.PID)
+		case c.Exit.Code > 128 && slices.Contains(crashSignals, syscall.Signal(c.Exit.Code-128)):
+			expect = append(expect, 0) // a child of it, says a shell
+		}
+	}
+	found, unread := w.watcher.Collect(ctx, run, expect, w.settle, w.patience)
+	host, _ := os.Hostname()
+	for i, f := range found {
+		if i == maxCrashes {
+			warnings = append(warnings, fmt.Sprintf("%d more crash reports were found", len(found)-i))
+			break
+		}
+		v := runner.Failure
+		if f.Process == w.own {
+			v = runner.Error
+		}
+		text := string(crash.Redact([]byte(f.String()), host))
+		list = append(list, runner.Finding{Verdict: v, Rule: "crash", Text: text})
+		if err := attach(ws, fmt.Sprintf("crash-%d%s", i+1, filepath.Ext(f.File)), crash.Redact(f.Text, host)); err != nil {
+			warnings = append(warnings, fmt.Sprintf("the crash report of %s could not be kept: %v", f.Process, err))
+		}
+	}
+	for _, u := range unread {
+		list = append(list, runner.Finding{Verdict: runner.Error, Rule: "crash", Text: string(crash.Redact([]byte(
+			fmt.Sprintf("crash report %s appeared in the run and could not be read: %v", u.File, u.Err)), host))})
+	}
+	if len(found) == 0 && len(expect) > 0 {
+		warnings = append(warnings, fmt.Sprintf("no crash report appeared within %s for the program that a signal ended", w.patience))
+	}
+	return list, warnings
+}
+
+// attach keeps a text with the logs of the run.
+func attach(ws *runner.Workspace, name string, text []byte) error {
+	if ws.Logs == "" {
+		return nil
+	}
+	if err := os.MkdirAll(ws.Logs, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(ws.Logs, name)
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return err
+	}
+	ws.AddLog(runner.Log{Name: name, Path: path, Bytes: int64(len(text))})
+	return nil
+}
+
+// judgeCrashes puts the crashes of a run into its result. The error is that of the run
+// without them.
+func judgeCrashes(res runner.Result, err error, crashes []runner.Finding, warnings []string) (runner.Result, error) {
+	res.Findings = append(crashes, res.Findings...)
+	res.Warnings = append(res.Warnings, warnings...)
+	i := slices.IndexFunc(crashes, func(f runner.Finding) bool { return f.Verdict == runner.Failure })
+	if i < 0 {
+		if len(crashes) > 0 && err == nil {
+			err = fmt.Errorf("%s", crashes[0].Text)
+		}
+		return res, err
+	}
+	res.Verdict, res.Reason = runner.Failure, crashes[i].Text
+	if n := len(crashes); n > 1 {
+		res.Reason += fmt.Sprintf(" (and %d more crash reports)", n-1)
+	}
+	return res, nil
+}
