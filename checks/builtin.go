@@ -165,11 +165,11 @@ func (c *compiled) conclude(r row, ts []tally) row {
 	}
 	switch {
 	case n > 0:
-		r.Outcome, r.Reason = c.violated(), fmt.Sprintf("%s in %s: %s", plural(n, "place"), plural(len(ts), "file"), first)
+		r.Outcome, r.Reason = c.violated(), fmt.Sprintf("%s in %s: %s", plural(n, "place"), plural(r.Files, "file"), first)
 	case len(bad) > 0:
 		r.Outcome = runner.RuleError
 	default:
-		r.Outcome, r.Reason = runner.Pass, fmt.Sprintf("0 places in %s", plural(len(ts), "file"))
+		r.Outcome, r.Reason = runner.Pass, fmt.Sprintf("0 places in %s", plural(r.Files, "file"))
 	}
 	if len(bad) > 0 {
 		r.addUnread(bad)

@@ -1,31 +1,21 @@
 package checks
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/holdfast-ci/holdfast/checks/scan"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-const (
-	// maxMatches bounds what one pattern may find in one file; a rule that wants more
-	// is not about structure.
-	maxMatches = 100_000
-	// maxHits bounds the evidence kept for one rule and one file while judging.
-	maxHits = 1000
-)
+// maxHits bounds the evidence kept for one rule and one file while judging.
+const maxHits = 1000
 
 // tally is what one rule found in one file.
 type tally struct {
@@ -34,6 +24,11 @@ type tally struct {
 	units []unit // the file as a whole, or the bodies of the function asked for
 	torn  string // a function whose extent depends on #if, as "NAME (line 12)"
 	facts *facts // of a kind that is written in Go
+}
+
+// silent reports whether there is nothing to say of the file.
+func (t *tally) silent() bool {
+	return t.err == nil && len(t.units) == 0 && t.torn == "" && (t.facts == nil || t.facts.findings == nil && t.facts.notes == nil)
 }
 
 // unit is a stretch of a file that is judged as one.
@@ -47,105 +42,176 @@ type unit struct {
 	texts    []string // what is wrong at each of hits, for these kinds
 }
 
-// examine runs all rules over the files they ask for. Each file is read and scanned
-// once. The result has one list of tallies a rule, in the order of files.
-func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done, all int)) ([][]tally, error) {
-	out := make([][]tally, len(rules))
-	type ask struct{ rule, slot int }
-	asks := make(map[string][]ask, len(t.files))
-	selected := map[string][]string{} // rules often have the same globs
-	for i, r := range rules {
-		if !r.reads() {
-			continue
-		}
-		key := strings.Join(r.Files, "\x00") + "\x00\x00" + strings.Join(r.Exclude, "\x00")
-		if _, ok := selected[key]; !ok {
-			selected[key] = r.selects(t.files)
-		}
-		out[i] = make([]tally, 0, len(selected[key]))
-		for _, f := range selected[key] {
-			if asks[f] == nil {
-				asks[f] = make([]ask, 0, len(rules))
-			}
-			asks[f] = append(asks[f], ask{i, len(out[i])})
-			out[i] = append(out[i], tally{file: f})
-		}
-	}
-	words := collectLiterals(rules)
-	names := make([]string, 0, len(asks))
-	for f := range asks {
-		names = append(names, f)
-	}
-	slices.Sort(names)
+// examined is what one rule found in all files that it asked for.
+type examined struct {
+	files   int     // that it asked for
+	tallies []tally // of those of which there is something to say, in the order of files
+}
 
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		next int
-		past sync.Mutex // of history
-	)
-	for range min(runtime.GOMAXPROCS(0), max(1, len(names))) {
-		wg.Go(func() {
-			// Memory of one file is that of the next.
-			var kept memory
-			var bytes []byte
-			present := make([]bool, len(words.words))
-			for {
-				mu.Lock()
-				i := next
-				next++
-				if progress != nil && i > 0 && i%200 == 0 && i < len(names) {
-					progress(i, len(names))
-				}
-				mu.Unlock()
-				if i >= len(names) || ctx.Err() != nil {
-					return
-				}
-				name := names[i]
-				text, err := t.readInto(bytes, name, maxFile)
-				bytes = text
-				var src *source
-				if err == nil {
-					src, err = newSource(name, text)
-				}
-				if err == nil {
-					clear(present)
-					words.find(text, present)
-					src.words, src.present, src.memory = words, present, &kept
-					src.all = t.files
-					if t.history != nil {
-						src.history = func(names []string) (time.Time, error) {
-							past.Lock()
-							defer past.Unlock()
-							return t.history(names)
-						}
-					}
-				}
-				if ctx.Err() != nil {
-					return
-				}
-				for _, a := range asks[name] {
-					tl := &out[a.rule][a.slot]
-					if err != nil {
-						tl.err = err
-						continue
-					}
-					tl.err = rules[a.rule].examine(src, tl)
-				}
-				if src != nil {
-					src.done()
-				}
-			}
-		})
+// examine runs all rules over the files they ask for. Each file is read and scanned once.
+func examine(ctx context.Context, t *tree, rules []*compiled, progress func(done, all int)) ([]examined, error) {
+	out := make([]examined, len(rules))
+	e := examination{tree: t, rules: rules, words: collectLiterals(rules), progress: progress}
+	e.plan(out)
+	workers := make([]worker, min(runtime.GOMAXPROCS(0), max(1, len(e.names))))
+	var wg sync.WaitGroup
+	for i := range workers {
+		workers[i] = worker{examination: &e, present: make([]bool, len(e.words.words))}
+		wg.Go(func() { workers[i].run(ctx) })
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	for i := range out { // links to folders are no files
-		out[i] = slices.DeleteFunc(out[i], func(t tally) bool { return errors.Is(t.err, errIsFolder) })
+	var all []reading
+	for _, w := range workers {
+		all = append(all, w.found...)
+	}
+	slices.SortStableFunc(all, func(a, b reading) int { return cmp.Compare(a.file, b.file) })
+	for _, f := range all {
+		if errors.Is(f.err, errIsFolder) { // links to folders are no files
+			out[f.rule].files--
+			continue
+		}
+		out[f.rule].tallies = append(out[f.rule].tallies, f.tally)
 	}
 	return out, nil
+}
+
+// examination is what the workers share.
+type examination struct {
+	tree     *tree
+	rules    []*compiled
+	words    *literals
+	progress func(done, all int)
+	names    []string // files that some rule asks for
+	asks     [][]int  // by the index of the file: the rules that ask for it; many files have the same
+
+	mu   sync.Mutex
+	next int
+	past sync.Mutex // of history
+}
+
+// plan finds out which rules ask for which files.
+func (e *examination) plan(out []examined) {
+	selections := map[string]int{} // rules often have the same globs
+	var selected []map[string]bool
+	var of [][]int // rules of each selection
+	for i, r := range e.rules {
+		if !r.reads() {
+			continue
+		}
+		key := strings.Join(r.Files, "\x00") + "\x00\x00" + strings.Join(r.Exclude, "\x00")
+		n, ok := selections[key]
+		if !ok {
+			n = len(selected)
+			selections[key] = n
+			files := map[string]bool{}
+			for _, f := range r.selects(e.tree.files) {
+				files[f] = true
+			}
+			selected, of = append(selected, files), append(of, nil)
+		}
+		of[n] = append(of[n], i)
+		out[i].files = len(selected[n])
+	}
+	lists := map[string][]int{}
+	key := make([]byte, len(selected))
+	for _, f := range e.tree.files {
+		any := false
+		for n, files := range selected {
+			key[n] = 0
+			if files[f] {
+				key[n], any = 1, true
+			}
+		}
+		if !any {
+			continue
+		}
+		list, ok := lists[string(key)]
+		if !ok {
+			for n := range selected {
+				if key[n] == 1 {
+					list = append(list, of[n]...)
+				}
+			}
+			slices.Sort(list)
+			lists[string(key)] = list
+		}
+		e.names, e.asks = append(e.names, f), append(e.asks, list)
+	}
+}
+
+// reading is a tally with the indices of its file and rule.
+type reading struct {
+	file, rule int
+	tally
+}
+
+// worker examines one file after the other. The memory of one is that of the next.
+type worker struct {
+	*examination
+	present []bool
+	memory  memory
+	text    []byte
+	folder  folder
+	found   []reading
+}
+
+func (w *worker) run(ctx context.Context) {
+	defer w.folder.close()
+	for {
+		w.mu.Lock()
+		i := w.next
+		w.next++
+		if w.progress != nil && i > 0 && i%200 == 0 && i < len(w.names) {
+			w.progress(i, len(w.names))
+		}
+		w.mu.Unlock()
+		if i >= len(w.names) || ctx.Err() != nil {
+			return
+		}
+		src, err := w.source(w.names[i])
+		if ctx.Err() != nil {
+			return
+		}
+		for _, n := range w.asks[i] {
+			tl := tally{file: w.names[i], err: err}
+			if err == nil {
+				tl.err = w.rules[n].examine(src, &tl)
+			}
+			if !tl.silent() {
+				w.found = append(w.found, reading{i, n, tl})
+			}
+		}
+		if src != nil {
+			src.done()
+		}
+	}
+}
+
+// source reads a file.
+func (w *worker) source(name string) (*source, error) {
+	text, err := w.tree.readIn(&w.folder, w.text, name, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	w.text = text
+	src, err := newSource(name, text)
+	if err != nil {
+		return nil, err
+	}
+	clear(w.present)
+	w.words.find(text, w.present)
+	src.words, src.present, src.memory, src.all = w.words, w.present, &w.memory, w.tree.files
+	if history := w.tree.history; history != nil {
+		src.history = func(names []string) (time.Time, error) {
+			w.past.Lock()
+			defer w.past.Unlock()
+			return history(names)
+		}
+	}
+	return src, nil
 }
 
 // selects returns the files that a rule asks for, in their order.
@@ -210,289 +276,16 @@ func (c *compiled) examine(src *source, t *tally) error {
 
 // silent reports whether surely no pattern of the rule matches in the file.
 func (c *compiled) silent(src *source) bool {
-	glimpse := c.glimpse(src)
-	for _, m := range c.patterns {
-		if glimpse && src.mayContain(m.raw) && src.mayHave(m.words) || !src.shows(m, c.view) {
+	for i, m := range c.patterns {
+		may := false
+		if src.words != nil && c.numbers == src.words {
+			may = c.glances[i].may(src)
+		} else {
+			may = src.mayContain(m.raw) && src.mayHave(m.words)
+		}
+		if may || !src.shows(m, c.view) {
 			return false
 		}
 	}
 	return !src.c || c.view == scan.Raw || !src.doubtful()
-}
-
-func headOf(src *source, st *scan.Structure, a area) runner.Evidence {
-	if a.scope < 0 {
-		return src.first()
-	}
-	sc := st.Scopes[a.scope]
-	return runner.Evidence{File: src.name, Line: sc.Line, Column: sc.Column, Text: lineText(src.lines(), sc.Line)}
-}
-
-// areas are the scopes that the rule asks for, or the whole file.
-func (c *compiled) areas(src *source, t *tally) ([]area, *scan.Structure, error) {
-	if c.In.everywhere() {
-		return []area{{0, len(src.raw), -1}}, nil, nil
-	}
-	known := src.words != nil && c.numbers == src.words
-	if n := c.in.needs; src.c && n != nil && !src.doubtful() && (known && !c.glanceIn.may(src) || src.lacksAny(n)) {
-		return nil, nil, nil
-	}
-	st, err := src.functions()
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(st.Problems) > 0 {
-		return nil, nil, problemError(st.Problems)
-	}
-	for _, fn := range st.Functions {
-		if fn.Torn {
-			t.torn = fmt.Sprintf("%s (%s:%d)", fn.Name, src.name, fn.Line)
-			break
-		}
-	}
-	var out []area
-	for _, i := range c.in.scopes(st) {
-		sc := st.Scopes[i]
-		if sc.Torn {
-			return nil, nil, &placeError{sc.Line, sc.Column, fmt.Sprintf("the body of %s begins and ends in different branches of an #if", scopeName(sc))}
-		}
-		out = append(out, area{sc.Offset, sc.End, i})
-	}
-	return out, st, nil
-}
-
-// subject are the events without which a rule of a newer kind says nothing of a file.
-func (c *compiled) subject() []event {
-	switch {
-	case len(c.sequence) > 1:
-		return c.sequence[1:]
-	case c.Kind == KindOrder:
-		return c.first
-	case c.Kind == KindScope && len(c.forbid) > 0:
-		return c.forbid
-	case c.Kind == KindScope:
-		return c.require
-	}
-	return c.when
-}
-
-// examineAreas judges the kinds that know places and order.
-func (c *compiled) examineAreas(src *source, t *tally) error {
-	code := c.Kind == KindScope || c.Kind == KindOrder
-	if code && !src.c {
-		return errors.New("statements are known for the C family only")
-	}
-	if src.c && c.view != scan.Raw && src.doubtful() {
-		return src.lexical()
-	}
-	areas, st, err := c.areas(src, t)
-	if err != nil {
-		return err
-	}
-	v := verdicts{found: make([][]breach, len(areas)), subjects: make([]int, len(areas))}
-	// A file without the words that the rule is about cannot break it, however it is read.
-	if len(areas) > 0 && c.glimpse(src) && slices.ContainsFunc(c.subject(), func(e event) bool { return src.mayContain(e.needs) && src.mayHave(e.words) }) {
-		if code && st == nil && slices.ContainsFunc(c.subject(), func(e event) bool { return !e.absent(src) }) {
-			if st, err = src.functions(); err != nil {
-				return err
-			}
-			if len(st.Problems) > 0 {
-				return problemError(st.Problems)
-			}
-		}
-		switch c.Kind {
-		case KindOrder:
-			err = c.judgeOrder(src, st, areas, &v)
-		case KindScope:
-			err = c.judgeScope(src, st, areas, &v)
-		case KindNear:
-			err = c.judgeNear(src, areas, &v)
-		case KindImplies:
-			err = c.judgeImplies(src, areas, &v)
-		}
-	}
-	for i, a := range areas {
-		if a.scope < 0 && v.subjects[i] == 0 && len(v.found[i]) == 0 {
-			continue
-		}
-		u := unit{head: headOf(src, st, a), subjects: v.subjects[i]}
-		slices.SortStableFunc(v.found[i], func(a, b breach) int { return a.offset - b.offset })
-		for _, f := range v.found[i] {
-			if len(u.hits) == maxHits {
-				u.cut++
-				continue
-			}
-			u.hits = append(u.hits, src.evidenceTo(f.offset, f.end))
-			u.texts = append(u.texts, f.text)
-		}
-		t.units = append(t.units, u)
-	}
-	if err == nil {
-		err = v.err
-	}
-	return err
-}
-
-// search counts the matches of all patterns between two offsets.
-func (c *compiled) search(src *source, from, to int) (unit, error) {
-	u := unit{counts: make([]int, len(c.patterns))}
-	var offsets [][2]int
-	for i, p := range c.patterns {
-		found, err := p.find(src, c.view, from, to)
-		if err != nil {
-			return u, err
-		}
-		if len(found) >= maxMatches {
-			return u, fmt.Errorf("%d or more matches of %s: too many to mean anything", maxMatches, short(p.text))
-		}
-		u.counts[i] = len(found)
-		offsets = append(offsets, found...)
-	}
-	if len(offsets) == 0 {
-		return u, nil
-	}
-	// Of several matches that begin together the longest stands for all.
-	slices.SortFunc(offsets, func(a, b [2]int) int { return cmp.Or(a[0]-b[0], b[1]-a[1]) })
-	offsets = slices.CompactFunc(offsets, func(a, b [2]int) bool { return a[0] == b[0] })
-	if u.cut = max(0, len(offsets)-maxHits); u.cut > 0 {
-		offsets = offsets[:maxHits]
-	}
-	for _, o := range offsets {
-		line, col := src.lines().Position(o[0])
-		e := runner.Evidence{File: src.name, Line: line, Column: col, Text: lineText(src.lines(), line)}
-		e.EndLine, e.EndColumn = src.lines().Position(o[1])
-		u.hits = append(u.hits, e)
-	}
-	return u, nil
-}
-
-// find returns the offsets at which matches begin and end.
-func (m matcher) find(src *source, view scan.View, from, to int) ([][2]int, error) {
-	if !src.mayContain(m.raw) && (!src.c || view == scan.Raw || !src.doubtful()) && src.shows(m, view) {
-		return nil, nil
-	}
-	if m.tokens != nil {
-		if src.lacksAny(m.words) && !src.doubtful() {
-			return nil, nil
-		}
-		code, err := src.tokens()
-		if err != nil {
-			return nil, err
-		}
-		lo, _ := slices.BinarySearchFunc(code, from, func(i int32, o int) int { return int(src.file().Tokens[i].Offset) - o })
-		hi, _ := slices.BinarySearchFunc(code, to, func(i int32, o int) int { return int(src.file().Tokens[i].Offset) - o })
-		found, complete := m.tokens.Find(src.file(), code[lo:hi])
-		if !complete {
-			return nil, fmt.Errorf("the search for %s was given up as too long", short(m.text))
-		}
-		return found, nil
-	}
-	text, err := src.view(view)
-	if err != nil {
-		return nil, err
-	}
-	var out [][2]int
-	text = text[from:to]
-	if m.needs != nil && !slices.ContainsFunc(m.needs, func(lit []byte) bool { return bytes.Contains(text, lit) }) {
-		return nil, nil
-	}
-	if m.bare != nil {
-		for at := 0; len(out) < maxMatches; {
-			f := m.bare.FindIndex(text[at:])
-			if f == nil {
-				break
-			}
-			start := at + f[0]
-			if start > 0 && wordByte(text[start-1]) == wordByte(text[start]) || start == 0 && !wordByte(text[0]) {
-				at = start + 1
-				continue
-			}
-			out = append(out, [2]int{from + start, from + at + f[1]})
-			at += f[1]
-		}
-		return out, nil
-	}
-	for _, f := range m.re.FindAllIndex(text, maxMatches) {
-		out = append(out, [2]int{from + f[0], from + f[1]})
-	}
-	return out, nil
-}
-
-func wordByte(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-// withoutBoundary returns the expression without a leading \b that stands before a
-// literal, or nil for any other expression.
-func withoutBoundary(re *syntax.Regexp) *regexp.Regexp {
-	if re.Op != syntax.OpConcat || len(re.Sub) < 2 || re.Sub[0].Op != syntax.OpWordBoundary ||
-		re.Sub[1].Op != syntax.OpLiteral || re.Sub[1].Flags&syntax.FoldCase != 0 || slices.Contains(re.Sub[1].Rune, utf8.RuneError) {
-		return nil
-	}
-	rest := &syntax.Regexp{Op: syntax.OpConcat, Sub: re.Sub[1:]}
-	bare, err := regexp.Compile(rest.String())
-	if err != nil {
-		return nil
-	}
-	return bare
-}
-
-// needed returns literals of which one must occur in every text that the expression
-// matches, or nil if there are none. Looking for them first is a hundred times faster
-// than matching.
-func needed(re *syntax.Regexp) [][]byte { return oneOf(re, wholeLiteral) }
-
-// wholeLiteral is the text of a literal, if no other bytes match it.
-func wholeLiteral(re *syntax.Regexp) []byte {
-	// U+FFFD also matches a byte that is not UTF-8.
-	if re.Flags&syntax.FoldCase == 0 && !slices.Contains(re.Rune, utf8.RuneError) {
-		return []byte(string(re.Rune))
-	}
-	return nil
-}
-
-// oneOf returns texts of which one must occur wherever the expression matches; word says
-// what a literal needs, nil for nothing.
-func oneOf(re *syntax.Regexp, word func(literal *syntax.Regexp) []byte) [][]byte {
-	switch re.Op {
-	case syntax.OpLiteral:
-		if w := word(re); w != nil {
-			return [][]byte{w}
-		}
-	case syntax.OpCapture, syntax.OpPlus:
-		return oneOf(re.Sub[0], word)
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return oneOf(re.Sub[0], word)
-		}
-	case syntax.OpConcat:
-		var best [][]byte
-		for _, s := range re.Sub {
-			if n := oneOf(s, word); shortest(n) > shortest(best) {
-				best = n
-			}
-		}
-		return best
-	case syntax.OpAlternate:
-		var all [][]byte
-		for _, s := range re.Sub {
-			n := oneOf(s, word)
-			if n == nil || len(all)+len(n) > 8 {
-				return nil
-			}
-			all = append(all, n...)
-		}
-		return all
-	}
-	return nil
-}
-
-func shortest(lits [][]byte) int {
-	if len(lits) == 0 {
-		return 0
-	}
-	n := len(lits[0])
-	for _, l := range lits {
-		n = min(n, len(l))
-	}
-	return n
 }

@@ -119,7 +119,7 @@ func scopes(ctx context.Context, t *tree, c *compiled) ([]runner.Evidence, error
 		return nil, err
 	}
 	var out []runner.Evidence
-	for _, tl := range tallies[0] {
+	for _, tl := range tallies[0].tallies {
 		for _, u := range tl.units {
 			out = append(out, u.head)
 		}

@@ -17,6 +17,14 @@ type liveness struct {
 	acquire, release []event
 }
 
+// guard says which further types are guards; nil for none.
+func (l liveness) guard() func(string) bool {
+	if l.guards == nil {
+		return nil
+	}
+	return l.guards.MatchString
+}
+
 func (c *compiled) compileLive(wrong wrongFunc) {
 	l := c.WhileLive
 	if l == nil {
@@ -44,11 +52,7 @@ func (c *compiled) compileLive(wrong wrongFunc) {
 func (c *compiled) held(b *bodies, scope int, fl *scan.Flow, taken, given []occurrence) []scan.Lock {
 	var out []scan.Lock
 	if c.live.locks || c.live.guards != nil {
-		var guards func(string) bool
-		if c.live.guards != nil {
-			guards = c.live.guards.MatchString
-		}
-		for _, l := range b.st.Locks(fl, scope, guards, c.live.locks) {
+		for _, l := range b.st.Locks(fl, scope, c.live.guard(), c.live.locks) {
 			if c.live.of == nil || c.live.of.MatchString(l.Text) {
 				out = append(out, l)
 			}
@@ -121,6 +125,9 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 		byBody[body] = append(byBody[body], o)
 	}
 	for _, body := range list {
+		if len(c.forbid) > 0 && len(c.inside) == 0 && !c.mayHold(st, body, taken) {
+			continue
+		}
 		fl, err := order.flow(body)
 		if err != nil {
 			v.err = err
@@ -173,6 +180,15 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 		}
 	}
 	return nil
+}
+
+// mayHold reports whether something that the rule asks about may be taken in a body.
+func (c *compiled) mayHold(st *scan.Structure, body int, taken []occurrence) bool {
+	if (c.live.locks || c.live.guards != nil) && st.Locked(body, c.live.guard(), c.live.locks) {
+		return true
+	}
+	from, to := st.Bounds(body)
+	return slices.ContainsFunc(taken, func(o occurrence) bool { return o.place >= from && o.place < to })
 }
 
 func (c *compiled) what() string {

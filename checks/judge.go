@@ -105,9 +105,9 @@ func (c *compiled) exists(t *tree) row {
 }
 
 // judge turns the tallies of a rule into its outcome.
-func (c *compiled) judge(ts []tally) row {
-	r := c.newRow(len(ts))
-	if len(ts) == 0 {
+func (c *compiled) judge(x examined) row {
+	r, ts := c.newRow(x.files), x.tallies
+	if x.files == 0 {
 		return c.missing(r, "no file matches "+strings.Join(c.Files, ", "))
 	}
 	if c.analysis != nil {
@@ -127,7 +127,7 @@ func (c *compiled) judge(ts []tally) row {
 		}
 	}
 	if len(bad) == 0 && len(units) == 0 && !c.In.everywhere() {
-		reason := fmt.Sprintf("no %s in %s", c.In, plural(len(ts), "file"))
+		reason := fmt.Sprintf("no %s in %s", c.In, plural(r.Files, "file"))
 		if torn != "" {
 			r.Outcome, r.Reason = runner.RuleError, reason+", but the extent of "+torn+" depends on #if"
 			return r

@@ -154,12 +154,13 @@ func TestKinds(t *testing.T) {
 func TestKindsNotTold(t *testing.T) {
 	const wait = "kind='scope'\nforbid={call='waitUntilCompleted'}\nwhile_live='lock'"
 	for _, tt := range []struct{ name, rule, src, outcome, reason string }{
-		{"an #if cuts a statement", wait, "void f() {\n if (x)\n#if A\n a();\n#else\n b();\n#endif\n [b waitUntilCompleted];\n}", "error", "cuts in two"},
+		{"an #if cuts a statement", wait, "void f() {\n std::lock_guard<std::mutex> l(m);\n if (x)\n#if A\n a();\n#else\n b();\n#endif\n [b waitUntilCompleted];\n}", "error", "cuts in two"},
+		{"an #if cuts a function without locks", wait, "void f() {\n if (x)\n#if A\n a();\n#else\n b();\n#endif\n [b waitUntilCompleted];\n}", "pass", "1 match of 'call of waitUntilCompleted' in 1 file, and it is right"},
 		{"an #if cuts another function", wait, "void g() {\n if (x)\n#if A\n a();\n#else\n b();\n#endif\n}\nvoid f() { [b waitUntilCompleted]; }", "pass", "1 match of 'call of waitUntilCompleted' in 1 file, and it is right"},
 		{"brackets do not match", wait, "void f() { ( [b waitUntilCompleted]; }", "error", "where the '(' of line 1 is open"},
 		{"brackets do not match elsewhere", wait, "void f() { ( }", "pass", "nothing to judge: 0 matches of 'call of waitUntilCompleted' in 1 file"},
-		{"a computed goto", wait, "void f() { [b waitUntilCompleted]; goto *p; }", "error", "a goto whose aim is computed"},
-		{"a label elsewhere", wait, "void f() { [b waitUntilCompleted]; goto x; }", "error", "a goto to a label"},
+		{"a computed goto", wait, "void f() { m.lock(); [b waitUntilCompleted]; goto *p; }", "error", "a goto whose aim is computed"},
+		{"a label elsewhere", wait, "void f() { m.lock(); [b waitUntilCompleted]; goto x; }", "error", "a goto to a label"},
 		{"nothing to judge in a named function", "kind='order'\nin={function='f'}\nsequence=['a()', 'b()']", "void f() { a(); }", "error", "nothing to judge: 0 matches of 'b()' in the body of f"},
 		{"nothing to judge is fine", "kind='order'\nvacuous='pass'\nin={function='f'}\nsequence=['a()', 'b()']", "void f() { a(); }", "pass", "nothing to judge"},
 		{"nothing to judge fails", "kind='near'\nvacuous='fail'\nwhen='a'\nrequire='b'\nlines=1", "int c;", "fail", "nothing to judge"},

@@ -14,12 +14,22 @@ import (
 type literals struct {
 	index map[string]int // number of each word
 	words [][]byte       // folded
+	short []int          // numbers of the words that are looked for one by one
 	bits  [1 << 16 / 64]uint64
-	at    map[uint16][]anchor
+	at    [1 << 16]int32 // 1 + index in anchors, by hash; 0 for none
+	// anchors are lists: the words with the same hash one after the other.
+	anchors []anchor
 }
 
 // anchor is a word with the place of its four bytes.
-type anchor struct{ word, end int32 }
+type anchor struct {
+	word, end int32
+	next      int32 // like the numbers of literals.at
+}
+
+// mix is the hash of four bytes when c is added as the last: what is older is shifted out.
+// Letters count alike in both cases.
+func mix(h uint16, c byte) uint16 { return h<<4 ^ uint16(c|0x20) }
 
 const (
 	// leastLiteral is the length of the shortest word that is looked for. A rule that needs
@@ -43,13 +53,16 @@ var fold = func() (t [256]byte) {
 
 // collectLiterals gathers the words that rules need.
 func collectLiterals(rules []*compiled) *literals {
-	l := &literals{index: map[string]int{}, at: map[uint16][]anchor{}}
+	l := &literals{index: map[string]int{}}
 	for _, c := range rules {
 		for _, need := range c.needed() {
 			for _, w := range need {
-				if _, ok := l.index[string(w)]; !ok && len(w) >= gram {
+				if _, ok := l.index[string(w)]; !ok {
 					l.index[string(w)] = len(l.words)
-					l.words = append(l.words, folded(w))
+					if len(w) >= gram {
+						w = folded(w)
+					}
+					l.words = append(l.words, w)
 				}
 			}
 		}
@@ -58,6 +71,10 @@ func collectLiterals(rules []*compiled) *literals {
 		c.number(l)
 	}
 	for n, w := range l.words {
+		if len(w) < gram {
+			l.short = append(l.short, n)
+			continue
+		}
 		// The window with the rarest letters of English.
 		best, end := -1, 0
 		for i := gram; i <= len(w); i++ {
@@ -75,20 +92,18 @@ func collectLiterals(rules []*compiled) *literals {
 		}
 		var h uint16
 		for _, c := range w[end-gram : end] {
-			h = h<<4 ^ uint16(c)
+			h = mix(h, c)
 		}
 		l.bits[h>>6] |= 1 << (h & 63)
-		l.at[h] = append(l.at[h], anchor{int32(n), int32(end)})
+		l.anchors = append(l.anchors, anchor{int32(n), int32(end), l.at[h]})
+		l.at[h] = int32(len(l.anchors))
 	}
 	return l
 }
 
 // glance tells by the numbers of words whether a pattern may match in a file: one of any
 // and all of all must be there. Empty lists say nothing.
-type glance struct {
-	any, all []int32
-	rest     [][]byte // further ones of all, too short to have a number
-}
+type glance struct{ any, all []int32 }
 
 func (g glance) may(src *source) bool {
 	if len(g.any) > 0 && !slices.ContainsFunc(g.any, func(n int32) bool { return src.present[n] }) {
@@ -99,30 +114,19 @@ func (g glance) may(src *source) bool {
 			return false
 		}
 	}
-	return src.mayHave(g.rest)
+	return true
 }
 
 // number turns the words of the rule into numbers.
 func (c *compiled) number(l *literals) {
-	one := func(any, all [][]byte) glance {
-		var g glance
-		for _, w := range any {
-			n, ok := l.index[string(w)]
-			if !ok {
-				g.any = nil
-				break
-			}
-			g.any = append(g.any, int32(n))
+	numbers := func(words [][]byte) []int32 {
+		var out []int32
+		for _, w := range words {
+			out = append(out, int32(l.index[string(w)]))
 		}
-		for _, w := range all {
-			if n, ok := l.index[string(w)]; ok {
-				g.all = append(g.all, int32(n))
-			} else {
-				g.rest = append(g.rest, w)
-			}
-		}
-		return g
+		return out
 	}
+	one := func(any, all [][]byte) glance { return glance{numbers(any), numbers(all)} }
 	c.numbers, c.glances, c.glanceIn = l, nil, one(nil, c.in.needs)
 	for _, m := range c.patterns {
 		c.glances = append(c.glances, one(m.raw, m.words))
@@ -150,16 +154,19 @@ func folded(w []byte) []byte {
 	return out
 }
 
-// find notes in present which of the words are in a text.
+// find notes in present, which is clear, which of the words are in a text.
 func (l *literals) find(text []byte, present []bool) {
+	for _, n := range l.short {
+		present[n] = bytes.Contains(text, l.words[n])
+	}
 	var h uint16
 	for i, c := range text {
-		// Four times four bits: what is older is shifted out.
-		h = h<<4 ^ uint16(fold[c])
+		h = mix(h, c)
 		if l.bits[h>>6]&(1<<(h&63)) == 0 {
 			continue
 		}
-		for _, a := range l.at[h] {
+		for k := l.at[h]; k > 0; k = l.anchors[k-1].next {
+			a := &l.anchors[k-1]
 			if from := i + 1 - int(a.end); !present[a.word] && from >= 0 && hasFolded(text[from:], l.words[a.word]) {
 				present[a.word] = true
 			}

@@ -26,7 +26,7 @@ func outcomes(t interface{ Fatalf(string, ...any) }, name, text string, rules ..
 		}
 		tl := tally{file: name}
 		tl.err = c.examine(src, &tl)
-		out = append(out, c.judge([]tally{tl}).finish())
+		out = append(out, c.judge(examined{1, []tally{tl}}).finish())
 	}
 	return out
 }
@@ -147,7 +147,7 @@ func TestPrefilter(t *testing.T) {
 			for _, c := range rules {
 				tl := tally{file: src.name}
 				tl.err = c.examine(src, &tl)
-				r := c.judge([]tally{tl}).finish()
+				r := c.judge(examined{1, []tally{tl}}).finish()
 				out = append(out, fmt.Sprintf("%s %s %s %s", r.ID, r.Outcome, r.Reason, positions(r)))
 			}
 			return out

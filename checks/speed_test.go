@@ -3,8 +3,10 @@ package checks
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -169,6 +171,56 @@ func BenchmarkRules(b *testing.B) {
 	}
 }
 
+// BenchmarkGrep is what grep -E needs for the regular expressions among the sixty rules over
+// the same tree, in one run for all and in one for each, as in a script. It knows neither
+// comments nor strings nor scopes, and the token patterns, calls and orders of the other
+// rules are left out: it does less.
+func BenchmarkGrep(b *testing.B) {
+	if _, err := exec.LookPath("grep"); err != nil {
+		b.Skip("grep is not installed")
+	}
+	var patterns []string
+	for _, r := range sixtyRules() {
+		if p, ok := strings.CutPrefix(r.Pattern, "(?i)"); ok || p != "" { // case is no matter of a pattern for grep
+			patterns = append(patterns, p)
+		}
+	}
+	dir := b.TempDir()
+	size := sources(b, dir, 50<<20)
+	grep := func(patterns ...string) {
+		args := []string{"-rnE", "--include=*.cpp", "--include=*.mm"}
+		for _, p := range patterns {
+			args = append(args, "-e", p)
+		}
+		cmd := exec.Command("grep", append(args, "src")...)
+		cmd.Dir, cmd.Stdout = dir, struct{ io.Writer }{io.Discard}            // for /dev/null grep stops at the first match
+		if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != 1 { // 1 is no match
+			b.Fatal(err)
+		}
+	}
+	for _, v := range []struct {
+		name string
+		run  func()
+	}{
+		{"together", func() { grep(patterns...) }},
+		{"each", func() {
+			for _, p := range patterns {
+				grep(p)
+			}
+		}},
+	} {
+		b.Run(v.name, func(b *testing.B) {
+			b.SetBytes(size)
+			start := used(syscall.RUSAGE_CHILDREN)
+			for b.Loop() {
+				v.run()
+			}
+			b.ReportMetric(float64(size)*float64(b.N)/1e6/(used(syscall.RUSAGE_CHILDREN)-start).Seconds(), "MB/cpu-s")
+			b.ReportMetric(float64(len(patterns)), "patterns")
+		})
+	}
+}
+
 // BenchmarkJudge judges the same rules over sources in memory, one after the other: what is
 // left without the file system.
 func BenchmarkJudge(b *testing.B) {
@@ -230,9 +282,11 @@ func BenchmarkJudge(b *testing.B) {
 }
 
 // cpu is the processor time of this process so far.
-func cpu() time.Duration {
+func cpu() time.Duration { return used(syscall.RUSAGE_SELF) }
+
+func used(who int) time.Duration {
 	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+	if syscall.Getrusage(who, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

@@ -78,8 +78,49 @@ func (t *tree) read(name string, limit int64) ([]byte, error) { return t.readInt
 
 // readInto is read into the memory of src if that is large enough.
 func (t *tree) readInto(src []byte, name string, limit int64) ([]byte, error) {
+	return t.readIn(nil, src, name, limit)
+}
+
+// folder is a folder of the checkout that is kept open: os.Root opens every folder on the
+// way to a file, and most files are in the folder of the one before.
+type folder struct {
+	name string
+	root *os.Root
+}
+
+func (d *folder) close() {
+	if d.root != nil {
+		d.root.Close()
+	}
+	d.name, d.root = "", nil
+}
+
+// open opens a file. What the folder refuses, such as a link to another one, the whole
+// checkout may allow.
+func (d *folder) open(t *tree, name string) (*os.File, error) {
 	// A named pipe would wait for a writer if it were not for O_NONBLOCK.
-	f, err := t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	const flags = os.O_RDONLY | syscall.O_NONBLOCK
+	dir, base := path.Split(name)
+	if d == nil || dir == "" {
+		return t.root.OpenFile(name, flags, 0)
+	}
+	if d.name != dir {
+		d.close()
+		if root, err := t.root.OpenRoot(dir); err == nil {
+			d.name, d.root = dir, root
+		}
+	}
+	if d.root != nil {
+		if f, err := d.root.OpenFile(base, flags, 0); err == nil {
+			return f, nil
+		}
+	}
+	return t.root.OpenFile(name, flags, 0)
+}
+
+// readIn is readInto with a folder that may be the file's; nil for none.
+func (t *tree) readIn(d *folder, src []byte, name string, limit int64) ([]byte, error) {
+	f, err := d.open(t, name)
 	if err != nil {
 		if li, lerr := t.root.Lstat(name); lerr == nil && li.Mode()&fs.ModeSymlink != 0 {
 			return nil, errors.New("a symbolic link that leads nowhere or out of the checkout")

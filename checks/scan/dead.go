@@ -26,37 +26,54 @@ type directive struct {
 // conditionals calls fn for each #if, #ifdef, #ifndef, #elif…, #else and #endif. Lines
 // other than these are skipped.
 func (f *File) conditionals(fn func(directive)) {
-	for i := 0; i < len(f.Tokens); i++ {
-		t := f.Tokens[i]
-		if !t.Directive || t.Kind != Punct || f.Src[t.Offset] != '#' {
-			continue
-		}
-		end := i + 1
-		var line []string
-		for end < len(f.Tokens) && f.Tokens[end].Directive {
-			if k := f.Tokens[end].Kind; k > Comment {
-				line = append(line, string(f.Text(f.Tokens[end])))
+	if !f.asked {
+		f.asked = true
+		for _, i := range f.hashes {
+			if d, ok := f.directive(int(i)); ok {
+				f.conds = append(f.conds, d)
 			}
-			end++
 		}
-		d := directive{token: i, end: end}
-		i = end - 1
-		if len(line) == 0 {
-			continue
-		}
-		switch d.name = line[0]; d.name {
-		case "if", "elif":
-			d.cond = condition(line[1:])
-		case "ifdef", "elifdef":
-			d.cond = condition(append([]string{"defined"}, line[1:]...))
-		case "ifndef", "elifndef":
-			d.cond = not(condition(append([]string{"defined"}, line[1:]...)))
-		case "else", "endif":
-		default:
-			continue
-		}
+	}
+	for _, d := range f.conds {
 		fn(d)
 	}
+}
+
+// directive reads the preprocessor line whose # is the token at i, if it is conditional.
+func (f *File) directive(i int) (d directive, ok bool) {
+	d = directive{token: i, end: i + 1}
+	var line []string
+	for ; d.end < len(f.Tokens) && f.Tokens[d.end].Directive; d.end++ {
+		t := f.Tokens[d.end]
+		switch {
+		case t.Kind <= Comment:
+		case line == nil && !conditional(f.Text(t)):
+			return d, false
+		default:
+			line = append(line, string(f.Text(t)))
+		}
+	}
+	if len(line) == 0 {
+		return d, false
+	}
+	switch d.name = line[0]; d.name {
+	case "if", "elif":
+		d.cond = condition(line[1:])
+	case "ifdef", "elifdef":
+		d.cond = condition(append([]string{"defined"}, line[1:]...))
+	case "ifndef", "elifndef":
+		d.cond = not(condition(append([]string{"defined"}, line[1:]...)))
+	}
+	return d, true
+}
+
+// conditional reports whether a word behind # is about branches.
+func conditional(word []byte) bool {
+	switch string(word) {
+	case "if", "elif", "ifdef", "elifdef", "ifndef", "elifndef", "else", "endif":
+		return true
+	}
+	return false
 }
 
 func not(t truth) truth {

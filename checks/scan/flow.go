@@ -92,8 +92,9 @@ func (s *Structure) Flow(scope int, sync func(callees []string) Runs) (*Flow, er
 	fl := &Flow{s: s, from: first, to: sc.close + 1}
 	b := &body{Flow: fl, sync: sync, breakTo: -1, continueTo: -1, labels: map[string]int32{}}
 	size := fl.to - fl.from
-	memory := make([]int32, 4*size+1)
-	fl.of, b.scopeOf, b.introOf, b.ops = memory[:size:size], memory[size:2*size:2*size], memory[2*size:3*size:3*size], memory[3*size:]
+	scratch := ints(&s.f.memory.scratch, 3*size+1)
+	clear(scratch)
+	fl.of, b.scopeOf, b.introOf, b.ops = s.f.memory.stretch(size), scratch[:size:size], scratch[size:2*size:2*size], scratch[2*size:]
 	for i := scope + 1; i < len(s.Scopes) && s.Scopes[i].Offset < sc.End; i++ {
 		in := s.Scopes[i]
 		if in.open < fl.from || in.open >= fl.to {

@@ -44,15 +44,18 @@ type finder struct {
 }
 
 func (x *finder) all() []Function {
-	x.pos = make([]int32, len(x.f.Tokens))
-	x.sig = make([]int32, 0, len(x.f.Tokens)*3/4)
-	x.scopes = make([]Scope, 0, len(x.f.Tokens)/50+4)
-	for i, t := range x.f.Tokens {
-		x.pos[i] = int32(len(x.sig))
+	b := x.f.memory
+	x.pos, x.sig, x.scopes = ints(&b.pos, len(x.f.Tokens)), ints(&b.sig, len(x.f.Tokens)), b.scopes[:0]
+	n := 0
+	for i := range x.f.Tokens {
+		t := &x.f.Tokens[i]
+		x.pos[i] = int32(n)
 		if t.significant() && !t.Directive {
-			x.sig = append(x.sig, int32(i))
+			x.sig[n] = int32(i)
+			n++
 		}
 	}
+	x.sig = x.sig[:n]
 	x.scope(0, len(x.sig), "")
 	return x.out
 }
@@ -245,21 +248,30 @@ func (x *finder) skipTemplate(i, to int) int {
 // maxAngle is how far the other end of template arguments is looked for, in tokens.
 const maxAngle = 2000
 
-// angleEnd is the position of the > that closes the < at i, or -1.
+// angleEnd is the position of the > that closes the < at i, or -1. No statement ends inside
+// of template arguments, and no bracket around them.
 func (x *finder) angleEnd(i, to int) int {
 	depth := 0
 	for to = min(to, i+maxAngle); i < to; i++ {
-		switch {
-		case x.is(i, "<"):
-			depth++
-		case x.is(i, ">"):
+		t := x.token(i)
+		if t.Kind != Punct {
+			continue
+		}
+		switch x.f.Src[t.Offset] {
+		case '<':
+			if t.Len == 1 {
+				depth++
+			}
+		case '>':
 			if depth--; depth == 0 {
 				return i
 			}
-		case x.is(i, "(") || x.is(i, "[") || x.is(i, "{"):
+		case '(', '[', '{':
 			if p := x.partner(i, to); p > i {
 				i = p
 			}
+		case ';', ')', ']', '}':
+			return -1
 		}
 	}
 	return -1
@@ -269,17 +281,26 @@ func (x *finder) angleEnd(i, to int) int {
 func (x *finder) angleStart(i, from int) int {
 	depth := 0
 	for from = max(from, i-maxAngle); i >= from; i-- {
-		switch {
-		case x.is(i, ">"):
+		t := x.token(i)
+		if t.Kind != Punct {
+			continue
+		}
+		switch x.f.Src[t.Offset] {
+		case '>':
 			depth++
-		case x.is(i, "<"):
+		case '<':
+			if t.Len != 1 {
+				continue
+			}
 			if depth--; depth == 0 {
 				return i
 			}
-		case x.is(i, ")") || x.is(i, "]"):
+		case ')', ']', '}':
 			if p := x.partner(i, len(x.sig)); p >= from {
 				i = p
 			}
+		case ';', '(', '[', '{':
+			return -1
 		}
 	}
 	return -1

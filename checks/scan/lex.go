@@ -17,6 +17,31 @@ func Scan(src []byte) *File { return new(Buffer).Scan(src) }
 type Buffer struct {
 	tokens []Token
 	lines  []int32
+	hashes []int32
+
+	code, partner, sig, pos, calls []int32
+	scopes                         []Scope
+	flow                           []int32 // of which a Flow takes stretches
+	scratch                        []int32 // of the Flow that is being built
+}
+
+// ints is a slice of n numbers in the memory of p, whatever they are; nil for a nil p.
+func ints(p *[]int32, n int) []int32 {
+	if cap(*p) < n {
+		*p = make([]int32, n+n/4)
+	}
+	return (*p)[:n]
+}
+
+// stretch is a slice of n numbers, whatever they are, that nobody else has while the File
+// is used.
+func (b *Buffer) stretch(n int) []int32 {
+	from := len(b.flow)
+	if cap(b.flow)-from < n {
+		b.flow, from = make([]int32, 0, max(2*cap(b.flow), 4*n, 1<<12)), 0
+	}
+	b.flow = b.flow[:from+n]
+	return b.flow[from : from+n : from+n]
 }
 
 // Scan is the function Scan with the memory of the File that it returned last, which must
@@ -28,8 +53,9 @@ func (b *Buffer) Scan(src []byte) *File {
 	if b.tokens == nil {
 		b.tokens, b.lines = make([]Token, 0, len(src)/4+8), make([]int32, 0, len(src)/32+8)
 	}
-	x := &lexer{src: src, line: 1, f: &File{Src: src, Tokens: b.tokens[:0], lines: b.lines[:0]}}
-	defer func() { b.tokens, b.lines = x.f.Tokens, x.f.lines }()
+	b.flow = b.flow[:0]
+	x := &lexer{src: src, line: 1, f: &File{Src: src, Tokens: b.tokens[:0], lines: b.lines[:0], hashes: b.hashes[:0], memory: b}}
+	defer func() { b.tokens, b.lines, b.hashes = x.f.Tokens, x.f.lines, x.f.hashes }()
 	x.start = bom(src)
 	x.f.lines = append(x.f.lines, int32(x.start))
 	if x.start > 0 {
@@ -171,6 +197,7 @@ func (x *lexer) next() {
 	}
 	if c == '#' && x.fresh {
 		x.directive = true
+		x.f.hashes = append(x.f.hashes, int32(len(x.f.Tokens)))
 	}
 	x.fresh = false
 	switch {

@@ -122,6 +122,36 @@ func (s *Structure) Locks(fl *Flow, scope int, guards func(string) bool, all boo
 	return x.locks
 }
 
+// Locked reports whether some word in a body may have to do with a lock, as Locks sees it.
+// Where none has, no Flow is needed to know that nothing is held.
+func (s *Structure) Locked(scope int, guards func(string) bool, all bool) bool {
+	from, to := s.Bounds(scope)
+	for _, i := range s.sig[from:to] {
+		t := s.f.Tokens[i]
+		if t.Kind != Ident && t.Kind != At {
+			continue
+		}
+		if guards != nil && guards(string(s.f.Text(t))) {
+			return true
+		}
+		if !all {
+			continue
+		}
+		switch w := s.f.Text(t); string(w) {
+		case "lock_guard", "unique_lock", "scoped_lock", "shared_lock", "@synchronized":
+			return true
+		default:
+			if takes, _, _ := lockCall(string(w)); takes {
+				return true
+			}
+			if takes, _, _ := lockMethod(string(w)); takes {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (x *locker) add(name, text string, at, from, to int, certain bool) {
 	x.locks = append(x.locks, Lock{Held: Held{At: at, From: from, To: to}, Text: text, Certain: certain})
 	x.names = append(x.names, name)

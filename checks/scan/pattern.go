@@ -155,15 +155,16 @@ func (p *Pattern) String() string {
 }
 
 // Code returns the indices of the tokens that patterns are matched on: those that are
-// part of the program.
+// part of the program. Their memory is that of the File.
 func (f *File) Code() []int32 {
-	out := make([]int32, 0, len(f.Tokens)/2)
-	for i, t := range f.Tokens {
-		if t.significant() {
-			out = append(out, int32(i))
+	out, n := ints(&f.memory.code, len(f.Tokens)), 0
+	for i := range f.Tokens {
+		if f.Tokens[i].significant() {
+			out[n] = int32(i)
+			n++
 		}
 	}
-	return out
+	return out[:n]
 }
 
 // Find returns the byte ranges of all matches that do not overlap, in order. code is the

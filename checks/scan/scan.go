@@ -61,7 +61,11 @@ type File struct {
 	// trusted behind one.
 	Problems []Problem
 
-	lines []int32 // offset of the first byte of each line
+	lines  []int32 // offset of the first byte of each line
+	hashes []int32 // indices of the tokens # that begin a preprocessor line
+	conds  []directive
+	asked  bool // conds is filled
+	memory *Buffer
 }
 
 // Position returns line and column, both 1-based, of a byte offset.
@@ -97,7 +101,7 @@ func (f *File) Text(t Token) []byte { return f.Src[t.Offset:t.End()] }
 // Plain returns a File without tokens: lines and positions only. It serves languages
 // that this package does not scan.
 func Plain(src []byte) *File {
-	f := &File{Src: src}
+	f := &File{Src: src, memory: new(Buffer)}
 	start := bom(src)
 	f.lines = append(f.lines, int32(start))
 	for i := start; i < len(src); i++ {

@@ -71,7 +71,8 @@ func (x *finder) sweep() []Scope {
 	for len(s.frames) > 1 { // @implementation without @end
 		s.pop(len(x.sig) - 1)
 	}
-	return x.scopes
+	x.f.memory.scopes = s.scopes
+	return s.scopes
 }
 
 func (s *sweeper) top() *frame { return &s.frames[len(s.frames)-1] }

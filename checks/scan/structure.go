@@ -20,6 +20,7 @@ type Structure struct {
 	sig     []int32 // indices of the tokens that are program and not preprocessor
 	pos     []int32 // the other way round
 	groups  []ppGroup
+	calls   []int32 // places of the names that are called, once somebody asked
 	// torn marks opening brackets whose partner stands in another branch of an #if.
 	torn map[int32]bool
 }
@@ -39,7 +40,7 @@ type bracket struct {
 // A branch of an #if must leave as many brackets open as its other branches do; the
 // first branch then stands for all.
 func (f *File) Structure() *Structure {
-	m := matcher{f: f, s: &Structure{f: f, partner: make([]int32, len(f.Tokens)), torn: map[int32]bool{}}}
+	m := matcher{f: f, s: &Structure{f: f, partner: ints(&f.memory.partner, len(f.Tokens)), torn: map[int32]bool{}}}
 	for i := range m.s.partner {
 		m.s.partner[i] = -1
 	}
@@ -135,7 +136,10 @@ func (m *matcher) brackets(from, to int) {
 }
 
 func (m *matcher) close(i int, c byte) {
-	opens := map[byte]byte{'}': '{', ')': '(', ']': '['}[c]
+	opens := c - 2
+	if c == ')' {
+		opens = '('
+	}
 	if len(m.stack) == 0 {
 		m.problem(i, fmt.Sprintf("%q closes nothing", c))
 		return

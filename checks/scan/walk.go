@@ -414,51 +414,66 @@ func (s *Structure) EndOf(place int) int { return s.f.Tokens[s.sig[place]].End()
 // template arguments in between allowed, or a piece of the selector of a message send. A
 // name right behind another name is a declaration and not a call.
 func (s *Structure) Calls(name func([]byte) bool) []int {
-	x := &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}
+	if s.calls == nil {
+		s.calls = s.findCalls(s.f.memory.calls[:0])
+		s.f.memory.calls = s.calls
+	}
 	var out []int
-	var open []int // brackets around
-	for i := range s.sig {
+	for _, i := range s.calls {
+		if name(s.f.Text(s.f.Tokens[s.sig[i]])) {
+			out = append(out, int(i))
+		}
+	}
+	return out
+}
+
+// findCalls appends the places of all names that are called.
+func (s *Structure) findCalls(out []int32) []int32 {
+	x := &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}
+	type bracket struct {
+		at, end int
+		square  bool
+	}
+	var open []bracket // around
+	for i := range s.sig[:max(len(s.sig)-1, 0)] {
 		t := x.token(i)
 		if t.Kind == Punct {
-			switch s.f.Src[t.Offset] {
+			switch c := s.f.Src[t.Offset]; c {
 			case '(', '[', '{':
-				if s.partner[s.sig[i]] > s.sig[i] {
-					open = append(open, i)
+				if p := x.partner(i, len(x.sig)); p > i {
+					open = append(open, bracket{i, p, c == '['})
 				}
 			case ')', ']', '}':
-				for len(open) > 0 && x.partner(open[len(open)-1], len(x.sig)) <= i {
+				for len(open) > 0 && open[len(open)-1].end <= i {
 					open = open[:len(open)-1]
 				}
 			}
 			continue
 		}
-		if t.Kind != Ident || i+1 >= len(s.sig) {
+		if t.Kind != Ident {
 			continue
 		}
-		// The name is looked at last: it costs most.
-		switch s.f.Src[x.token(i+1).Offset] {
-		case '(', '<', ']', ':':
-		default:
+		next := x.token(i + 1)
+		if next.Kind != Punct || next.Len != 1 {
 			continue
 		}
-		if !name(s.f.Text(t)) {
-			continue
-		}
-		message := len(open) > 0 && x.is(open[len(open)-1], "[") && i > open[len(open)-1]+1
-		switch {
-		case message && (x.is(i+1, "]") || x.is(i+1, ":")):
-		case x.is(i+1, "("):
+		switch s.f.Src[next.Offset] {
+		case ']', ':':
+			if n := len(open); n == 0 || !open[n-1].square || i <= open[n-1].at+1 {
+				continue
+			}
+		case '(':
 			if i > 0 && x.token(i-1).Kind == Ident && !isKeyword(x.text(i-1)) {
 				continue
 			}
-		case x.is(i+1, "<"):
+		case '<':
 			if e := x.angleEnd(i+1, len(x.sig)); e < 0 || e+1 >= len(x.sig) || !x.is(e+1, "(") {
 				continue
 			}
 		default:
 			continue
 		}
-		out = append(out, i)
+		out = append(out, int32(i))
 	}
 	return out
 }
