@@ -25,9 +25,15 @@ const norm = 256
 type Kernel struct {
 	Elements   int // floats a buffer holds
 	Iterations int // of one operation
+	// Source is a kernel of the watched repository to run instead; nil for the arithmetic
+	// above.
+	Source *Source
 }
 
 func (k Kernel) String() string {
+	if k.Source != nil {
+		return fmt.Sprintf("%d elements × %s", k.Elements, k.Source)
+	}
 	return fmt.Sprintf("%d elements × %d iterations", k.Elements, k.Iterations)
 }
 
@@ -40,6 +46,10 @@ func start(i int) uint64 { return uint64(i) * 2654435761 % Modulus }
 
 // Fill sets data to the state before the first operation.
 func (k Kernel) Fill(data []float32) {
+	if k.Source != nil {
+		k.Source.fill(data)
+		return
+	}
 	for i := range data {
 		data[i] = float32(start(i))
 	}
@@ -57,8 +67,11 @@ func (k Kernel) step(i int) uint64 {
 }
 
 // Check compares data with the reference after ops operations. The error is a
-// *MismatchError.
+// *MismatchError, or a *ForeignError if the kernel is not ours.
 func (k Kernel) Check(data []float32, ops uint64) error {
+	if k.Source != nil {
+		return k.Source.check(data, ops)
+	}
 	for i, got := range data {
 		if want := k.Reference(i, ops); got != want { // NaN is unequal too
 			e := &MismatchError{Element: i, Got: got, Want: want, Ops: ops}

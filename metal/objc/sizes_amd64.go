@@ -4,7 +4,6 @@ package objc
 // which begins after the six words in registers. It returns the number of words.
 func (t *Thread) placeSizes(a, b Size) int {
 	clear(t.words[2:6])
-	t.words[6], t.words[7], t.words[8] = uintptr(a.Width), uintptr(a.Height), uintptr(a.Depth)
-	t.words[9], t.words[10], t.words[11] = uintptr(b.Width), uintptr(b.Height), uintptr(b.Depth)
+	t.putSizes(a, b)
 	return 12
 }

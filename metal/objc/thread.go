@@ -23,7 +23,6 @@ type Thread struct {
 	// is on the heap, since a goroutine's stack may move between the taking of an address
 	// and the call.
 	words  [2 + 4 + 6]uintptr
-	sizes  [2]Size
 	failed ID
 }
 
@@ -90,6 +89,11 @@ type Size struct{ Width, Height, Depth uint64 }
 func (t *Thread) SendSizes(o ID, s Selector, a, b Size) {
 	t.words[0], t.words[1] = uintptr(o), uintptr(s)
 	purego.SyscallN(t.r.msgSend, t.words[:t.placeSizes(a, b)]...)
+}
+
+func (t *Thread) putSizes(a, b Size) {
+	t.words[6], t.words[7], t.words[8] = uintptr(a.Width), uintptr(a.Height), uintptr(a.Depth)
+	t.words[9], t.words[10], t.words[11] = uintptr(b.Width), uintptr(b.Height), uintptr(b.Depth)
 }
 
 // Float64 sends a message without arguments that returns a double. It allocates.
