@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,6 +152,44 @@ func TestForcePushAndDeletedBranch(t *testing.T) {
 	}
 	if _, err := m.Resolve(t.Context(), "gone"); !errors.Is(err, ErrUnknownRevision) {
 		t.Errorf("the deleted branch: %v", err)
+	}
+}
+
+// The line of a branch has its merges, and not what they brought.
+func TestFirstParents(t *testing.T) {
+	s := newSource(t)
+	root := s.commit("a", "0")
+	good := s.commit("a", "1")
+	s.git("checkout", "--quiet", "-b", "topic")
+	side := s.commit("b", "1")
+	s.commit("b", "2")
+	s.git("checkout", "--quiet", "main")
+	two := s.commit("a", "2")
+	s.git("merge", "--quiet", "--no-ff", "--message", "bring topic", "topic")
+	merge := s.git("rev-parse", "HEAD")
+	bad := s.commit("a", "3")
+	m := s.mirror()
+	if err := m.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := m.FirstParents(t.Context(), good, bad)
+	var got []string
+	for _, c := range list {
+		got = append(got, c.SHA)
+	}
+	if err != nil || !slices.Equal(got, []string{good, two, merge, bad}) || list[2].Subject != "bring topic" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if list, err := m.FirstParents(t.Context(), root, good); err != nil || len(list) != 2 {
+		t.Errorf("parent and child: %v, %v", list, err)
+	}
+	for _, ends := range [][2]string{{side, bad}, {bad, good}, {good, good}} {
+		if _, err := m.FirstParents(t.Context(), ends[0], ends[1]); !errors.Is(err, ErrNotOnLine) {
+			t.Errorf("%v: %v", ends, err)
+		}
+	}
+	if _, err := m.FirstParents(t.Context(), strings.Repeat("1", 40), bad); err == nil {
+		t.Error("a range from a commit that does not exist")
 	}
 }
 

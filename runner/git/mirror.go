@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ var ErrUnknownRevision = errors.New("unknown revision")
 
 // ErrNoMergeBase says that two commits share no history, as far as the mirror knows it.
 var ErrNoMergeBase = errors.New("no common ancestor")
+
+// ErrNotOnLine says that a commit is not among the first parents of another.
+var ErrNotOnLine = errors.New("not on one line")
 
 // Fetch brings the mirror up to date with all branches of the remote and the given
 // extra refs (as "refs/pull/7/head"). A mirror that git cannot use is made anew.
@@ -234,6 +238,48 @@ func (m *Mirror) Log(ctx context.Context, base, head string, n int) ([]runner.Co
 		}
 		list = append([]runner.Commit{c}, list...)
 	}
+	return list, nil
+}
+
+// maxRange is the longest range of commits that is listed.
+const maxRange = 100_000
+
+// FirstParents returns the commits from good to bad along first parents, both included and
+// the oldest first: what a branch pointed at, one merge one step. The error wraps
+// [ErrNotOnLine] if good is not on that line.
+func (m *Mirror) FirstParents(ctx context.Context, good, bad string) ([]runner.Commit, error) {
+	first, err := m.show(ctx, good)
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.git(ctx, "log", "--no-notes", "--first-parent", format+"%x00%P", "--max-count="+strconv.Itoa(maxRange), "--end-of-options", bad, "^"+good, "--")
+	if err != nil {
+		return nil, err
+	}
+	var list []runner.Commit
+	parent := "" // first parent of the oldest so far
+	for line := range strings.Lines(out) {
+		line = strings.TrimSuffix(line, "\n")
+		cut := strings.LastIndexByte(line, 0)
+		if cut < 0 {
+			return nil, fmt.Errorf("unexpected answer of git log: %q", line)
+		}
+		c, err := parseCommit(line[:cut])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+		parent, _, _ = strings.Cut(line[cut+1:], " ")
+	}
+	if len(list) == 0 || parent != good {
+		err := fmt.Errorf("%w: %.10s is not an ancestor of %.10s along first parents", ErrNotOnLine, good, bad)
+		if m.Shallow() {
+			return nil, runner.WithHint(err, "the source is a shallow clone: run git fetch --unshallow in it")
+		}
+		return nil, runner.WithHint(err, "name a commit that the branch itself pointed at before: git log --first-parent %.10s", bad)
+	}
+	list = append(list, first)
+	slices.Reverse(list)
 	return list, nil
 }
 
