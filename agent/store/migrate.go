@@ -21,9 +21,12 @@ var schema2 string
 //go:embed schema3.sql
 var schema3 string
 
+//go:embed schema4.sql
+var schema4 string
+
 // schemas are the steps from one version of Holdfast's own tables to the next; the first
 // makes version 1. What has shipped is never edited.
-func schemas() []string { return []string{schema, schema2, schema3} }
+func schemas() []string { return []string{schema, schema2, schema3, schema4} }
 
 // schemaVersion is the version of the tables that this program writes.
 var schemaVersion = int64(len(schemas()))

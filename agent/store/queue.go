@@ -69,8 +69,29 @@ type reportArgs struct {
 
 func (reportArgs) Kind() string { return "holdfast_report" }
 
-func stageJob(queue string, a stageArgs) river.InsertManyParams {
-	return river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts}}
+// Priorities of the jobs of one queue: what people wait for goes first.
+const (
+	priorityUsual = 1
+	priorityLast  = 4
+)
+
+func stageJob(queue string, a stageArgs, behind bool) river.InsertManyParams {
+	priority := priorityUsual
+	if behind {
+		priority = priorityLast
+	}
+	return river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts, Priority: priority}}
+}
+
+// bisectArgs names a bisection that may have something to do.
+type bisectArgs struct {
+	Bisection int64 `json:"bisection"`
+}
+
+func (bisectArgs) Kind() string { return "holdfast_bisect" }
+
+func bisectJob(id int64) river.InsertManyParams {
+	return river.InsertManyParams{Args: bisectArgs{id}, InsertOpts: &river.InsertOpts{Queue: queueReport, MaxAttempts: riverAttempts}}
 }
 
 func reportJob(run int64) river.InsertManyParams {

@@ -21,6 +21,7 @@ type Record struct {
 	Fresh     bool            // see [NewRun]
 	Reported  bool            // FinishRun was called
 	Direct    bool
+	Bisection int64     // that the run is a probe of; 0 for none
 	Open      int       // stages that are not done
 	Stages    []string  // that the run asks for, in their order
 	Created   time.Time // when the run was enqueued
@@ -49,6 +50,8 @@ type Final struct {
 	// NewBaseline and NewTimes say why the figures may be the first of their place: "first
 	// measurement", a new system, another machine.
 	NewBaseline, NewTimes string
+	// Bisections are begun in the same transaction.
+	Bisections []NewBisection
 	// Apart: the figures of this run are no part of the history of its repository. They
 	// belong to another commit's examination, as those of a bisection do.
 	Apart    bool
@@ -71,9 +74,9 @@ func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 		run := f.Run
 		at := now().UnixMilli()
 		var state, reason string
-		var reported, jobs, direct, started, finished int64
-		found, err := one(ctx, t, []any{&state, &reason, &reported, &jobs, &direct, &started, &finished},
-			"select state, reason, reported, open_jobs, direct, started_at, finished_at from run where id = $1", number)
+		var reported, jobs, direct, started, finished, bisection int64
+		found, err := one(ctx, t, []any{&state, &reason, &reported, &jobs, &direct, &started, &finished, &bisection},
+			"select state, reason, reported, open_jobs, direct, started_at, finished_at, bisection from run where id = $1", number)
 		if err != nil {
 			return err
 		}
@@ -128,6 +131,16 @@ func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 		if err := putFigures(ctx, t, run, f, at); err != nil {
 			return err
 		}
+		for _, n := range f.Bisections {
+			if _, _, err := createBisection(ctx, t, n); err != nil {
+				return fmt.Errorf("begin bisection: %w", err)
+			}
+		}
+		if bisection != 0 && direct == 0 {
+			if _, err := t.enqueue(ctx, bisectJob(bisection)); err != nil {
+				return err
+			}
+		}
 		if err := putMessages(ctx, t, number, f.Messages, at); err != nil {
 			return err
 		}
@@ -157,10 +170,10 @@ func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	r := runner.Run{Number: number}
 	found, err := one(ctx, q, []any{
 		&r.Repo, &r.Branch, &pull, &commit, &base, &r.Trigger, &direct, &r.State, &r.Reason, &verdict, &jobs, &reported,
-		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds,
+		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds, &rec.Bisection,
 	},
 		`select repo, branch, pull, commit_doc, base_doc, trigger_by, direct, state, reason, verdict, open_jobs, reported,
-			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds
+			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds, bisection
 		from run where id = $1`, number)
 	if err != nil {
 		return Record{}, err

@@ -15,8 +15,10 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// Kinds of trigger. A schedule's trigger is "schedule NAME".
+// Kinds of trigger. A schedule's trigger is "schedule NAME", that of a probe of a bisection
+// TriggerBisection and its number.
 const (
+	TriggerBisection   = "bisection "
 	TriggerCommand     = "command"
 	TriggerPush        = "push"
 	TriggerPullRequest = "pull request"
@@ -48,6 +50,8 @@ type NewRun struct {
 	// Messages, if not nil, returns what is to be posted about the new run ("pending").
 	// They are stored with it, in the same transaction; it may be called more than once.
 	Messages func(run int64) []publish.Message
+
+	bisection int64 // that the run is a probe of: it waits behind all others
 }
 
 // NewJob is one stage of a new run.
@@ -113,14 +117,6 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run int64, created boo
 	if err := n.check(); err != nil {
 		return 0, false, fmt.Errorf("create run: %w", err)
 	}
-	commit, err := json.Marshal(n.Commit)
-	if err != nil {
-		return 0, false, fmt.Errorf("create run: %w", err)
-	}
-	base, err := json.Marshal(n.Base)
-	if err != nil {
-		return 0, false, fmt.Errorf("create run: %w", err)
-	}
 	if n.Direct {
 		if err := s.takeMark(); err != nil {
 			return 0, false, fmt.Errorf("create run: %w", err)
@@ -128,85 +124,8 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run int64, created boo
 	}
 	var told []jobKey
 	err = s.db.inTx(ctx, func(t tx) error {
-		told = nil
-		run, created = 0, true
-		at := now().UnixMilli()
-		// From here on no other run is created until this transaction ends, on either
-		// engine: what is read below stays true.
-		var next int64
-		if _, err := one(ctx, t, []any{&next}, `insert into counter (name, value) values ('run', 1)
-			on conflict (name) do update set value = counter.value + 1 returning value`); err != nil {
-			return err
-		}
-		if n.Schedule != "" {
-			tick := strconv.Quote(n.Schedule) + " " + strconv.Quote(n.Repo) + " " + strconv.Quote(n.Branch)
-			if _, err := one(ctx, t, []any{&run}, "select run from tick where schedule = $1 and due_at = $2", tick, n.Due.UnixMilli()); err != nil {
-				return err
-			}
-			if run == 0 {
-				if _, err := t.exec(ctx, "insert into tick (schedule, due_at, run) values ($1, $2, $3)", tick, n.Due.UnixMilli(), next); err != nil {
-					return err
-				}
-			}
-		}
-		ident := "#" + strconv.FormatInt(next, 10)
-		if n.head() {
-			ident = n.ref() + " " + n.Commit.SHA + " " + n.Trigger
-			if _, err := one(ctx, t, []any{&run}, "select id from run where ident = $1", ident); err != nil {
-				return err
-			}
-			reason := fmt.Sprintf("superseded by commit %s", n.Commit.Short())
-			if told, err = supersede(ctx, t, n.ref(), run, reason, at); err != nil {
-				return err
-			}
-		}
-		if n.HeadRef != "" {
-			if err := setHead(ctx, t, n.Repo, n.HeadRef, n.HeadMark, at); err != nil {
-				return err
-			}
-		}
-		if run != 0 {
-			created = false
-			_, err := t.exec(ctx, "update counter set value = value - 1 where name = 'run'")
-			return err
-		}
-		run = next
-		owner := ""
-		if n.Direct {
-			owner = s.owner
-		}
-		if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
-				state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15)`,
-			run, ident, n.ref(), n.Repo, n.Branch, int64(n.PullRequest), n.Commit.SHA, string(commit), string(base), n.Trigger, flag(n.Direct), owner,
-			int64(len(n.Stages)), at, flag(n.Fresh)); err != nil {
-			return err
-		}
-		var ids []int64
-		if !n.Direct {
-			jobs := make([]river.InsertManyParams, len(n.Stages))
-			for i, j := range n.Stages {
-				jobs[i] = stageJob(j.Queue, stageArgs{run, j.Stage, 1, j.Limit.Milliseconds()})
-			}
-			if ids, err = t.enqueue(ctx, jobs...); err != nil {
-				return err
-			}
-		}
-		for i, j := range n.Stages {
-			var id int64
-			if ids != nil {
-				id = ids[i]
-			}
-			if _, err := t.exec(ctx, `insert into job (run, stage, position, queue, limit_ms, state, attempt, tries, owner, river, queued_at, result, started_at, ended_at)
-				values ($1, $2, $3, $4, $5, 'queued', 1, 0, '', $6, $7, '', 0, 0)`,
-				run, j.Stage, int64(i), j.Queue, j.Limit.Milliseconds(), id, at); err != nil {
-				return err
-			}
-		}
-		if n.Messages != nil {
-			return putMessages(ctx, t, run, n.Messages(run), at)
-		}
-		return nil
+		run, created, told, err = s.createRun(ctx, t, n)
+		return err
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("create run: %w", err)
@@ -214,6 +133,94 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run int64, created boo
 	s.tell(told, runner.ErrSuperseded)
 	s.wakePoster()
 	return run, created, nil
+}
+
+// createRun is [Store.CreateRun] inside a transaction. told are the jobs in progress that
+// came to their end with it.
+func (s *Store) createRun(ctx context.Context, t tx, n NewRun) (run int64, created bool, told []jobKey, err error) {
+	commit, err := json.Marshal(n.Commit)
+	if err != nil {
+		return 0, false, nil, err
+	}
+	base, err := json.Marshal(n.Base)
+	if err != nil {
+		return 0, false, nil, err
+	}
+	at := now().UnixMilli()
+	// From here on no other run is created until this transaction ends, on either
+	// engine: what is read below stays true.
+	number, err := next(ctx, t, "run")
+	if err != nil {
+		return 0, false, nil, err
+	}
+	if n.Schedule != "" {
+		tick := strconv.Quote(n.Schedule) + " " + strconv.Quote(n.Repo) + " " + strconv.Quote(n.Branch)
+		if _, err := one(ctx, t, []any{&run}, "select run from tick where schedule = $1 and due_at = $2", tick, n.Due.UnixMilli()); err != nil {
+			return 0, false, nil, err
+		}
+		if run == 0 {
+			if _, err := t.exec(ctx, "insert into tick (schedule, due_at, run) values ($1, $2, $3)", tick, n.Due.UnixMilli(), number); err != nil {
+				return 0, false, nil, err
+			}
+		}
+	}
+	ident := "#" + strconv.FormatInt(number, 10)
+	if n.head() {
+		ident = n.ref() + " " + n.Commit.SHA + " " + n.Trigger
+		if _, err := one(ctx, t, []any{&run}, "select id from run where ident = $1", ident); err != nil {
+			return 0, false, nil, err
+		}
+		reason := fmt.Sprintf("superseded by commit %s", n.Commit.Short())
+		if told, err = supersede(ctx, t, n.ref(), run, reason, at); err != nil {
+			return 0, false, nil, err
+		}
+	}
+	if n.HeadRef != "" {
+		if err := setHead(ctx, t, n.Repo, n.HeadRef, n.HeadMark, at); err != nil {
+			return 0, false, nil, err
+		}
+	}
+	if run != 0 {
+		_, err := t.exec(ctx, "update counter set value = value - 1 where name = 'run'")
+		return run, false, told, err
+	}
+	run = number
+	owner := ""
+	if n.Direct {
+		owner = s.owner
+	}
+	if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
+			state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh, bisection)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15, $16)`,
+		run, ident, n.ref(), n.Repo, n.Branch, int64(n.PullRequest), n.Commit.SHA, string(commit), string(base), n.Trigger, flag(n.Direct), owner,
+		int64(len(n.Stages)), at, flag(n.Fresh), n.bisection); err != nil {
+		return 0, false, nil, err
+	}
+	var ids []int64
+	if !n.Direct {
+		jobs := make([]river.InsertManyParams, len(n.Stages))
+		for i, j := range n.Stages {
+			jobs[i] = stageJob(j.Queue, stageArgs{run, j.Stage, 1, j.Limit.Milliseconds()}, n.bisection != 0)
+		}
+		if ids, err = t.enqueue(ctx, jobs...); err != nil {
+			return 0, false, nil, err
+		}
+	}
+	for i, j := range n.Stages {
+		var id int64
+		if ids != nil {
+			id = ids[i]
+		}
+		if _, err := t.exec(ctx, `insert into job (run, stage, position, queue, limit_ms, state, attempt, tries, owner, river, queued_at, result, started_at, ended_at)
+			values ($1, $2, $3, $4, $5, 'queued', 1, 0, '', $6, $7, '', 0, 0)`,
+			run, j.Stage, int64(i), j.Queue, j.Limit.Milliseconds(), id, at); err != nil {
+			return 0, false, nil, err
+		}
+	}
+	if n.Messages != nil {
+		err = putMessages(ctx, t, run, n.Messages(run), at)
+	}
+	return run, true, told, err
 }
 
 // supersede ends the open runs for heads of ref, except keep.

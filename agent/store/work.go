@@ -31,6 +31,10 @@ type Handlers struct {
 	// something is due, never twice at a time in one process. nil: this process does not
 	// post.
 	Post func(ctx context.Context) error
+	// Bisect goes on with a bisection: it answers the last probe if its run has ended, and
+	// makes the next or finishes. An error has it called again at growing intervals. nil:
+	// this process does not.
+	Bisect func(ctx context.Context, bisection int64) error
 }
 
 const (
@@ -59,6 +63,7 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &stageWorker{s: s, handle: h.Job})
 	river.AddWorker(workers, &reportWorker{s: s, handle: h.Report})
+	river.AddWorker(workers, &bisectWorker{s: s, handle: h.Bisect})
 	cfg := &river.Config{
 		Logger:               s.riverLog(),
 		Queues:               map[string]river.QueueConfig{queueReport: {MaxWorkers: 2}},
@@ -72,6 +77,11 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 			return fmt.Errorf("work: %w", err)
 		}
 		cfg.Queues[name] = river.QueueConfig{MaxWorkers: n}
+	}
+	if h.Bisect != nil {
+		if err := s.takeUpBisections(ctx); err != nil {
+			return fmt.Errorf("work: take up bisections: %w", err)
+		}
 	}
 	// Both loops end with ctx, also when the queue stops by itself.
 	inner, cancel := context.WithCancel(ctx)

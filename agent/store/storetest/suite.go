@@ -36,6 +36,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"Marks", marks},
 		{"History", history},
 		{"Baselines", baselines},
+		{"Bisections", bisections},
 		{"Proofs", proofs},
 		{"BuildTimes", buildTimes},
 		{"Checks", checks},
