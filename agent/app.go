@@ -249,6 +249,13 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 		return report.Input{}, err
 	}
 	final.Run, final.Messages = run, a.concluded(repo, in, rec.Messages, rec.Stages)
+	for _, more := range []func(context.Context, *config.Repository, report.Input) ([]publish.Message, error){a.turned, a.regressions} {
+		msgs, err := more(ctx, repo, in)
+		if err != nil {
+			return report.Input{}, err
+		}
+		final.Messages = append(final.Messages, msgs...)
+	}
 	if _, err := a.store.FinishRun(ctx, final); err != nil {
 		return report.Input{}, err
 	}

@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"strings"
-
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
@@ -48,11 +46,13 @@ func (a *app) concluded(repo *config.Repository, in report.Input, said bool, sta
 	if run.State == runner.StateSuperseded {
 		return msgs
 	}
-	body := report.Comment(in, commentLimit)
-	if m, ok := publish.Comment(t, run, body); ok {
+	asked := repo.Comment == config.CommentAlways
+	if m, ok := publish.Comment(t, run, report.PullRequest(in, report.View{Asked: asked}, commentLimit)); ok && repo.Comment != config.CommentNever {
+		m.IfExists = report.Fine(in) && !asked
 		msgs = append(msgs, m)
 	}
-	if strings.HasPrefix(run.Trigger, "schedule ") {
+	body := report.Comment(in, commentLimit)
+	if scheduled(run.Trigger) {
 		if m, ok := publish.Maintenance(t, run, body); ok {
 			msgs = append(msgs, m)
 		}

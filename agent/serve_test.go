@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
 	"github.com/holdfast-ci/holdfast/agent/intake"
+	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -73,6 +74,7 @@ stages = ["checks"]
 		t.Fatal(err)
 	}
 	t.Cleanup(a.app.close)
+	a.app.poster = publish.NewGitHub(a.app.hub, publish.Options{Gap: -1}) // no second between two changes
 	return a
 }
 
@@ -93,7 +95,7 @@ func (a *agentTest) commit() string {
 		a.git("init", "--quiet", "--initial-branch=main")
 	}
 	a.git("add", "--all")
-	a.git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "change")
+	a.git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--allow-empty", "--message", "change")
 	return a.git("rev-parse", "HEAD")
 }
 
@@ -206,5 +208,88 @@ func TestNewerHeadSupersedes(t *testing.T) {
 	}
 	if rec, err := a.app.store.Run(t.Context(), 2); err != nil || rec.Run.Base.SHA != old {
 		t.Errorf("the newer run is compared with %q, %v", rec.Run.Base.SHA, err)
+	}
+}
+
+// push commits all of the repository and examines it as a new head of main.
+func (a *agentTest) push(before string) (sha string) {
+	a.t.Helper()
+	sha = a.commit()
+	a.fake.SetBranch("acme/pool", "main", sha)
+	head := intake.Head{Repo: "pool", Branch: "main", SHA: sha, Before: before}
+	if err := a.app.enqueueHead(a.t.Context(), a.app.cfg.Repository("pool"), head); err != nil {
+		a.t.Fatal(err)
+	}
+	a.await("commit " + sha[:10] + `\n[^c]*status holdfast (success|failure|error) `)
+	return sha
+}
+
+// What a branch loses gets one issue with the first bad commit and its owners, kept up to
+// date, and closed when it is fixed; losing it again is another issue.
+func TestRegressionIssue(t *testing.T) {
+	a := newAgentTest(t)
+	a.write(filepath.Join(a.repo, "holdfast.rules.toml"), "[[rule]]\nid = \"A.1\"\ntitle = \"nothing sleeps\"\nkind = \"absent\"\nfiles = [\"*.cc\"]\npattern = 'usleep'\n")
+	source := filepath.Join(a.repo, "pool.cc")
+	a.write(source, "int x;\n")
+	a.write(filepath.Join(a.repo, ".github", "CODEOWNERS"), "* @everybody\n*.cc @acme/pools @ada\n")
+	first := a.commit()
+	a.fake.AddRepo("acme/pool", first)
+	stop := a.serve()
+	defer stop()
+	ok := a.push("")
+	a.write(source, "int x;\nvoid f() { usleep(5); }\n")
+	broken := a.push(ok)
+	a.await(`issue 1 open "Holdfast: checks regressed on main of pool"`)
+	dump := a.fake.Dump()
+	for _, want := range []string{
+		"First bad commit: `" + broken[:10] + "`", "Last good one that was examined: `" + ok[:10] + "`",
+		"Owners of these files, by CODEOWNERS: `acme/pools`, `ada`", "**A.1**",
+	} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("no %s in\n%s", want, dump)
+		}
+	}
+	a.write(filepath.Join(a.repo, "more"), "x")
+	still := a.push(broken)
+	a.await("Still so: `" + still[:10])
+	a.write(source, "int x;\n")
+	fixed := a.push(still)
+	a.await(`issue 1 closed.*All of it is whole again: .` + fixed[:10])
+	a.write(source, "int x;\nvoid g() { usleep(7); }\n")
+	again := a.push(fixed)
+	a.await(`issue 2 open "Holdfast: checks regressed.*First bad commit: .` + again[:10])
+	if n := strings.Count(a.fake.Dump(), "  issue "); n != 2 {
+		t.Errorf("%d issues:\n%s", n, a.fake.Dump())
+	}
+}
+
+// A comment on the tracking issue is made only when a verdict changes.
+func TestTrackingIssueTellsTurns(t *testing.T) {
+	a := newAgentTest(t)
+	a.fake.AddRepo("acme/pool", a.commit())
+	stop := a.serve()
+	defer stop()
+	due := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+	tick := func(n int) {
+		t.Helper()
+		if err := a.app.fire(t.Context(), "nightly", due.Add(time.Duration(n)*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		a.await(fmt.Sprintf(`issue \d+ open "Holdfast: maint.*Holdfast run %d\b`, n))
+	}
+	tick(1)
+	tick(2)
+	if dump := a.fake.Dump(); strings.Contains(dump, "    comment by") {
+		t.Errorf("a comment without a change:\n%s", dump)
+	}
+	if err := os.Remove(filepath.Join(a.repo, "bench.sh")); err != nil {
+		t.Fatal(err)
+	}
+	a.commit()
+	tick(3)
+	a.await("comment by holdfast-bot.*\\*\\*checks\\*\\* success → (failure|error)")
+	tick(4)
+	if n := strings.Count(a.fake.Dump(), "    comment by"); n != 1 {
+		t.Errorf("%d comments:\n%s", n, a.fake.Dump())
 	}
 }

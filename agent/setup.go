@@ -75,7 +75,7 @@ func pick(cfg *config.Config, name string) (*config.Repository, error) {
 		}
 	}
 	return &config.Repository{
-		Name: abs, Path: abs, Branches: []string{"main"}, PullRequests: config.PullRequestsNone, Report: config.ReportNone,
+		Name: abs, Path: abs, Branches: []string{"main"}, PullRequests: config.PullRequestsNone, Comment: config.CommentProblems, Report: config.ReportNone,
 		Proofs: cfg.Proofs, Checks: cfg.Checks, Bench: cfg.Bench, Thresholds: cfg.Thresholds,
 	}, nil
 }

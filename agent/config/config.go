@@ -72,6 +72,13 @@ const (
 	PullRequestsAll            = "all"
 )
 
+// When a pull request gets a comment. Its statuses it gets always.
+const (
+	CommentProblems = "problems" // when there is something to look at; what is fine again is one line
+	CommentAlways   = "always"
+	CommentNever    = "never"
+)
+
 // Where maintenance reports (scheduled runs) are posted.
 const (
 	ReportNone   = "none"
@@ -87,6 +94,7 @@ type Repository struct {
 	GitHub        string   `toml:"github"`             // "owner/name"; default: from a github.com URL
 	Branches      []string `toml:"branches" is:"glob"` // default ["main"]; see MatchBranch
 	PullRequests  string   `toml:"pull_requests" is:"none|same-repository|all"`
+	Comment       string   `toml:"comment" is:"problems|always|never"`
 	Report        string   `toml:"report" is:"none|issue|commit"` // default none
 	TrackingIssue int      `toml:"tracking_issue" is:">=0"`       // issue number; 0: found by its marker or created
 

@@ -272,7 +272,7 @@ func Maintenance(t Target, run *runner.Run, body string) (Message, bool) {
 			m.Title = "Holdfast: maintenance report for " + run.Repo
 		}
 		m.Title = Description(m.Title)
-		m.Key = fmt.Sprintf("issue/%s/%s", strings.ToLower(t.Repo), run.Repo)
+		m.Key = issueKey(t, run.Repo)
 		return m, true
 	case t.Report == ReportCommit && run.Commit.SHA != "":
 		m.Kind = KindCommitComment
@@ -287,4 +287,26 @@ func phaseOf(run *runner.Run) int64 {
 		return phaseDone
 	}
 	return int64(slices.Index([]string{runner.StateQueued, runner.StateRunning}, run.State))
+}
+
+// issueKey names the tracking issue of a repository.
+func issueKey(t Target, repo string) string {
+	return fmt.Sprintf("issue/%s/%s", strings.ToLower(t.Repo), repo)
+}
+
+// Note is a comment of its own on the tracking issue, one for each run.
+func Note(t Target, run *runner.Run, body string) Message {
+	return Message{
+		Key: fmt.Sprintf("note/%s/%s/%d", strings.ToLower(t.Repo), run.Repo, run.Number), Seq: seq(run, phaseOf(run)),
+		Kind: KindNote, Repo: t.Repo, SHA: run.Commit.SHA, Number: t.Issue, On: issueKey(t, run.Repo), Body: body,
+	}
+}
+
+// Regression is an issue about something that a branch lost: opened with the first message
+// of a key, kept up to date by later ones, closed by the one that says it is fixed.
+func Regression(t Target, run *runner.Run, key, title, body string, fixed bool) Message {
+	return Message{
+		Key: key, Seq: seq(run, phaseOf(run)), Kind: KindIssue, Repo: t.Repo, SHA: run.Commit.SHA, Title: Description(title),
+		Body: body, Close: fixed, IfExists: fixed,
+	}
 }

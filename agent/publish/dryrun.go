@@ -36,7 +36,7 @@ func (d *DryRun) Post(ctx context.Context, m Message) (string, error) {
 			fmt.Fprintf(&b, "  target: %s\n", visible(m.TargetURL))
 		}
 	case KindComment:
-		fmt.Fprintf(&b, "comment on %s#%d\n", visible(m.Repo), m.Number)
+		fmt.Fprintf(&b, "comment on %s#%d%s\n", visible(m.Repo), m.Number, existing(m))
 		body = markedBody(m.Key, m.Body)
 	case KindCommitComment:
 		fmt.Fprintf(&b, "comment on commit %s@%s\n", visible(m.Repo), visible(m.SHA))
@@ -47,7 +47,19 @@ func (d *DryRun) Post(ctx context.Context, m Message) (string, error) {
 		} else {
 			fmt.Fprintf(&b, "tracking issue of %s\n  title if created: %s\n", visible(m.Repo), visible(m.Title))
 		}
+		if m.Close {
+			b.WriteString("  and close it\n")
+		}
 		body = markedBody(m.Key, m.Body)
+	case KindNote:
+		if m.Number > 0 {
+			fmt.Fprintf(&b, "comment on %s#%d\n", visible(m.Repo), m.Number)
+		} else {
+			fmt.Fprintf(&b, "comment on the tracking issue of %s\n", visible(m.Repo))
+		}
+		body = markedBody(m.Key, m.Body)
+	case KindReaction:
+		fmt.Fprintf(&b, "reaction %s to comment %d on %s\n", visible(m.Content), m.Comment, visible(m.Repo))
 	default:
 		return "", &PermanentError{Err: fmt.Errorf("no message of kind %q", m.Kind)}
 	}
@@ -60,6 +72,14 @@ func (d *DryRun) Post(ctx context.Context, m Message) (string, error) {
 		return "", &RetryError{After: shortWait, Err: fmt.Errorf("print the dry run: %w", err)}
 	}
 	return "", nil
+}
+
+// existing says of a message that it creates nothing.
+func existing(m Message) string {
+	if m.IfExists {
+		return ", if there is one"
+	}
+	return ""
 }
 
 // visible writes characters that could drive a terminal as escapes.

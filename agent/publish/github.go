@@ -75,6 +75,10 @@ func (p *post) do(ctx context.Context) (string, error) {
 		return format("", id), err
 	case KindIssue:
 		return p.issue(ctx)
+	case KindNote:
+		return p.note(ctx)
+	case KindReaction:
+		return p.reaction(ctx)
 	}
 	return "", &PermanentError{Err: fmt.Errorf("no message of kind %q", p.m.Kind)}
 }

@@ -35,7 +35,22 @@ func (p *post) issue(ctx context.Context) (string, error) {
 		return format(issueID, id), err
 	}
 	id, err := p.sticky(ctx, p.issues(), p.known(issueID))
+	if err == nil && id != 0 && p.m.Close {
+		err = p.close(ctx, int(id))
+	}
 	return format(issueID, id), err
+}
+
+// close closes an issue of ours, unless somebody did so already.
+func (p *post) close(ctx context.Context, number int) error {
+	is, _, err := p.api.Issues.Get(ctx, p.owner, p.name, number)
+	if err != nil || is.GetState() == "closed" {
+		return err
+	}
+	return p.change(ctx, func() error {
+		_, _, err := p.api.Issues.Edit(ctx, p.owner, p.name, number, &github.IssueRequest{State: github.String("closed"), StateReason: github.String("completed")})
+		return err
+	})
 }
 
 // issues are the issues of the repository that we opened, oldest first; numbers are issue

@@ -34,6 +34,11 @@ const (
 	KindIssue Kind = "issue"
 	// KindCommitComment is one comment on commit SHA, edited in place.
 	KindCommitComment Kind = "commit-comment"
+	// KindNote is one comment on the issue that the message with key On keeps, or on issue
+	// Number.
+	KindNote Kind = "note"
+	// KindReaction is a reaction, Content, to comment Comment.
+	KindReaction Kind = "reaction"
 )
 
 // Message is one thing to say in one place. Stored as JSON: fields may be added, never
@@ -56,6 +61,15 @@ type Message struct {
 	TargetURL   string `json:"target_url,omitempty"`  // KindStatus: may be empty
 	Title       string `json:"title,omitempty"`       // KindIssue: used when it is created
 	Body        string `json:"body,omitempty"`        // Markdown, without the marker
+	On          string `json:"on,omitempty"`          // KindNote: the key of an issue; unused if Number is set
+	Comment     int64  `json:"comment,omitempty"`     // KindReaction: on an issue or pull request
+	Content     string `json:"content,omitempty"`     // KindReaction: "eyes", "+1", "confused"
+	// IfExists: edit what is there, and create nothing.
+	IfExists bool `json:"if_exists,omitempty"`
+	// Close: KindIssue: the issue is done with, and closed.
+	Close bool `json:"close,omitempty"`
+	// Harm is what an issue about a regression is about; the agent's, not posted.
+	Harm []string `json:"harm,omitempty"`
 
 	// RemoteID is what an earlier Post of the same Key returned, "" if not known. The
 	// outbox fills it in; builders leave it empty.

@@ -28,7 +28,8 @@ type text struct {
 // sticky makes the text of ours in a place say the message's body, and returns its number.
 // The text is ours if it begins with our marker and we wrote it: anyone can copy a marker.
 // Known is tried first; if that is gone, all pages are searched and of several the first
-// is taken; if there is none, one is created.
+// is taken; if there is none, one is created, unless the message is only for one that
+// exists.
 func (p *post) sticky(ctx context.Context, at place, known int64) (int64, error) {
 	self, err := p.g.self(ctx)
 	if err != nil {
@@ -37,7 +38,7 @@ func (p *post) sticky(ctx context.Context, at place, known int64) (int64, error)
 	body := markedBody(p.m.Key, p.m.Body)
 	ours := func(t text) bool {
 		key, ok := ParseMarker(t.body)
-		return ok && key == p.m.Key && strings.EqualFold(t.author, self)
+		return ok && key == p.m.Key && sameLogin(t.author, self)
 	}
 	if known != 0 {
 		t, err := at.get(ctx, known)
@@ -68,6 +69,9 @@ func (p *post) sticky(ctx context.Context, at place, known int64) (int64, error)
 			}
 		}
 		page = next
+	}
+	if p.m.IfExists {
+		return 0, nil
 	}
 	var id int64
 	err = p.change(ctx, func() (err error) {
@@ -155,3 +159,6 @@ func (p *post) commitComments() place {
 		},
 	}
 }
+
+// sameLogin compares two logins: GitHub's are not case-sensitive.
+func sameLogin(a, b string) bool { return strings.EqualFold(a, b) }

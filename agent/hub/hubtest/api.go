@@ -55,13 +55,17 @@ func (c *call) pull(i *issue) map[string]any {
 	default:
 		from = map[string]any{"full_name": p.From, "id": 7, "fork": true}
 	}
+	labels := []any{}
+	for _, l := range p.Labels {
+		labels = append(labels, map[string]any{"name": l})
+	}
 	base := p.BaseSHA
 	if base == "" {
 		base = c.repo.branches[p.Base]
 	}
 	return map[string]any{
 		"id": i.id, "number": i.number, "state": state(i), "title": i.title, "draft": p.Draft, "locked": i.locked,
-		"user": user(i.author), "mergeable": nil, "created_at": i.created,
+		"user": user(i.author), "mergeable": nil, "created_at": i.created, "labels": labels,
 		"head": map[string]any{"ref": p.Head, "sha": p.SHA, "repo": from},
 		"base": map[string]any{"ref": p.Base, "sha": base, "repo": map[string]any{"full_name": c.repo.slug, "id": c.repo.id}},
 	}

@@ -73,7 +73,7 @@ func (c *call) createIssue(_ []string) {
 func (c *call) editIssue(args []string) {
 	i := c.issue(args[0])
 	switch {
-	case !c.may("issues") || !c.only("title", "body", "state"):
+	case !c.may("issues") || !c.only("title", "body", "state", "state_reason"):
 	case i == nil:
 		c.fail(http.StatusNotFound, "Not Found")
 	case c.repo.noIssues && i.pull == nil:
@@ -108,7 +108,7 @@ func (c *call) listComments(args []string) {
 }
 
 func (c *call) commentJSON(i *issue, k *comment) map[string]any {
-	m := map[string]any{"id": k.id, "body": k.body, "user": user(k.author), "created_at": k.created}
+	m := map[string]any{"id": k.id, "body": k.body, "user": user(k.author), "created_at": k.created, "updated_at": k.changed()}
 	if i != nil {
 		m["issue_url"] = c.f.URL() + "repos/" + c.repo.slug + "/issues/" + strconv.Itoa(i.number)
 	} else {
@@ -173,7 +173,7 @@ func (c *call) editComment(args []string) {
 		c.fail(http.StatusForbidden, "hubtest: %s edits a comment of %s", c.who.login, k.author)
 		return
 	}
-	k.body = c.text("body")
+	k.body, k.updated = c.text("body"), c.f.now()
 	k.edits++
 	c.ok(http.StatusOK, c.commentJSON(i, k))
 }

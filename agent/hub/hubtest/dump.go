@@ -87,6 +87,9 @@ func (k *comment) dump(b *strings.Builder) {
 	if k.edits > 0 {
 		b.WriteString(", edited")
 	}
+	for _, r := range k.by {
+		fmt.Fprintf(b, ", %s", r)
+	}
 	b.WriteString("\n")
 	indent(b, k.body)
 }

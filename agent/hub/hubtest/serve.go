@@ -268,7 +268,7 @@ func (c *call) inRepo(p []string) {
 	args := []string{}
 	for i, s := range p {
 		// The fixed words of the API at their places; anything else is an argument.
-		if i == 0 || s == "comments" || i == 2 && (s == "statuses" || s == "status") {
+		if i == 0 || s == "comments" || s == "reactions" || i == 2 && (s == "statuses" || s == "status" || s == "permission") {
 			pattern += "/" + s
 		} else {
 			pattern += "/*"
@@ -300,7 +300,10 @@ var routes = []struct {
 	{"PATCH/issues/*", (*call).editIssue},
 	{"GET/issues/*/comments", (*call).listComments},
 	{"POST/issues/*/comments", (*call).createComment},
+	{"GET/issues/comments", (*call).allComments},
 	{"GET/issues/comments/*", (*call).getComment},
+	{"POST/issues/comments/*/reactions", (*call).createReaction},
+	{"GET/collaborators/*/permission", (*call).permission},
 	{"PATCH/issues/comments/*", (*call).editComment},
 	{"DELETE/issues/comments/*", (*call).removeComment},
 	{"GET/commits/*/comments", (*call).listCommitComments},
@@ -381,7 +384,11 @@ func (c *call) text(name string) string {
 }
 
 func user(login string) map[string]any {
-	return map[string]any{"login": login, "id": len(login), "type": "User"}
+	kind := "User"
+	if strings.HasSuffix(login, "[bot]") {
+		kind = "Bot"
+	}
+	return map[string]any{"login": login, "id": len(login), "type": kind}
 }
 
 // record is one line of [Fake.Requests].

@@ -17,6 +17,7 @@ type Repo struct {
 	issues    []*issue // pull requests too, in order of number
 	statuses  []*status
 	onCommits []*comment
+	roles     map[string]string // login to admin, write, read
 }
 
 type issue struct {
@@ -44,6 +45,7 @@ type Pull struct {
 	BaseSHA string // "" is the head of Base
 	Draft   bool
 	Closed  bool
+	Labels  []string
 }
 
 type comment struct {
@@ -53,6 +55,8 @@ type comment struct {
 	body    string
 	edits   int
 	created string
+	updated string   // "" is created
+	by      []string // reactions, "LOGIN CONTENT"
 }
 
 type status struct {
