@@ -22,7 +22,7 @@ import (
 //	comment SLUG NUMBER AUTHOR TEXT…
 //	delete-comment SLUG ID
 //	edit-comment SLUG ID TEXT…          as its author
-//	permit SLUG LOGIN admin|write|read  what a person may do
+//	collaborator SLUG LOGIN admin|write|read  what a person may do
 //	label SLUG NUMBER [LABEL…]          the labels of a pull request
 //	ready SLUG NUMBER                   a pull request is no draft any more
 //	move FROM TO
@@ -46,7 +46,7 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 	need := map[string]int{
 		"repo": 2, "branch": 3, "delete-branch": 2, "pull": 3, "push": 3, "retarget": 3, "close": 2, "lock": 2,
 		"comment": 4, "delete-comment": 2, "move": 2, "private": 1, "fail": 1, "revoke": 1,
-		"edit-comment": 3, "permit": 3, "label": 2, "ready": 2,
+		"edit-comment": 3, "collaborator": 3, "label": 2, "ready": 2,
 	}
 	if len(args) < need[cmd] {
 		return "", fmt.Errorf("hubtest: %s needs %d words", cmd, need[cmd])
@@ -87,8 +87,8 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 		f.DeleteComment(args[0], int64(number(args[1])))
 	case "edit-comment":
 		f.EditComment(args[0], int64(number(args[1])), strings.Join(args[2:], " "))
-	case "permit":
-		f.Permit(args[0], args[1], args[2])
+	case "collaborator":
+		f.Collaborator(args[0], args[1], args[2])
 	case "label":
 		f.ChangePull(args[0], number(args[1]), func(p *Pull) { p.Labels = args[2:] })
 	case "ready":

@@ -10,8 +10,8 @@ import (
 // reactions that GitHub knows.
 var reactions = []string{"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"}
 
-// Permit says what a person may do in a repository: "admin", "write" or "read".
-func (f *Fake) Permit(slug, login, role string) {
+// Collaborator says what a person may do in a repository: "admin", "write" or "read".
+func (f *Fake) Collaborator(slug, login, role string) {
 	f.change(slug, func(r *Repo) {
 		if r.roles == nil {
 			r.roles = map[string]string{}
