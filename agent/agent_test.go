@@ -2,6 +2,10 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -82,6 +86,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"commit":  scriptCommit,
 			"hub":     scriptHub,
+			"key":     scriptKey,
 			"await":   scriptAwait,
 			"exits":   scriptExits,
 			"matches": scriptMatches,
@@ -151,6 +156,17 @@ func scriptHub(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("hub %v: %v", args, err)
 	}
 	fmt.Fprint(ts.Stdout(), out)
+}
+
+// key FILE makes the private key of an App.
+func scriptKey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: key FILE")
+	}
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	ts.Check(err)
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 // until polls a condition for at most a minute.

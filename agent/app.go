@@ -63,11 +63,11 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 	if a.store, err = store.Open(ctx, so); err != nil {
 		return nil, err
 	}
+	a.way(o.post, e)
 	return a, nil
 }
 
-// connect makes the client that reads GitHub and the way out: GitHub itself when told to
-// post, else a printer.
+// connect makes the client that reads GitHub.
 func (a *app) connect(ctx context.Context, post bool, e *env) error {
 	onGitHub := false
 	for _, r := range a.cfg.Repositories {
@@ -92,12 +92,18 @@ func (a *app) connect(ctx context.Context, post bool, e *env) error {
 	if o.Token != nil || o.App != nil {
 		a.x.token = a.hub.GitToken
 	}
-	if post {
-		a.poster = publish.NewGitHub(a.hub, publish.Options{})
-	} else {
+	return nil
+}
+
+// way makes the way out: GitHub itself when told to post, else a printer.
+func (a *app) way(post bool, e *env) {
+	switch {
+	case a.hub == nil:
+	case post:
+		a.poster = publish.NewGitHub(a.hub, publish.Options{Lane: a.store})
+	default:
 		a.poster = publish.NewDryRun(e.stderr)
 	}
-	return nil
 }
 
 func (a *app) close() {
@@ -140,10 +146,12 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	log := a.log.With("run", run, "repo", doc.Repo, "sha", doc.Commit.SHA, "stage", stage)
 	log.Info("stage started", "attempt", attempt)
 	repo, err := a.repository(doc.Repo)
+	watch := a.follow(context.WithoutCancel(ctx), repo, &doc, stage)
 	var res runner.Result
 	if err == nil {
 		j := job{
-			run: run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base, fresh: claimed.Fresh,
+			progress: func(ev runner.Event) { watch.event(context.WithoutCancel(ctx), ev) },
+			run:      run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base, fresh: claimed.Fresh,
 			trusted: doc.PullRequest == 0 || repo.PullRequests != config.PullRequestsAll,
 		}
 		switch stage {
@@ -167,7 +175,8 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	}
 	log.Info("stage ended", "verdict", res.Verdict, "reason", res.Reason, "seconds", res.Seconds)
 	res.Machine = a.machine
-	_, err = a.store.Finish(context.WithoutCancel(ctx), claimed, res)
+	watch.close()
+	_, err = a.store.Finish(context.WithoutCancel(ctx), claimed, res, a.ended(repo, &doc, &res)...)
 	if errors.Is(err, store.ErrStale) {
 		log.Info("result dropped", "why", err)
 		return nil
@@ -248,7 +257,7 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	if err := a.previous(ctx, &in, repo); err != nil {
 		return report.Input{}, err
 	}
-	final.Run, final.Messages = run, a.concluded(repo, in, rec.Messages, rec.Stages)
+	final.Run, final.Messages = run, a.concluded(ctx, repo, in, rec.Messages, rec.Stages)
 	for _, more := range []func(context.Context, *config.Repository, report.Input) ([]publish.Message, error){a.turned, a.regressions} {
 		msgs, err := more(ctx, repo, in)
 		if err != nil {

@@ -81,6 +81,8 @@ type job struct {
 	trusted bool
 	fresh   bool
 	against against // what it is compared with
+	// progress hears what the stage says, beside the examiner's own; may be nil.
+	progress func(runner.Event)
 }
 
 // examine runs one stage on a fresh worktree of the commit. It always gives a complete
@@ -155,6 +157,14 @@ func (x *examiner) workspace(j job, place, logs string) *runner.Workspace {
 		Fresh:    j.fresh,
 		Trusted:  j.trusted,
 		Progress: x.progress,
+	}
+	if j.progress != nil {
+		ws.Progress = func(ev runner.Event) {
+			if x.progress != nil {
+				x.progress(ev)
+			}
+			j.progress(ev)
+		}
 	}
 	if !j.trusted {
 		ws.Cache, ws.Warm = filepath.Join(place, "cache"), trusted

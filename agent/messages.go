@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"context"
+
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
@@ -35,19 +37,26 @@ func (a *app) pending(repo *config.Repository, n store.NewRun) func(int64) []pub
 // concluded makes what is said when a run has ended: every status that was pending is
 // concluded, and the report goes where the repository wants it. said tells that something
 // was said about the run before.
-func (a *app) concluded(repo *config.Repository, in report.Input, said bool, stages []string) []publish.Message {
+func (a *app) concluded(ctx context.Context, repo *config.Repository, in report.Input, said bool, stages []string) []publish.Message {
 	if repo.GitHub == "" || (a.poster == nil && !said) {
 		return nil
 	}
 	run := &in.Run
 	t := target(repo)
 	msgs := publish.Statuses(t, run, stages)
+	whole := "" // the check run that has the whole report
+	if a.checks(ctx) {
+		detail(msgs, in)
+		if ok, err := a.hub.MayCheck(ctx, repo.GitHub); ok && err == nil {
+			whole = publish.Prefix
+		}
+	}
 	// A superseded run says nothing more: the newer head's report is the one to read.
 	if run.State == runner.StateSuperseded {
 		return msgs
 	}
 	asked := repo.Comment == config.CommentAlways
-	if m, ok := publish.Comment(t, run, report.PullRequest(in, report.View{Asked: asked}, commentLimit)); ok && repo.Comment != config.CommentNever {
+	if m, ok := publish.Comment(t, run, report.PullRequest(in, report.View{Asked: asked, Check: whole}, commentLimit)); ok && repo.Comment != config.CommentNever {
 		m.IfExists = report.Fine(in) && !asked
 		msgs = append(msgs, m)
 	}

@@ -8,14 +8,32 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// Annotations renders what has to be looked at as workflow commands of GitHub Actions, one
-// a line, what fails first: Actions shows the first ten errors and the first ten warnings
-// of a step. Warnings are those of rules; notes are left out.
-func Annotations(in Input) string {
-	var b strings.Builder
+// Levels of a [Notice], as GitHub spells them for check runs.
+const (
+	LevelFailure = "failure"
+	LevelWarning = "warning"
+)
+
+// Notice is one place that has to be looked at. Its texts are one line each and hold no
+// control characters, but are foreign otherwise.
+type Notice struct {
+	Level   string
+	Finding runner.Finding // File is "" where there is no place
+}
+
+// Title is what the notice is about, "" if that is not known.
+func (n Notice) Title() string { return clip(visible(n.Finding.Rule), maxName) }
+
+// Message is what there is to say.
+func (n Notice) Message() string { return line(cmp.Or(n.Finding.Text, "no text")) }
+
+// Notices lists what has to be looked at, what fails first. Warnings are those of rules;
+// notes are left out.
+func Notices(in Input) []Notice {
+	var out []Notice
 	for _, f := range findings(&in.Run) {
 		if rank(f.Verdict) < rank(runner.Success) {
-			annotate(&b, "error", f)
+			out = append(out, Notice{LevelFailure, f})
 		}
 	}
 	for i := range in.Run.Stages {
@@ -26,7 +44,7 @@ func Annotations(in Input) string {
 			listed = listed || rank(f.Verdict) < rank(runner.Success)
 		}
 		if bad && !listed {
-			annotate(&b, "error", runner.Finding{Rule: s.Stage, Text: summary(s)})
+			out = append(out, Notice{LevelFailure, runner.Finding{Rule: s.Stage, Text: summary(s)}})
 		}
 		if s.Checks == nil {
 			continue
@@ -40,15 +58,26 @@ func Annotations(in Input) string {
 			places := violations(r)
 			for _, e := range places[:min(len(places), maxNames)] {
 				f.File, f.Line, f.Column, f.EndLine, f.EndColumn = e.File, e.Line, e.Column, e.EndLine, e.EndColumn
-				annotate(&b, "warning", f)
+				out = append(out, Notice{LevelWarning, f})
 			}
 			if len(places) == 0 {
-				annotate(&b, "warning", f)
+				out = append(out, Notice{LevelWarning, f})
 			}
 		}
 	}
 	if len(in.Run.Stages) == 0 {
-		annotate(&b, "error", runner.Finding{Text: cmp.Or(in.Run.Reason, "no stage ran")})
+		out = append(out, Notice{LevelFailure, runner.Finding{Text: cmp.Or(in.Run.Reason, "no stage ran")}})
+	}
+	return out
+}
+
+// Annotations renders the notices as workflow commands of GitHub Actions, one a line:
+// Actions shows the first ten errors and the first ten warnings of a step.
+func Annotations(in Input) string {
+	command := map[string]string{LevelFailure: "error", LevelWarning: "warning"}
+	var b strings.Builder
+	for _, n := range Notices(in) {
+		annotate(&b, command[n.Level], n.Finding)
 	}
 	return b.String()
 }

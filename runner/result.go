@@ -17,7 +17,8 @@ type Result struct {
 	Seconds  float64   `json:"seconds"`        // wall time of the stage
 	Busy     float64   `json:"busy,omitempty"` // seconds of it spent waiting for children or measuring
 	Findings []Finding `json:"findings,omitempty"`
-	Warnings []string  `json:"warnings,omitempty"` // what weakens the result without stopping it
+	Warnings []string  `json:"warnings,omitempty"`  // what weakens the result without stopping it
+	TimedOut bool      `json:"timed_out,omitempty"` // verdict Error because the stage's time was up
 	Logs     []Log     `json:"logs,omitempty"`
 	Machine  Machine   `json:"machine,omitzero"` // that ran the stage; zero if it is not known
 

@@ -107,7 +107,7 @@ func TestExecute(t *testing.T) {
 				}
 				res := Execute(ctx, tt.stage, &Workspace{}, time.Minute)
 				cancel(nil)
-				if res.Verdict != tt.verdict || res.Reason != tt.reason || res.Hint != tt.hint || res.Stage != StageChecks {
+				if res.Verdict != tt.verdict || res.Reason != tt.reason || res.Hint != tt.hint || res.Stage != StageChecks || res.TimedOut != (tt.name == "limit") {
 					t.Errorf("got %+v", res)
 				}
 			})

@@ -181,6 +181,7 @@ func Execute(ctx context.Context, st Stage, ws *Workspace, limit time.Duration) 
 	}
 	if err != nil {
 		res.Verdict, res.Reason = Error, reason(err)
+		_, res.TimedOut = errorsAs[*LimitError](err)
 		if h, ok := errorsAs[interface{ Hint() string }](err); ok {
 			res.Hint = h.Hint()
 		}

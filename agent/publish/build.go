@@ -55,20 +55,25 @@ func Statuses(t Target, run *runner.Run, stages []string) []Message {
 		return nil
 	}
 	var msgs []Message
-	add := func(context, state, description string, phase int64) {
-		msgs = append(msgs, Message{
-			Key: "status/" + strings.ToLower(t.Repo) + "/" + run.Commit.SHA + "/" + context, Seq: seq(run, phase),
-			Kind: KindStatus, Repo: t.Repo, SHA: run.Commit.SHA, Context: context,
-			State: state, Description: Description(description), TargetURL: t.URL,
-		})
-	}
 	for _, name := range stages {
-		state, text, phase := stageStatus(run, run.Stage(name))
-		add(Prefix+"/"+name, state, text, phase)
+		res := run.Stage(name)
+		state, text, phase := stageStatus(run, res)
+		m := t.message(run, Prefix+"/"+name, state, text, phase)
+		m.Check = check(run, name, res, state, m.Description)
+		msgs = append(msgs, m)
 	}
 	state, text, phase := overall(run, stages)
-	add(Prefix, state, text, phase)
-	return msgs
+	m := t.message(run, Prefix, state, text, phase)
+	m.Check = check(run, "", nil, state, m.Description)
+	return append(msgs, m)
+}
+
+func (t Target) message(run *runner.Run, context, state, description string, phase int64) Message {
+	return Message{
+		Key: "status/" + strings.ToLower(t.Repo) + "/" + run.Commit.SHA + "/" + context, Seq: seq(run, phase),
+		Kind: KindStatus, Repo: t.Repo, SHA: run.Commit.SHA, Context: context,
+		State: state, Description: Description(description), TargetURL: t.URL,
+	}
 }
 
 // ended reports whether nothing more will come of the run.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,8 +29,8 @@ type Delivery struct {
 // Deliver posts what is due in the outbox, one message after another, until nothing is. A
 // newer state that comes while an older one of its key is being posted is posted after it,
 // never before. A failure of one message does not keep the others back, unless it concerns
-// all of them: a rate limit or a refused token ends the delivery, and Next says when to go
-// on.
+// all of them: after a rate limit or a refused token the others are handed back untried, and
+// Next says when to go on.
 //
 // Only one Deliver may run on an outbox at a time. The error is that of the outbox or of
 // ctx; what could not be posted is in the Delivery, the outbox and the log. A crash at any
@@ -37,24 +39,33 @@ func Deliver(ctx context.Context, box Outbox, to Poster, now func() time.Time, l
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	var d Delivery
-	done := map[version]bool{}
+	d := delivery{box: box, to: to, now: now, log: log, done: map[version]bool{}, held: map[string]time.Time{}}
 	for {
-		items, err := due(ctx, box, now(), done)
+		items, err := d.due(ctx)
 		if err != nil || len(items) == 0 {
-			return d, err
+			return d.Delivery, err
 		}
 		for _, it := range items {
 			if ctx.Err() != nil {
-				return d, context.Cause(ctx)
+				return d.Delivery, context.Cause(ctx)
 			}
-			done[version{it.Key, it.Seq}] = true
-			stop, err := d.deliver(ctx, box, to, it, now, log)
-			if err != nil || stop {
-				return d, err
+			d.done[version{it.Key, it.Seq}] = true
+			if err := d.deliver(ctx, it); err != nil {
+				return d.Delivery, err
 			}
 		}
 	}
+}
+
+// delivery is one [Deliver].
+type delivery struct {
+	Delivery
+	box  Outbox
+	to   Poster
+	now  func() time.Time
+	log  *slog.Logger
+	done map[version]bool
+	held map[string]time.Time // owners whose messages wait, "" for everybody's
 }
 
 // version is one state of one key.
@@ -64,11 +75,11 @@ type version struct {
 }
 
 // due returns the messages that this delivery has not handled yet, of each key the newest.
-func due(ctx context.Context, box Outbox, now time.Time, done map[version]bool) ([]Item, error) {
+func (d *delivery) due(ctx context.Context) ([]Item, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	items, err := box.Pending(ctx, now)
+	items, err := d.box.Pending(ctx, d.now())
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
@@ -77,37 +88,48 @@ func due(ctx context.Context, box Outbox, now time.Time, done map[version]bool) 
 		newest[it.Key] = max(newest[it.Key], it.Seq)
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool {
-		return done[version{it.Key, it.Seq}] || it.Seq < newest[it.Key]
+		return d.done[version{it.Key, it.Seq}] || it.Seq < newest[it.Key]
 	}), nil
 }
 
 // deliver posts one message and records what came of it.
-func (d *Delivery) deliver(ctx context.Context, box Outbox, to Poster, it Item, now func() time.Time, log *slog.Logger) (stop bool, err error) {
-	log = log.With("repo", it.Repo, "sha", it.SHA, "key", it.Key)
-	id, err := to.Post(ctx, it.Message)
+func (d *delivery) deliver(ctx context.Context, it Item) error {
+	log := d.log.With("repo", it.Repo, "sha", it.SHA, "key", it.Key)
+	if until := d.heldUntil(it); !until.IsZero() {
+		return d.delay(ctx, it, until)
+	}
+	// Others were posted since the outbox was read, which may have taken minutes.
+	if ok, err := d.box.Current(ctx, it); err != nil || !ok {
+		return err
+	}
+	id, err := d.to.Post(ctx, it.Message)
 	if err == nil {
-		if err := box.MarkPosted(ctx, it, id, now()); err != nil {
-			return true, fmt.Errorf("record that %s is posted: %w", it.Key, err)
+		if err := d.box.MarkPosted(ctx, it, id, d.now()); err != nil {
+			return fmt.Errorf("record that %s is posted: %w", it.Key, err)
 		}
 		d.Posted++
 		log.Debug("posted", "kind", it.Kind, "state", it.State)
-		return false, nil
+		return nil
 	}
 	if ctx.Err() != nil {
-		return true, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	var again time.Time
 	var retry *RetryError
-	if errors.As(err, &retry) && (retry.All || it.Tries+1 < maxTries) {
-		again = now().Add(max(retry.After, backoff(it.Tries)))
-		if retry.All {
-			again = now().Add(retry.After)
+	if errors.As(err, &retry) && (retry.All || retry.Unsent || it.Tries+1 < maxTries) {
+		wait := retry.After
+		if !retry.All {
+			wait = max(wait, backoff(it.Key, it.Tries))
 		}
-		d.Waiting++
-		if d.Next.IsZero() || again.Before(d.Next) {
-			d.Next = again
+		again = d.now().Add(wait)
+		if retry.All && !it.Live {
+			d.held[retry.Payer] = again
 		}
 		log.Warn("posting is delayed", "reason", retry.Err, "until", again)
+		if retry.Unsent {
+			return d.delay(ctx, it, again)
+		}
+		d.waits(again)
 	} else {
 		d.Dropped++
 		if retry != nil {
@@ -115,13 +137,45 @@ func (d *Delivery) deliver(ctx context.Context, box Outbox, to Poster, it Item, 
 		}
 		log.Error("not posted", "reason", err)
 	}
-	if merr := box.MarkFailed(ctx, it, err.Error(), again); merr != nil {
-		return true, fmt.Errorf("record that %s is not posted: %w", it.Key, merr)
+	if merr := d.box.MarkFailed(ctx, it, err.Error(), again); merr != nil {
+		return fmt.Errorf("record that %s is not posted: %w", it.Key, merr)
 	}
-	return retry != nil && retry.All, nil
+	return nil
 }
 
-// backoff is the wait before attempt tries+2: a minute, doubled each time, up to an hour.
-func backoff(tries int) time.Duration {
-	return min(maxBackoff, time.Minute<<min(max(tries, 0), 10))
+// heldUntil tells until when a message waits because of what an earlier one met; zero if
+// it does not.
+func (d *delivery) heldUntil(it Item) time.Time {
+	owner, _, _ := strings.Cut(strings.ToLower(it.Repo), "/")
+	all, own := d.held[""], d.held[owner]
+	if own.After(all) {
+		return own
+	}
+	return all
+}
+
+// delay hands a message back untried.
+func (d *delivery) delay(ctx context.Context, it Item, until time.Time) error {
+	d.waits(until)
+	if err := d.box.Delay(ctx, []Item{it}, until); err != nil {
+		return fmt.Errorf("record that %s waits: %w", it.Key, err)
+	}
+	return nil
+}
+
+func (d *delivery) waits(until time.Time) {
+	d.Waiting++
+	if d.Next.IsZero() || until.Before(d.Next) {
+		d.Next = until
+	}
+}
+
+// backoff is the wait before attempt tries+2: a minute, doubled each time, up to an hour,
+// and up to a fifth more, which differs from key to key: what failed together must not come
+// back together.
+func backoff(key string, tries int) time.Duration {
+	wait := min(maxBackoff, time.Minute<<min(max(tries, 0), 10))
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%s %d", key, tries)
+	return wait + wait/5*time.Duration(h.Sum32()%1000)/1000
 }

@@ -63,6 +63,19 @@ func (o *outbox) Pending(_ context.Context, now time.Time) ([]publish.Item, erro
 	return list, o.fail("Pending")
 }
 
+func (o *outbox) Current(_ context.Context, it publish.Item) (bool, error) {
+	return o.rows[it.ID-1].Seq == it.Seq, nil
+}
+
+func (o *outbox) Delay(_ context.Context, items []publish.Item, until time.Time) error {
+	for _, it := range items {
+		if r := o.rows[it.ID-1]; r.Seq == it.Seq {
+			r.next = until
+		}
+	}
+	return o.fail("Delay")
+}
+
 func (o *outbox) MarkPosted(_ context.Context, it publish.Item, id string, _ time.Time) error {
 	if err := o.fail("MarkPosted"); err != nil {
 		return err
@@ -297,18 +310,66 @@ func TestLimitStopsDelivery(t *testing.T) {
 	o.add(all(finish(run(1)), "# Run 1")...)
 	f.Fail(hubtest.Fault{Kind: hubtest.FailSecondary, Method: "POST", Code: 429, RetryAfter: 77})
 	d := deliver(t, o, g, c)
-	if d.Waiting != 1 || !d.Next.Equal(c.t.Add(77*time.Second)) {
-		t.Errorf("delivery %+v, want one message waiting for 77 s", d)
+	if d.Waiting != 6 || !d.Next.Equal(c.t.Add(77*time.Second)) {
+		t.Errorf("delivery %+v, want all messages waiting for 77 s", d)
 	}
 	if n := len(f.Requests()); n != 2 {
 		t.Errorf("%d requests, want 2:\n%s", n, strings.Join(f.Requests(), "\n"))
 	}
 	// The next process has no hold-back any more, since the time is over.
-	c.t = c.t.Add(5 * time.Minute)
+	c.t = c.t.Add(78 * time.Second)
 	if d := deliver(t, o, poster(t, f), c); d.Posted != 6 {
 		t.Errorf("delivery %+v", d)
 	}
 }
+
+// An hour that is used up for one owner keeps back that owner's messages only.
+func TestLimitOfOneOwner(t *testing.T) {
+	o, c := &outbox{}, newClock()
+	for _, repo := range []string{"acme/pool", "beta/lake", "acme/pond", "beta/sea"} {
+		m := status("success", "x")
+		m.Repo, m.Key = repo, "status/"+repo
+		o.add(m)
+	}
+	p := posting(func(m publish.Message) error {
+		if m.Repo == "acme/pond" {
+			t.Error("acme/pond was tried")
+		}
+		if m.Repo == "acme/pool" {
+			return &publish.RetryError{After: time.Hour, All: true, Payer: "acme", Err: errors.New("used up")}
+		}
+		return nil
+	})
+	if d := deliver(t, o, p, c); d.Posted != 2 || d.Waiting != 2 || !d.Next.Equal(c.t.Add(time.Hour)) {
+		t.Errorf("delivery %+v", d)
+	}
+}
+
+// A message whose place a newer one took while others were posted is not sent.
+func TestSupersededIsNotSent(t *testing.T) {
+	f, g := start(t)
+	o, c := &outbox{}, newClock()
+	o.add(all(run(1), "")...)
+	first := true
+	h := &hook{Poster: g}
+	h.before = func() {
+		if first {
+			first = false
+			o.add(all(finish(run(1)), "# Run 1")...)
+		}
+	}
+	deliver(t, o, h, c)
+	c.t = c.t.Add(time.Hour)
+	deliver(t, o, h, c)
+	if got := strings.Count(strings.Join(f.Requests(), "\n"), `state="pending"`); got != 1 {
+		t.Errorf("%d pending statuses were sent, want the one that was under way:\n%s", got, strings.Join(f.Requests(), "\n"))
+	}
+	wantDump(t, f, `status holdfast failure "1 rule fails" by holdfast-bot (1 in all)`)
+}
+
+type posting func(publish.Message) error
+
+func (p posting) Post(_ context.Context, m publish.Message) (string, error) { return "", p(m) }
 
 // One message that can never be posted does not keep the others.
 func TestPermanentIsDropped(t *testing.T) {
@@ -346,12 +407,13 @@ func TestBackoffAndGivingUp(t *testing.T) {
 			c.t = d.Next
 		}
 	}
-	want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
-	for i := range want {
-		want[i] *= time.Minute
+	for i, n := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		if w := n * time.Minute; waits[i] < w || waits[i] > w+w/5 {
+			t.Errorf("wait %d is %s, want %s to a fifth more", i, waits[i], w)
+		}
 	}
-	if !slices.Equal(waits[:8], want) || len(waits) != 49 {
-		t.Errorf("%d waits, first %v, want 49, first %v", len(waits), waits[:8], want)
+	if len(waits) != 49 || waits[6] == waits[7] {
+		t.Errorf("%d waits, want 49 that differ: %v", len(waits), waits)
 	}
 	if r := o.rows[0]; r.state != "failed" || !strings.Contains(r.reason, "gave up after 50 attempts") {
 		t.Errorf("in the end %s: %s", r.state, r.reason)

@@ -16,7 +16,11 @@ type RetryError struct {
 	After time.Duration // wait at least this long; positive
 	// All: the cause concerns every message, not just this one (a rate limit, a bad token).
 	All bool
-	Err error
+	// Payer narrows All to the messages of one owner, in lower case; "" is everybody.
+	Payer string
+	// Unsent: no attempt was made.
+	Unsent bool
+	Err    error
 }
 
 func (e *RetryError) Error() string {
@@ -55,13 +59,16 @@ func classify(ctx context.Context, err error) error {
 		st   *hub.StatusError
 		redi *hub.RedirectError
 		ro   *hub.ReadOnlyError
+		busy *busyError
 	)
 	explained := hub.Explain(err)
 	switch {
 	case errors.As(err, &perm):
 		return err
+	case errors.As(err, &busy):
+		return &RetryError{After: busy.after, All: true, Unsent: true, Err: busy}
 	case errors.As(explained, &lim):
-		return &RetryError{After: lim.After, All: true, Err: lim}
+		return &RetryError{After: lim.After, All: true, Payer: lim.Payer, Err: lim}
 	case errors.As(explained, &redi), errors.As(explained, &ro):
 		return &PermanentError{Err: explained}
 	case errors.As(explained, &st):

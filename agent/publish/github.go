@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,13 +18,24 @@ import (
 type Options struct {
 	// Gap between two changes; 0 is one second, as GitHub asks. Negative is none, for tests.
 	Gap time.Duration
+	// Lane keeps count of changes; nil is a lane of this process alone, or none without a gap.
+	Lane Lane
 }
+
+// defaultGap between two changes is what GitHub asks for.
+const defaultGap = time.Second
 
 // GitHub posts to GitHub. Safe for concurrent use: one message after another is posted.
 type GitHub struct {
 	c    *hub.Client
 	mu   sync.Mutex
-	pace pacer
+	lane Lane
+	host string
+	gap  time.Duration
+	last time.Time // end of the last change
+	// noChecks are the repositories, in lower case, on which a check run was refused, and
+	// until when that is believed.
+	noChecks map[string]time.Time
 }
 
 // NewGitHub returns a poster that uses the base URL and the token of c.
@@ -31,7 +43,14 @@ func NewGitHub(c *hub.Client, o Options) *GitHub {
 	if o.Gap == 0 {
 		o.Gap = defaultGap
 	}
-	return &GitHub{c: c.Writable(), pace: pacer{gap: o.Gap}}
+	if o.Lane == nil && o.Gap > 0 {
+		o.Lane = &memoryLane{}
+	}
+	g := &GitHub{c: c.Writable(), lane: o.Lane, gap: o.Gap, host: c.BaseURL()}
+	if u, err := url.Parse(g.host); err == nil {
+		g.host = u.Host
+	}
+	return g
 }
 
 // Post implements [Poster].
@@ -40,6 +59,7 @@ func (g *GitHub) Post(ctx context.Context, m Message) (string, error) {
 	defer g.mu.Unlock()
 	m.Body = g.c.Redact(ctx, m.Body)
 	m.Description = g.c.Redact(ctx, m.Description)
+	m.Check = m.Check.redacted(func(s string) string { return g.c.Redact(ctx, s) })
 	owner, name, ok := strings.Cut(m.Repo, "/")
 	if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
 		return "", &PermanentError{Err: fmt.Errorf("%q is not a repository on GitHub", m.Repo)}
@@ -66,7 +86,7 @@ type post struct {
 func (p *post) do(ctx context.Context) (string, error) {
 	switch p.m.Kind {
 	case KindStatus:
-		return p.status(ctx)
+		return p.state(ctx)
 	case KindComment:
 		id, err := p.sticky(ctx, p.comments(p.m.Number), p.known(""))
 		return format("", id), err
@@ -81,11 +101,6 @@ func (p *post) do(ctx context.Context) (string, error) {
 		return p.reaction(ctx)
 	}
 	return "", &PermanentError{Err: fmt.Errorf("no message of kind %q", p.m.Kind)}
-}
-
-// change does something that alters state, at the pace that GitHub asks for.
-func (p *post) change(ctx context.Context, act func() error) error {
-	return p.g.pace.do(ctx, act)
 }
 
 // known reads the number in the message's RemoteID, 0 if there is none of that prefix.

@@ -26,7 +26,7 @@ import (
 type Kind string
 
 const (
-	// KindStatus is a commit status, keyed by SHA and Context.
+	// KindStatus is a commit status, keyed by SHA and Context, or a check run, see [Check].
 	KindStatus Kind = "status"
 	// KindComment is one comment on issue or pull request Number, edited in place.
 	KindComment Kind = "comment"
@@ -70,6 +70,10 @@ type Message struct {
 	Close bool `json:"close,omitempty"`
 	// Harm is what an issue about a regression is about; the agent's, not posted.
 	Harm []string `json:"harm,omitempty"`
+	// Check is for a check run in the place of the commit status; nil for none.
+	Check *Check `json:"check,omitempty"`
+	// Live: it only tells that work goes on, and may wait or be left out.
+	Live bool `json:"live,omitempty"`
 
 	// RemoteID is what an earlier Post of the same Key returned, "" if not known. The
 	// outbox fills it in; builders leave it empty.
@@ -106,6 +110,12 @@ type Outbox interface {
 	// newer message of the Key has come meanwhile, that one stays pending and only learns
 	// the remoteID.
 	MarkPosted(ctx context.Context, it Item, remoteID string, now time.Time) error
+	// Current reports whether an item is still what is to be posted: no newer message of its
+	// Key has come.
+	Current(ctx context.Context, it Item) (bool, error)
+	// Delay hands items back that were not tried, to be due at a time. Newer messages of
+	// their keys stay as they are.
+	Delay(ctx context.Context, items []Item, until time.Time) error
 	// MarkFailed records why posting did not work. next is when to try again; the zero
 	// time means never. Like MarkPosted it leaves a newer message of the Key pending.
 	MarkFailed(ctx context.Context, it Item, reason string, next time.Time) error

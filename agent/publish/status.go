@@ -2,10 +2,48 @@ package publish
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/go-github/v60/github"
+
+	"github.com/holdfast-ci/holdfast/agent/hub"
 )
+
+// state says what is known of a commit: by a check run if the message has one and the
+// credential may create it, else by a commit status.
+func (p *post) state(ctx context.Context) (string, error) {
+	if p.m.Check == nil {
+		return p.status(ctx)
+	}
+	repo := strings.ToLower(p.m.Repo)
+	may := time.Now().After(p.g.noChecks[repo])
+	if may {
+		var err error
+		if may, err = p.g.c.MayCheck(ctx, p.m.Repo); err != nil {
+			return "", err
+		}
+	}
+	if !may {
+		return p.status(ctx)
+	}
+	id, err := p.checkRun(ctx)
+	var st *hub.StatusError
+	if errors.As(hub.Explain(err), &st) && st.Code == http.StatusForbidden {
+		if p.g.noChecks == nil {
+			p.g.noChecks = map[string]time.Time{}
+		}
+		p.g.noChecks[repo] = time.Now().Add(refusalLife)
+		return p.status(ctx)
+	}
+	return id, err
+}
+
+// refusalLife is how long a refused check run is taken for a missing permission before
+// it is tried again.
+const refusalLife = time.Hour
 
 // status posts a commit status unless the newest one of its context says the same already.
 // GitHub keeps every status ever posted, a thousand for a commit and context, so looking
@@ -20,6 +58,9 @@ func (p *post) status(ctx context.Context) (string, error) {
 	have, err := p.newest(ctx)
 	if err != nil {
 		return "", err
+	}
+	if have != nil && p.m.Live && have.GetState() == StatePending {
+		return format("", have.GetID()), nil // a commit status has no room for progress
 	}
 	if have != nil && have.GetState() == want.GetState() && have.GetDescription() == want.GetDescription() && have.GetTargetURL() == want.GetTargetURL() {
 		return format("", have.GetID()), nil

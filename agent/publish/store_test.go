@@ -41,7 +41,7 @@ func TestRealOutbox(t *testing.T) {
 	}
 	put(all(finish(run(1)), "# Run 1")...)
 	f.Fail(hubtest.Fault{Kind: hubtest.FailSecondary, Method: "POST", Skip: 2})
-	if d := do(g); d.Posted != 2 || d.Waiting != 1 {
+	if d := do(g); d.Posted != 2 || d.Waiting != 4 {
 		t.Errorf("limited: %+v", d)
 	}
 	put(all(run(1), "")...) // out of date

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -64,16 +65,23 @@ func (s *Store) Claim(ctx context.Context, run int64, stage string, attempt int)
 // open one of its run; unless the run is direct, its report is then enqueued in the same
 // transaction. The error is ErrStale, and nothing is stored, when the job is no longer
 // the caller's.
-func (s *Store) Finish(ctx context.Context, job Job, res runner.Result) (last bool, err error) {
+//
+// Messages are put into the outbox in the same transaction.
+func (s *Store) Finish(ctx context.Context, job Job, res runner.Result, msgs ...publish.Message) (last bool, err error) {
 	if !res.Verdict.Valid() {
 		return false, fmt.Errorf("finish %s of run %d: %q is not a verdict", job.Stage, job.Run, res.Verdict)
 	}
 	err = s.db.inTx(ctx, func(t tx) error {
-		last, err = finish(ctx, t, job.Run, job.Stage, job.Attempt, s.owner, res)
-		return err
+		if last, err = finish(ctx, t, job.Run, job.Stage, job.Attempt, s.owner, res); err != nil {
+			return err
+		}
+		return putMessages(ctx, t, job.Run, msgs, now().UnixMilli())
 	})
 	if err != nil {
 		return false, fmt.Errorf("finish %s of run %d: %w", job.Stage, job.Run, err)
+	}
+	if len(msgs) > 0 {
+		s.wakePoster()
 	}
 	return last, nil
 }

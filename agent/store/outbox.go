@@ -119,6 +119,41 @@ func (s *Store) MarkPosted(ctx context.Context, it publish.Item, remoteID string
 	return nil
 }
 
+// Current reports whether a message is still the one to be posted for its key.
+func (s *Store) Current(ctx context.Context, it publish.Item) (bool, error) {
+	doc, err := messageDoc(it.Message)
+	if err != nil {
+		return false, fmt.Errorf("message %s: %w", it.Key, err)
+	}
+	var n int64
+	ok, err := one(ctx, s.db.reader(), []any{&n}, "select id from outbox where id = $1 and doc = $2 and pending = 1", it.ID, doc)
+	if err != nil {
+		return false, fmt.Errorf("message %s: %w", it.Key, err)
+	}
+	return ok, nil
+}
+
+// Delay hands messages back that were not tried. Newer ones of their keys stay as they are.
+func (s *Store) Delay(ctx context.Context, items []publish.Item, until time.Time) error {
+	err := s.db.inTx(ctx, func(t tx) error {
+		for _, it := range items {
+			doc, err := messageDoc(it.Message)
+			if err != nil {
+				return err
+			}
+			if _, err := t.exec(ctx, "update outbox set owner = '', next_at = $3, updated_at = $4 where id = $1 and doc = $2 and pending = 1",
+				it.ID, doc, until.UnixMilli(), now().UnixMilli()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delay messages: %w", err)
+	}
+	return nil
+}
+
 // MarkFailed records why posting did not work and when to try again; the zero time gives
 // the message up. A newer message of its key stays as it is.
 func (s *Store) MarkFailed(ctx context.Context, it publish.Item, reason string, next time.Time) error {

@@ -42,8 +42,12 @@ func (r *Repo) dump(b *strings.Builder) {
 	for _, k := range r.onCommits {
 		shas[k.sha] = true
 	}
+	for _, k := range r.checks {
+		shas[k.sha] = true
+	}
 	for _, sha := range sorted(shas) {
 		fmt.Fprintf(b, "  commit %s\n", short(sha))
+		r.dumpChecks(b, sha)
 		for _, s := range r.latest(sha) {
 			n := 0
 			for _, o := range r.statuses {

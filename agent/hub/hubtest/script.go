@@ -1,8 +1,12 @@
 package hubtest
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +34,10 @@ import (
 //	fail KIND [key=value …]             method, path, times, skip, code, after, retry-after, reset, to
 //	heal
 //	revoke TOKEN
+//	app ID NAME KEYFILE                 an App whose private key is in a file
+//	install NAME OWNER PERMISSION=write …
+//	expire-tokens                       of all installations
+//	rerequest SLUG SHA                  somebody wants the checks again
 //	requests                            print the requests so far, and forget them
 //	dump                                print the state
 //	url
@@ -47,6 +55,7 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 		"repo": 2, "branch": 3, "delete-branch": 2, "pull": 3, "push": 3, "retarget": 3, "close": 2, "lock": 2,
 		"comment": 4, "delete-comment": 2, "move": 2, "private": 1, "fail": 1, "revoke": 1,
 		"edit-comment": 3, "collaborator": 3, "label": 2, "ready": 2,
+		"app": 3, "install": 2, "rerequest": 2,
 	}
 	if len(args) < need[cmd] {
 		return "", fmt.Errorf("hubtest: %s needs %d words", cmd, need[cmd])
@@ -110,6 +119,18 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 		f.Heal()
 	case "revoke":
 		f.Revoke(args[0])
+	case "app":
+		key, err := readKey(args[2])
+		if err != nil {
+			return "", err
+		}
+		f.AddApp(int64(number(args[0])), args[1], key)
+	case "install":
+		return fmt.Sprintln(f.Install(args[0], args[1], args[2:])), nil
+	case "expire-tokens":
+		f.ExpireTokens()
+	case "rerequest":
+		f.Rerequest(args[0], args[1])
 	case "requests":
 		list := f.Requests()
 		f.Forget()
@@ -125,6 +146,23 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 		return "", fmt.Errorf("hubtest: no command %q", cmd)
 	}
 	return "", nil
+}
+
+// readKey gives the public half of a private key in PEM.
+func readKey(name string) (*rsa.PublicKey, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("hubtest: no PEM in %s", name)
+	}
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return &key.PublicKey, nil
 }
 
 // pairs reads key=value words into variables.

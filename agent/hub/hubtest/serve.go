@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -65,6 +66,7 @@ type call struct {
 	who    *account // nil: anonymous
 	repo   *Repo
 	fields map[string]any // of the JSON body
+	text0  []byte         // the body as it came
 }
 
 // ServeHTTP answers one request.
@@ -196,6 +198,7 @@ func (f *Fake) handle(c *call, body []byte) {
 			c.fail(http.StatusUnsupportedMediaType, "hubtest: the body is not labelled application/json")
 			return
 		}
+		c.text0 = body
 		d := json.NewDecoder(bytes.NewReader(body))
 		if err := d.Decode(&c.fields); err != nil {
 			c.fail(http.StatusBadRequest, "Problems parsing JSON")
@@ -268,7 +271,8 @@ func (c *call) inRepo(p []string) {
 	args := []string{}
 	for i, s := range p {
 		// The fixed words of the API at their places; anything else is an argument.
-		if i == 0 || s == "comments" || s == "reactions" || i == 2 && (s == "statuses" || s == "status" || s == "permission") {
+		if i == 0 || s == "comments" || s == "reactions" ||
+			i == 2 && slices.Contains([]string{"statuses", "status", "permission", "check-runs", "check-suites"}, s) {
 			pattern += "/" + s
 		} else {
 			pattern += "/*"
@@ -294,6 +298,11 @@ var routes = []struct {
 	{"POST/statuses/*", (*call).createStatus},
 	{"GET/commits/*/statuses", (*call).listStatuses},
 	{"GET/commits/*/status", (*call).combinedStatus},
+	{"POST/check-runs", (*call).createCheckRun},
+	{"GET/check-runs/*", (*call).getCheckRun},
+	{"PATCH/check-runs/*", (*call).editCheckRun},
+	{"GET/commits/*/check-runs", (*call).listCheckRuns},
+	{"GET/commits/*/check-suites", (*call).listSuites},
 	{"GET/issues", (*call).listIssues},
 	{"POST/issues", (*call).createIssue},
 	{"GET/issues/*", (*call).getIssue},

@@ -18,6 +18,8 @@ type Repo struct {
 	statuses  []*status
 	onCommits []*comment
 	roles     map[string]string // login to admin, write, read
+	checks    []*checkRun       // in order of creation
+	suites    []*suite
 }
 
 type issue struct {

@@ -362,6 +362,24 @@ func outbox(t *testing.T, o store.Options) {
 	if id, err := s.RemoteID(ctx, "a"); id != "17" || err != nil {
 		t.Errorf("remote id %q, %v", id, err)
 	}
+	// Superseded, and handed back untried.
+	if ok, err := s.Current(ctx, items[0]); ok || err != nil {
+		t.Errorf("an old message is current: %v, %v", ok, err)
+	}
+	if ok, err := s.Current(ctx, items[1]); !ok || err != nil {
+		t.Errorf("the newest message is not current: %v, %v", ok, err)
+	}
+	if err := s.Delay(ctx, items, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := pending(now.Add(time.Second)); got != nil {
+		t.Errorf("handed out too early: %q", got)
+	}
+	got, items3 := pending(now.Add(2 * time.Minute))
+	want(got, "bx")
+	if items3[0].Tries != 0 {
+		t.Errorf("a delay counts as %d tries", items3[0].Tries)
+	}
 	// Failing, waiting, giving up.
 	if err := s.MarkFailed(ctx, items[1], "no answer", now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
@@ -398,4 +416,32 @@ func outbox(t *testing.T, o store.Options) {
 	}
 	got, _ = pending(now.Add(time.Hour))
 	want(got, "cx")
+}
+
+// Two processes keep to one budget, and one that starts anew remembers.
+func lane(t *testing.T, o store.Options) {
+	ctx := t.Context()
+	one, _ := Open(t, o, "one")
+	two, shut := Open(t, o, "two")
+	b := publish.Budget{Gap: time.Second, Minute: 3, Hour: 4}
+	now := time.Now()
+	reserve := func(s *store.Store, host string, at time.Duration, want time.Duration) {
+		t.Helper()
+		if got, err := s.Reserve(ctx, host, b, now.Add(at)); err != nil || (got-want).Abs() > time.Millisecond {
+			t.Errorf("at %s: wait %s, %v, want %s", at, got, err, want)
+		}
+	}
+	reserve(one, "h", 0, 0)
+	reserve(two, "h", 400*time.Millisecond, 600*time.Millisecond)
+	reserve(two, "other", 400*time.Millisecond, 0)
+	reserve(two, "h", time.Second, 0)
+	reserve(one, "h", 10*time.Second, 0)
+	reserve(one, "h", 20*time.Second, 40*time.Second)
+	shut()
+	again, _ := Open(t, o, "again")
+	reserve(again, "h", 60*time.Second, 0)
+	reserve(again, "h", 10*time.Minute, 50*time.Minute)
+	// The clock was a day ahead and is put right.
+	reserve(again, "h", 24*time.Hour, 0)
+	reserve(again, "h", 12*time.Hour, 0)
 }
