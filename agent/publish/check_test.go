@@ -134,9 +134,13 @@ func TestCheckRunsOnce(t *testing.T) {
 		}
 	}
 	for _, ft := range []hubtest.Fault{
-		{Kind: hubtest.FailStatus, Code: 502}, {Kind: hubtest.FailStatus, Code: 502, After: true},
-		{Kind: hubtest.FailReset}, {Kind: hubtest.FailReset, After: true},
-		{Kind: hubtest.FailTruncated}, {Kind: hubtest.FailSecondary}, {Kind: hubtest.FailPrimary, Code: 429},
+		{Kind: hubtest.FailStatus, Code: 502},
+		{Kind: hubtest.FailStatus, Code: 502, After: true},
+		{Kind: hubtest.FailReset},
+		{Kind: hubtest.FailReset, After: true},
+		{Kind: hubtest.FailTruncated},
+		{Kind: hubtest.FailSecondary},
+		{Kind: hubtest.FailPrimary, Code: 429},
 		{Kind: hubtest.FailStatus, Code: 401},
 	} {
 		failed := 0
@@ -294,8 +298,11 @@ func TestEnded(t *testing.T) {
 		final   bool
 		want    string
 	}{
-		{runner.Failure, false, "failure"}, {runner.Error, false, "action_required"}, {runner.Success, true, "success"},
-		{runner.Success, false, ""}, {runner.Neutral, false, ""},
+		{runner.Failure, false, "failure"},
+		{runner.Error, false, "action_required"},
+		{runner.Success, true, "success"},
+		{runner.Success, false, ""},
+		{runner.Neutral, false, ""},
 	} {
 		m, ok := publish.Ended(target, run(1), &runner.Result{Stage: "proofs", Verdict: c.verdict, Reason: "why"}, c.final)
 		if !ok || m.Check.Conclusion != c.want || m.Live != (c.want == "") || (m.State == publish.StatePending) != (c.want == "") {
