@@ -82,14 +82,17 @@ func median(sorted []float64) float64 {
 }
 
 // medianRank is the k of [Summarize], or 0 if n is too small.
-func medianRank(n int) int {
+func medianRank(n int) int { return medianRankAt(n, alpha) }
+
+// medianRankAt is the largest k with P(B < k) <= tail, or 0 if n is too small.
+func medianRankAt(n int, tail float64) int {
 	if n > 1000 { // 2^-n would underflow; the normal limit, rounded outwards, is exact enough
-		return int(float64(n)/2 - normalQuantile(1-alpha)*math.Sqrt(float64(n))/2)
+		return int(float64(n)/2 - normalQuantile(1-tail)*math.Sqrt(float64(n))/2)
 	}
 	k, p, sum := 0, math.Exp2(-float64(n)), 0.0
 	for k < n/2 {
 		sum += p // P(B <= k)
-		if sum > alpha {
+		if sum > tail {
 			break
 		}
 		p *= float64(n-k) / float64(k+1)

@@ -1,0 +1,357 @@
+package baseline
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+func compareTwo(base, head []float64, o SideOptions) SideResult {
+	return CompareSides([]SidePair{{Name: "B", Unit: "sec/op", Better: runner.LowerIsBetter, Base: base, Head: head}}, o)[0]
+}
+
+// Published: two-tailed critical values of Mann and Whitney's U (Siegel, Nonparametric
+// Statistics, table K), here through samples that have that U, and Holm's own example.
+func TestRankTables(t *testing.T) {
+	for _, c := range []struct {
+		n, u  int
+		alpha float64
+	}{{20, 127, .05}, {15, 64, .05}, {12, 37, .05}, {20, 105, .01}} {
+		for u, significant := range map[int]bool{c.u: true, c.u + 1: false} {
+			a, b := withU(c.n, u)
+			p := math.Erfc(mannWhitney(a, b) / math.Sqrt2)
+			if d := p - c.alpha; (d <= 0) != significant && math.Abs(d) > 0.07*c.alpha {
+				t.Errorf("n = m = %d, U = %d: p = %.4f against %g", c.n, u, p, c.alpha)
+			}
+		}
+	}
+	got := holm([]float64{.01, .04, math.NaN(), .03, .005})
+	for i, want := range []float64{.03, .06, math.NaN(), .06, .02} {
+		if math.Abs(got[i]-want) > 1e-12 || math.IsNaN(got[i]) != math.IsNaN(want) {
+			t.Errorf("Holm: %v", got)
+		}
+	}
+}
+
+// withU makes two samples of n values without ties in which u pairs have a above b.
+func withU(n, u int) (a, b []float64) {
+	for i := range n {
+		k := min(u, n)
+		u -= k
+		a = append(a, float64(k)+float64(i+1)/float64(n+2))
+		b = append(b, float64(i+1))
+	}
+	slices.Sort(a)
+	return a, b
+}
+
+func TestSidesProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := positive(1, 20).Draw(t, "a")
+		b := positive(1, 20).Draw(t, "b")
+		keep := slices.Clone(a)
+		o := SideOptions{}
+		r, s := compareTwo(a, b, o), compareTwo(b, a, o)
+		if !slices.Equal(keep, a) {
+			t.Fatal("values were changed")
+		}
+		opposite := map[Outcome]Outcome{Regressed: Improved, Improved: Regressed, Inconclusive: Inconclusive, Unchanged: Unchanged}
+		near := func(x, y float64) bool {
+			return math.IsNaN(x) && math.IsNaN(y) || math.Abs(x-y) <= 1e-9*(1+math.Abs(x))
+		}
+		// The threshold is a ratio up and a ratio down, so near it swapping may turn a change
+		// of +1.50 % into one of −1.48 %.
+		if border := math.Abs(math.Abs(r.Effect)-DefaultMinEffect) < 1e-3; !border && opposite[r.Verdict] != s.Verdict && r.Verdict != Unchanged && s.Verdict != Unchanged {
+			t.Fatalf("swapping turns %s into %s", r.Verdict, s.Verdict)
+		}
+		if !near(r.log, -s.log) || !near(r.logLo, -s.logHi) || !near(r.P, s.P) {
+			t.Fatalf("swapping does not flip the sign: %+v, %+v", r, s)
+		}
+		if !math.IsNaN(r.Lo) && !(r.Lo <= r.Effect && r.Effect <= r.Hi && r.P >= 0 && r.P <= 1 && r.MDE > 0) {
+			t.Fatalf("effect outside its interval, or no chance: %+v", r)
+		}
+		if math.IsNaN(r.P) && r.Verdict != Inconclusive || r.Verdict == Inconclusive && len(r.Warnings) == 0 {
+			t.Fatalf("a verdict without grounds: %+v", r)
+		}
+		u := compareTwo(times(a, 4096), times(b, 4096), o)
+		if !near(r.P, u.P) || !near(r.Effect, u.Effect) || !near(r.logLo, u.logLo) || !near(r.MDE, u.MDE) {
+			t.Fatalf("the unit matters: %+v, %+v", r, u)
+		}
+		v := compareTwo(shuffled(t, a), shuffled(t, b), o)
+		correlated := func(r SideResult) bool { return strings.Contains(fmt.Sprint(r.Warnings), "resemble") }
+		if !correlated(r) && !correlated(v) && (!near(r.P, v.P) || !near(r.logLo, v.logLo) || r.Verdict != v.Verdict) {
+			t.Fatalf("order matters: %+v, %+v", r, v)
+		}
+	})
+}
+
+func TestSidesAdversarial(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	million := make([]float64, 1e6)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range million {
+		million[i] = 100 + rng.NormFloat64()
+	}
+	five := []float64{5, 5, 5, 5}
+	zero := []float64{0, 0, 0, 0}
+	for name, c := range map[string]struct {
+		base, head []float64
+		want       Outcome
+		says       string
+	}{
+		"nothing":               {nil, nil, Inconclusive, "no values"},
+		"base only":             {five, nil, Inconclusive, "only the base has it"},
+		"head only":             {nil, five, Inconclusive, "only the head has it"},
+		"NaN":                   {[]float64{1, nan, 1}, five, Inconclusive, "1 of 7 values are not finite"},
+		"Inf":                   {five, []float64{inf, -inf, 1}, Inconclusive, "2 of 7 values are not finite"},
+		"one sample":            {[]float64{1}, []float64{9}, Inconclusive, "one value on a side"},
+		"two far apart":         {[]float64{100, 101}, []float64{200, 201}, Regressed, ""},
+		"constant, same":        {five, five, Unchanged, ""},
+		"constant, other":       {five, []float64{6, 6, 6}, Regressed, ""},
+		"zeros":                 {zero, zero, Unchanged, ""},
+		"from zero":             {zero, five, Regressed, "taken as a fact"},
+		"to zero":               {five, zero, Improved, "taken as a fact"},
+		"some zeros":            {[]float64{0, 1, 0, 1}, five, Inconclusive, "a ratio needs values above 0"},
+		"negative":              {[]float64{-5, -5}, []float64{-5, -5}, Inconclusive, "a ratio needs values above 0"},
+		"ties":                  {[]float64{1, 1, 2, 2, 1, 1, 2, 2, 1, 1, 2, 2}, []float64{1, 1, 2, 2, 1, 1, 2, 2, 1, 1, 2, 2}, Inconclusive, "needs"},
+		"huge":                  {[]float64{1e308, 1e308, 1.1e308}, []float64{1e308, 1e308, 1.1e308}, Inconclusive, "needs about"},
+		"tiny":                  {[]float64{5e-324, 5e-324, 5e-324}, []float64{1, 1, 1}, Regressed, ""},
+		"a million":             {million, times(million, 1.02), Regressed, ""},
+		"a million, the same":   {million, million, Unchanged, ""},
+		"a million against 3":   {million, []float64{100, 101, 99}, Inconclusive, "needs"},
+		"one outlier":           {[]float64{100, 101, 99, 100}, []float64{100, 101, 99, 500}, Inconclusive, "needs"},
+		"outliers in a dozen":   {rep(12, 100, 101, 99), append(rep(11, 100, 101, 99), 9000), Inconclusive, ""},
+		"few, but far apart":    {[]float64{100, 101, 99}, []float64{120, 121, 119}, Regressed, ""},
+		"few, and improved":     {[]float64{120, 121, 119}, []float64{100, 101, 99}, Improved, ""},
+		"significant, but tiny": {rep(40, 100, 100.2, 99.8, 100.1), rep(40, 100.8, 101, 100.6, 100.9), Unchanged, ""},
+	} {
+		r := compareTwo(c.base, c.head, SideOptions{})
+		if name == "outliers in a dozen" { // whatever it says, not that it changed
+			if r.Verdict == Regressed || r.Verdict == Improved {
+				t.Errorf("%s: %s", name, r.Verdict)
+			}
+			continue
+		}
+		if r.Verdict != c.want || !strings.Contains(strings.Join(r.Warnings, "\n"), c.says) {
+			t.Errorf("%s: %s %q, effect %g [%g, %g], p %g; want %s %q", name, r.Verdict, r.Warnings, r.Effect, r.Lo, r.Hi, r.P, c.want, c.says)
+		}
+		if _, err := json.Marshal(r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	unknown := CompareSides([]SidePair{{Name: "x", Unit: "widgets", Base: five, Head: []float64{9, 9, 9}}}, SideOptions{})[0]
+	if unknown.Verdict != Inconclusive || !strings.Contains(unknown.Warnings[0], "which direction") {
+		t.Errorf("unknown direction: %+v", unknown)
+	}
+}
+
+// rep repeats values up to n.
+func rep(n int, xs ...float64) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = xs[i%len(xs)]
+	}
+	return out
+}
+
+func TestSidesJSON(t *testing.T) {
+	got, err := json.Marshal(compareTwo([]float64{100, 101, 99}, []float64{120, 121, 119}, SideOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(got, &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []string{"name", "unit", "verdict", "effect", "lo", "hi", "p", "n_base", "n_head", "mde"} {
+		if _, ok := m[k]; !ok {
+			t.Errorf("no key %s in %s", k, got)
+		}
+		delete(m, k)
+	}
+	if len(m) > 0 {
+		t.Errorf("more keys: %v", m)
+	}
+	got, _ = json.Marshal(compareTwo([]float64{1}, nil, SideOptions{}))
+	if want := `{"name":"B","unit":"sec/op","verdict":"inconclusive","effect":null,"lo":null,"hi":null,"p":null,"n_base":1,"n_head":0,"mde":null,"warnings":["only the base has it"]}`; string(got) != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func bimodal(rng *rand.Rand, sd float64) float64 {
+	return math.Exp(sd * (float64(2*rng.IntN(2)-1) + 0.3*rng.NormFloat64()))
+}
+
+// ar1 is noise in ln with lag-1 autocorrelation r.
+func ar1(rng *rand.Rand, n int, sd, r float64) []float64 {
+	xs, e := make([]float64, n), rng.NormFloat64()
+	for i := range xs {
+		xs[i] = math.Exp(sd * e)
+		e = r*e + math.Sqrt(1-r*r)*rng.NormFloat64()
+	}
+	return xs
+}
+
+// Intervals hold the true ratio as often as they say, on noise as it is measured.
+func TestSidesCoverage(t *testing.T) {
+	const reps, ratio = 1500, 1.10
+	iid := func(noise func(*rand.Rand, float64) float64) func(*rand.Rand, int) (a, b []float64) {
+		return func(rng *rand.Rand, n int) (a, b []float64) {
+			return values(rng, n, 1, .05, noise), values(rng, n, ratio, .05, noise)
+		}
+	}
+	inTurns := func(rng *rand.Rand, n int) (a, b []float64) {
+		for i, x := range ar1(rng, 2*n, .05, .45) {
+			if (i/2+i)%2 == 0 { // ABBA
+				a = append(a, x)
+			} else {
+				b = append(b, x*ratio)
+			}
+		}
+		return a, b
+	}
+	oneAfterTheOther := func(rng *rand.Rand, n int) (a, b []float64) {
+		return ar1(rng, n, .05, .45), times(ar1(rng, n, .05, .45), ratio)
+	}
+	for _, c := range []struct {
+		name string
+		draw func(*rand.Rand, int) (a, b []float64)
+		ns   []int
+	}{
+		{"log-normal", iid(logNormal), []int{2, 3, 4, 11, 12, 40}},
+		{"left-skewed", iid(leftSkewed), []int{3, 4, 11, 12, 40}},
+		{"bimodal", iid(bimodal), []int{4, 11, 12, 40}},
+		{"autocorrelated, in turns", inTurns, []int{4, 10, 12, 40}},
+		{"autocorrelated, one after the other", oneAfterTheOther, []int{100}},
+	} {
+		for _, n := range c.ns {
+			rng := rand.New(rand.NewPCG(uint64(n), 5))
+			cover := 0
+			for range reps {
+				a, b := c.draw(rng, n)
+				r := compareTwo(a, b, SideOptions{Alpha: .05})
+				if r.Lo <= ratio-1 && ratio-1 <= r.Hi {
+					cover++
+				}
+			}
+			got := float64(cover) / reps
+			t.Logf("%s, %d a side: %.1f%%", c.name, n, 100*got)
+			if got < .95-.017 { // three standard errors
+				t.Errorf("%s, %d a side: the interval covers in %.1f%%", c.name, n, 100*got)
+			}
+		}
+	}
+}
+
+// Without correction each comparison errs at its own level; with it the whole family does.
+func TestSidesFamily(t *testing.T) {
+	const families, size, alpha = 100, 25, .05
+	for _, n := range []int{4, 14} {
+		rng := rand.New(rand.NewPCG(11, uint64(n)))
+		anyRaw, anyHolm, each := 0, 0, 0
+		for range families {
+			var pairs []SidePair
+			for range size {
+				pairs = append(pairs, SidePair{Better: runner.LowerIsBetter, Base: values(rng, n, 1, .03, logNormal), Head: values(rng, n, 1, .03, logNormal)})
+			}
+			// A threshold next to nothing, so that only the test is in the way.
+			called := func(holm bool) (n int) {
+				for _, r := range CompareSides(pairs, SideOptions{Alpha: alpha, MinEffect: 1e-9, Holm: holm}) {
+					if r.Verdict != Inconclusive {
+						n++
+					}
+				}
+				return n
+			}
+			raw, corrected := called(false), called(true)
+			each += raw
+			anyRaw += min(raw, 1)
+			anyHolm += min(corrected, 1)
+		}
+		t.Logf("%d a side: %.3f a comparison, families with an error %.2f, corrected %.3f", n, float64(each)/families/size, float64(anyRaw)/families, float64(anyHolm)/families)
+		if got := float64(each) / families / size; got > alpha+.013 {
+			t.Errorf("%d a side: %.3f of the comparisons err", n, got)
+		}
+		if got := float64(anyHolm) / families; got > alpha+.065 { // three standard errors
+			t.Errorf("%d a side: %.3f of the corrected families err", n, got)
+		}
+		if float64(anyRaw)/families < .3 {
+			t.Errorf("the uncorrected control should err in many families")
+		}
+	}
+}
+
+// What is asked for is enough: with as many samples as advised the comparison mostly tells.
+func TestSidesAdvice(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	told, asked := 0, 0
+	for range 200 {
+		a, b := values(rng, 4, 1, .02, logNormal), values(rng, 4, 1, .02, logNormal)
+		r := compareTwo(a, b, SideOptions{Alpha: .05, MinEffect: .03})
+		var n int
+		if r.Verdict != Inconclusive {
+			continue
+		}
+		if _, err := fmt.Sscanf(r.Warnings[len(r.Warnings)-1], "needs about %d more", &n); err != nil {
+			continue
+		}
+		asked++
+		n = min(n, 60)
+		r = compareTwo(append(a, values(rng, n, 1, .02, logNormal)...), append(b, values(rng, n, 1, .02, logNormal)...), SideOptions{Alpha: .05, MinEffect: .03})
+		if r.Verdict != Inconclusive {
+			told++
+		}
+	}
+	if asked < 50 || told < asked/3 {
+		t.Errorf("of %d that were advised, %d can be told", asked, told)
+	}
+	t.Logf("%d of %d", told, asked)
+}
+
+// An effect of the size of the MDE is found in about four of five cases.
+func TestSidesMDE(t *testing.T) {
+	for _, n := range []int{4, 15} {
+		rng := rand.New(rand.NewPCG(4, uint64(n)))
+		var mdes []float64
+		for range 200 {
+			mdes = append(mdes, compareTwo(values(rng, n, 1, .02, logNormal), values(rng, n, 1, .02, logNormal), SideOptions{}).MDE)
+		}
+		slices.Sort(mdes)
+		mde, found := median(mdes), 0
+		const reps = 600
+		for range reps {
+			if compareTwo(values(rng, n, 1, .02, logNormal), values(rng, n, 1+mde, .02, logNormal), SideOptions{}).Verdict == Regressed {
+				found++
+			}
+		}
+		got := float64(found) / reps
+		t.Logf("%d a side: MDE %.1f%%, found in %.0f%%", n, 100*mde, 100*got)
+		if got < .65 || got > .97 {
+			t.Errorf("%d a side: an effect of the MDE is found in %.2f", n, got)
+		}
+	}
+}
+
+func BenchmarkCompareSides(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, c := range []struct{ pairs, n int }{{1000, 4}, {1000, 20}, {1, 1_000_000}} {
+		pairs := make([]SidePair, c.pairs)
+		for i := range pairs {
+			pairs[i] = SidePair{Better: runner.LowerIsBetter, Base: values(rng, c.n, 1, .03, logNormal), Head: values(rng, c.n, 1, .03, logNormal)}
+		}
+		b.Run(fmt.Sprintf("pairs=%d/samples=%d", c.pairs, c.n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				CompareSides(pairs, SideOptions{Holm: true})
+			}
+		})
+	}
+}
