@@ -21,26 +21,35 @@ func acknowledge(rows []row, acks []Ack, now time.Time, partial bool) []row {
 	}
 	var extra []row
 	for _, a := range acks {
-		i, ok := byID[a.ID]
-		if !ok {
-			if !partial {
-				extra = append(extra, a.unused("no rule has this id"))
-			}
-			continue
+		i, known := byID[a.ID]
+		why := ""
+		switch {
+		case !known && partial:
+		case !known:
+			why = "no rule has this id"
+		case rows[i].Outcome == runner.RuleError, rows[i].Outcome == runner.Skip: // nothing is known about its use
+		case rows[i].Outcome == runner.Pass:
+			why = "the rule passes"
+		default:
+			why = a.apply(&rows[i], now)
 		}
-		r := &rows[i]
-		switch r.Outcome {
-		case runner.RuleError, runner.Skip:
-			continue // nothing is known about its use
-		case runner.Pass:
-			extra = append(extra, a.unused("the rule passes"))
-			continue
-		}
-		if why := a.apply(r, now); why != "" {
-			extra = append(extra, a.unused(why))
+		if why != "" && !a.Until.expired(now) {
+			extra = append(extra, a.problem("it is not used: "+why+"; remove it"))
 		}
 	}
 	return extra
+}
+
+// expired are errors for the acknowledgements that are over, whether or not something needs
+// them: an end that nobody notices is none.
+func expired(acks []Ack, now time.Time) []row {
+	var out []row
+	for _, a := range acks {
+		if a.Until.expired(now) {
+			out = append(out, a.problem(fmt.Sprintf("it expired after %s: remove it with its cause, or have %s decide anew", a.Until, a.Owner)))
+		}
+	}
+	return out
 }
 
 // apply acknowledges one row. It returns why it does not apply, "" if it does.
@@ -78,10 +87,9 @@ func (a Ack) apply(r *row, now time.Time) string {
 	return ""
 }
 
-func (a Ack) unused(why string) row {
+func (a Ack) problem(reason string) row {
 	return row{Rule: runner.Rule{
-		ID: "ack/" + a.ID, Title: "acknowledgement of " + a.ID, Outcome: runner.RuleError, Source: a.Source,
-		Reason: "it is not used: " + why + "; remove it",
+		ID: "ack/" + a.ID, Title: "acknowledgement of " + a.ID, Outcome: runner.RuleError, Source: a.Source, Reason: reason,
 	}}
 }
 

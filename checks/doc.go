@@ -244,8 +244,9 @@
 //	until = 2026-12-31                  # last day, UTC
 //
 // A failure that is acknowledged is a warning that shows the reason. After the last day it
-// is a failure again. An acknowledgement that nothing needs is an error, so that none
-// outlives its cause. agent.toml has the same table as [[checks.ack]].
+// is a failure again, and the acknowledgement itself an error; so is one that nothing needs:
+// none outlives its cause or its day unnoticed. agent.toml has the same table as
+// [[checks.ack]].
 //
 // # Old debt and new violations
 //

@@ -70,9 +70,9 @@ func (s *Stage) Explain(ctx context.Context, ws *runner.Workspace, id string) (*
 	}
 	newPrinter(t).print(&rows[0])
 	acks := slices.DeleteFunc(slices.Clone(set.acks), func(a Ack) bool { return a.ID != id })
-	unused := acknowledge(rows, acks, s.cfg.Now(), false)
+	wrong := append(acknowledge(rows, acks, s.cfg.Now(), false), expired(acks, s.cfg.Now())...)
 	x.Result, x.Cut = rows[0].Rule, rows[0].cut
-	for _, u := range unused {
+	for _, u := range wrong {
 		x.Result.Reason += "; the acknowledgement at " + u.Source + " is an error: " + u.Reason
 	}
 	if x.Result.Title == "" {

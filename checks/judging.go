@@ -43,7 +43,7 @@ func (s *Stage) judging(ws *runner.Workspace, t *tree, head *ruleSet) *ruleSet {
 		}
 	}
 	set.compare(head, of)
-	set.acks = append(set.agreed(head), s.cfg.Acks...)
+	set.acks, set.standing = append(set.agreed(head), s.cfg.Acks...), head.standing
 	return set
 }
 

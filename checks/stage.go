@@ -115,6 +115,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	if !s.cfg.Only { // else it may be used by what did not change
 		rows = append(rows, unused...)
 	}
+	rows = append(rows, expired(set.standing, s.cfg.Now())...)
 	unique(rows)
 	base, warnings := all.ratchet(rows, ws, s.cfg.Ratchet)
 	set.warnings = append(set.warnings, warnings...)
@@ -137,6 +138,7 @@ func hiddenGlob(text string) bool {
 type ruleSet struct {
 	rules    []*compiled
 	acks     []Ack
+	standing []Ack // those of the checkout itself: a change may have renewed one
 	mistakes []*Mistake
 	rows     []row // one for each mistake
 	warnings []string
@@ -204,6 +206,7 @@ func (s *Stage) collect(src ruleFiles, quiet bool) *ruleSet {
 	set.add(inline)
 	set.packs(s.cfg.Packs)
 	set.acks = append(set.acks, s.cfg.Acks...)
+	set.standing = set.acks
 	return set
 }
 
