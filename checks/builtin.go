@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -67,11 +68,12 @@ type linked interface {
 // the file can be read.
 type narrow interface{ words() [][]string }
 
-// facts are what an analysis noted about one file.
+// facts are what an analysis noted about one file, in one configuration of its #if.
 type facts struct {
 	name     string
 	file     *flow.File // nil once the file was gathered
 	findings []finding
+	bodies   int // functions, lambdas and blocks that were followed
 	notes    any // of the analysis
 }
 
@@ -84,7 +86,9 @@ type finding struct {
 // place is the evidence for a position.
 func (f *facts) place(at int) runner.Evidence {
 	t := f.file.Token(at)
-	return runner.Evidence{File: f.name, Line: int(t.Line), Column: int(t.Column), Text: lineText(f.file.Scan, int(t.Line))}
+	e := runner.Evidence{File: f.name, Line: int(t.Line), Column: int(t.Column), Text: lineText(f.file.Scan, int(t.Line))}
+	e.EndLine, e.EndColumn = f.file.Scan.Position(t.End())
+	return e
 }
 
 // find notes a violation, once for each position.
@@ -95,32 +99,61 @@ func (f *facts) find(at int, text string) {
 	}
 }
 
-// analyse runs the analysis of a rule over one file.
+// analyse runs the analysis of a rule over one file, once for each configuration of its #if
+// that shows a branch of its own.
 func (c *compiled) analyse(src *source, t *tally) error {
 	if !src.c {
 		return fmt.Errorf("kind %s is for the C family only", c.Kind)
 	}
-	f := &facts{name: src.name}
-	t.facts = f
 	silent := slices.ContainsFunc(c.groups, func(group [][]byte) bool { return !src.mayContain(group) })
 	if _, whole := c.analysis.(linked); silent && !whole {
 		return nil
 	}
-	x, err := src.flow()
+	xs, err := src.flow()
 	switch {
 	case err != nil && silent:
 		return nil
 	case err != nil:
 		return err
 	}
-	f.file = x
-	c.analysis.gather(x, f)
-	f.file = nil
+	for _, x := range xs {
+		f := &facts{name: src.name, file: x, bodies: len(x.Bodies)}
+		c.analysis.gather(x, f)
+		f.file = nil
+		t.facts = append(t.facts, f)
+	}
+	if silent {
+		return nil
+	}
+	return c.cutApart(src)
+}
+
+// cutApart is an error if a function that the rule may be about cannot be followed, since
+// its brackets depend on an #if.
+func (c *compiled) cutApart(src *source) error {
+	st, err := src.functions()
+	if err != nil {
+		return err
+	}
+	for _, fn := range st.Functions {
+		if !fn.Torn && !st.TornIn(fn.Offset, fn.End) {
+			continue
+		}
+		text := append([]byte(fn.Name), src.raw[fn.Offset:fn.End]...)
+		if !slices.ContainsFunc(c.groups, func(group [][]byte) bool {
+			return !slices.ContainsFunc(group, func(w []byte) bool { return bytes.Contains(text, w) })
+		}) {
+			return &placeError{fn.Line, fn.Column, "the blocks of " + fn.Name + " depend on an #if, so it was not followed"}
+		}
+	}
+	if !src.wholly {
+		return fmt.Errorf("so many branches of #if that not all were followed")
+	}
 	return nil
 }
 
-// flow follows the functions of the file.
-func (s *source) flow() (*flow.File, error) {
+// flow follows the functions of the file, in each configuration.
+func (s *source) flow() ([]*flow.File, error) {
 	if s.followed == nil {
 		st, err := s.functions()
 		if err != nil {
@@ -129,7 +162,7 @@ func (s *source) flow() (*flow.File, error) {
 		if len(st.Problems) > 0 {
 			return nil, problemError(st.Problems)
 		}
-		s.followed = flow.New(s.file(), st)
+		s.followed, s.wholly = flow.Read(s.file(), st)
 	}
 	return s.followed, nil
 }
@@ -142,17 +175,22 @@ func (c *compiled) conclude(r row, ts []tally) row {
 	for _, t := range ts {
 		if t.err != nil {
 			bad = append(bad, t)
-		} else {
-			all = append(all, t.facts)
 		}
+		all = append(all, t.facts...)
 	}
 	if l, ok := c.analysis.(linked); ok {
 		l.conclude(all)
 	}
-	n := 0
+	n, bodies := 0, 0
 	first := ""
+	seen := map[runner.Evidence]bool{}
 	for _, f := range all {
+		bodies += f.bodies
 		for _, one := range f.findings {
+			if seen[one.evidence] { // in another configuration
+				continue
+			}
+			seen[one.evidence] = true
 			if n++; first == "" {
 				first = one.text
 			}
@@ -169,7 +207,7 @@ func (c *compiled) conclude(r row, ts []tally) row {
 	case len(bad) > 0:
 		r.Outcome = runner.RuleError
 	default:
-		r.Outcome, r.Reason = runner.Pass, fmt.Sprintf("0 places in %s", plural(r.Files, "file"))
+		r.Outcome, r.Reason = runner.Pass, fmt.Sprintf("0 places in %s, %s followed", plural(r.Files, "file"), plural(bodies, "body"))
 	}
 	if len(bad) > 0 {
 		r.addUnread(bad)

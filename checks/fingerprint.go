@@ -22,7 +22,7 @@ import (
 // the match and the tokens that matched (white space and comments do not count); a hash
 // of the file's path, "-" if there is none; and a number that tells equal ones apart. No
 // line number is in it, so that a violation keeps its name when code moves around it.
-const Scheme = "match/1"
+const Scheme = "match/2"
 
 // lack is a violation that is no place in a source: something is missing.
 type lack struct {

@@ -22,7 +22,7 @@ func ratchetResult() runner.Result {
 		return runner.Evidence{File: "src/pool.mm", Line: line, Column: column, EndLine: line, EndColumn: end, Indent: 2, Text: text, Fingerprint: print, New: isNew}
 	}
 	c := &runner.Checks{
-		Pass: 1, Warn: 3, Fail: 2, Error: 1, Scheme: "match/1",
+		Pass: 1, Warn: 3, Fail: 2, Error: 1, Scheme: "match/2",
 		Base: runner.Commit{SHA: "fedcba9876543210fedcba9876543210fedcba98"}, RulesOf: runner.Commit{SHA: "fedcba9876543210fedcba9876543210fedcba98"},
 		Rules: []runner.Rule{
 			{

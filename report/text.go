@@ -153,12 +153,25 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 	}
 }
 
-// ruleText shows a tolerated warning with its reason; failures are findings already.
+// maxWarned is how many places of a warning the terminal shows.
+const maxWarned = 3
+
+// ruleText shows a warning, and its first places unless it is known and tolerated; failures
+// are findings already.
 func ruleText(b *strings.Builder, r *runner.Rule) {
 	if r.Outcome != runner.Warn {
 		return
 	}
 	fmt.Fprintf(b, "%swarning: [%s] %s (%s)\n", indent, line(r.ID), line(r.Reason), tolerated(r))
+	if r.Ack != nil || r.Debt {
+		return
+	}
+	for i := range r.Evidence[:min(len(r.Evidence), maxWarned)] {
+		e := &r.Evidence[i]
+		if p := place(line(e.File), e.Line, e.Column); p != "" {
+			b.WriteString(indent + p + "\n" + frame(e, indent))
+		}
+	}
 }
 
 // shownBy is the evidence that a finding of the checks stage was made from, nil if it is
