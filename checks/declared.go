@@ -2,6 +2,7 @@ package checks
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/checks/flow"
@@ -33,7 +34,7 @@ func (vs variables) resolve(name, class, file string) (found variable, ok bool) 
 	if i := strings.LastIndex(name, "::"); i >= 0 {
 		scope, last = name[:i], name[i+2:]
 	}
-	var members, others []variable
+	var members, others variables
 	for _, v := range vs {
 		switch {
 		case v.Name != last:
@@ -47,6 +48,7 @@ func (vs variables) resolve(name, class, file string) (found variable, ok bool) 
 			others = append(others, v)
 		}
 	}
+	members, others = once(members), once(others)
 	for _, list := range [][]variable{members, others} {
 		if len(list) == 0 {
 			continue
@@ -66,6 +68,23 @@ func (vs variables) resolve(name, class, file string) (found variable, ok bool) 
 		return variable{}, false
 	}
 	return variable{}, false
+}
+
+// once takes what one file declares several times, in branches of an #if, for one variable
+// with all of its types.
+func once(vs variables) (out variables) {
+	for _, v := range vs {
+		i := slices.IndexFunc(out, func(o variable) bool {
+			return o.file == v.file && o.Scope == v.Scope && o.Name == v.Name && o.Class == v.Class
+		})
+		switch {
+		case i < 0:
+			out = append(out, v)
+		case !strings.Contains(out[i].Type, v.Type):
+			out[i].Type += " | " + v.Type
+		}
+	}
+	return out
 }
 
 // tail reports whether a qualified name ends with another.

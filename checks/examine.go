@@ -20,15 +20,15 @@ const maxHits = 1000
 // tally is what one rule found in one file.
 type tally struct {
 	file  string
-	err   error  // the file could not be judged
-	units []unit // the file as a whole, or the bodies of the function asked for
-	torn  string // a function whose extent depends on #if, as "NAME (line 12)"
-	facts *facts // of a kind that is written in Go
+	err   error    // the file could not be judged
+	units []unit   // the file as a whole, or the bodies of the function asked for
+	torn  string   // a function whose extent depends on #if, as "NAME (line 12)"
+	facts []*facts // of a kind that is written in Go: one for each configuration
 }
 
 // silent reports whether there is nothing to say of the file.
 func (t *tally) silent() bool {
-	return t.err == nil && len(t.units) == 0 && t.torn == "" && (t.facts == nil || t.facts.findings == nil && t.facts.notes == nil)
+	return t.err == nil && len(t.units) == 0 && t.torn == "" && t.facts == nil
 }
 
 // unit is a stretch of a file that is judged as one.

@@ -410,6 +410,8 @@ func plural(n int, word string) string {
 		return "1 " + word
 	case strings.HasSuffix(word, "ch"):
 		return fmt.Sprintf("%d %ses", n, word)
+	case strings.HasSuffix(word, "dy"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(word, "y"))
 	}
 	return fmt.Sprintf("%d %ss", n, word)
 }

@@ -44,7 +44,7 @@ func found(t *testing.T, c *compiled, files map[string][]byte) int {
 		if err := c.analyse(src, &tl); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		all = append(all, tl.facts)
+		all = append(all, tl.facts...)
 	}
 	if l, ok := c.analysis.(linked); ok {
 		l.conclude(all)

@@ -201,7 +201,8 @@ type source struct {
 	views     map[scan.View][]byte
 	code      []int32
 	structure *scan.Structure
-	followed  *flow.File
+	followed  []*flow.File // one for each configuration
+	wholly    bool         // they show all of it
 	raw       []byte
 	all       []string // files of the checkout
 	history   func(names []string) (time.Time, error)

@@ -74,7 +74,10 @@ func (p *parser) expr(from, to int) *Expr {
 	if from >= to {
 		return e
 	}
-	r := reader{p: p, e: e, base: x.depth[p.b.From]}
+	r := reader{p: p, e: e, base: x.depth[from]}
+	if to < x.Len() { // a branch that ends inside of the statement may be another one
+		r.base = min(r.base, x.depth[to])
+	}
 	r.read()
 	return e
 }
@@ -102,7 +105,7 @@ func (r *reader) read() {
 		for len(stack) > 0 && i >= stack[len(stack)-1].end {
 			stack = stack[:len(stack)-1]
 		}
-		if x.havoc[i] {
+		if int(x.gaps[i]) > r.e.From {
 			add(Op{Kind: OpHavoc, At: i, end: i * 2})
 		}
 		t := x.Token(i)

@@ -15,17 +15,24 @@ import (
 	"github.com/holdfast-ci/holdfast/checks/scan"
 )
 
-// File is the code of one source file.
+// File is the code of one source file in one configuration.
 type File struct {
 	Scan      *scan.File
 	Structure *scan.Structure
 	Bodies    []*Body
 
-	sig   []int32 // indices of the tokens that are followed
-	pos   []int32 // for each token index, its position in sig or the next one's
-	depth []int16 // for each position, how many #if are open
-	havoc []bool  // positions before which another branch of an #if was left out
-	match []int32 // position of the matching bracket, -1 for all other tokens
+	sig   []int32   // indices of the tokens that are followed
+	pos   []int32   // for each token index, its position in sig or the next one's
+	depth []int16   // for each position, how many #if are open
+	conds []stretch // where the branches are that were taken, in the order of their begin
+	gaps  []int32   // for each position, where the #if begins of which code was left out before it; -1
+	match []int32   // position of the matching bracket, -1 for all other tokens
+}
+
+// stretch is the branch of an #if that was taken, as positions.
+type stretch struct {
+	from, to int
+	others   bool // another branch has code, which was left out
 }
 
 // Body is the code of one function, lambda or block.
@@ -43,12 +50,22 @@ type Body struct {
 	Types map[string]string
 }
 
-// New reads the bodies of a file whose structure is complete.
-func New(f *scan.File, s *scan.Structure) *File {
+// Read reads the bodies of a file whose structure is complete, as often as is needed to see
+// every branch of its #if once. complete is false if there are too many. Functions with a
+// bracket whose partner depends on an #if are left out: see [scan.Structure.TornIn].
+func Read(f *scan.File, s *scan.Structure) (files []*File, complete bool) {
+	cs, complete := configurations(f)
+	for _, c := range cs {
+		files = append(files, read(f, s, c))
+	}
+	return files, complete
+}
+
+func read(f *scan.File, s *scan.Structure, c configuration) *File {
 	x := &File{Scan: f, Structure: s}
-	x.tokens()
+	x.tokens(c)
 	for _, fn := range s.Functions {
-		if fn.Torn {
+		if fn.Torn || s.TornIn(fn.Offset, fn.End) {
 			continue
 		}
 		open, end := x.at(fn.Offset), x.at(fn.End)
@@ -102,57 +119,67 @@ func (x *File) body(b *Body) {
 	}
 }
 
-// tokens selects the tokens that are followed: of a conditional, the first branch that
-// may compile.
-func (x *File) tokens() {
+// tokens selects the tokens that are followed: of a conditional, the branch of the
+// configuration.
+func (x *File) tokens(c configuration) {
 	f := x.Scan
 	x.pos = make([]int32, len(f.Tokens)+1)
-	type group struct{ skipped bool }
+	type group struct{ take, branch, cond int }
 	var groups []group
-	skip, pending := 0, false
-	live := func(i int) bool { t := f.Tokens[i]; return t.Kind > scan.Comment && !t.Dead }
+	skip, pending := 0, -1
+	out := func(g group) int { // whether its branch is left out
+		if g.branch != g.take {
+			return 1
+		}
+		return 0
+	}
 	for i, t := range f.Tokens {
 		x.pos[i] = int32(len(x.sig))
-		if !live(i) {
+		if t.Kind <= scan.Comment || t.Dead {
 			continue
 		}
 		if t.Directive {
-			if string(f.Text(t)) != "#" {
-				continue
-			}
-			k := i + 1
-			for k < len(f.Tokens) && f.Tokens[k].Directive && f.Tokens[k].Kind <= scan.Comment {
-				k++
-			}
-			if k >= len(f.Tokens) {
-				continue
-			}
-			switch string(f.Text(f.Tokens[k])) {
+			n := len(groups) - 1
+			switch branching(f, i) {
 			case "if", "ifdef", "ifndef":
-				groups = append(groups, group{})
+				g := group{take: c[i], cond: -1}
+				if skip == 0 {
+					g.cond = len(x.conds)
+					x.conds = append(x.conds, stretch{from: len(x.sig)})
+				}
+				groups = append(groups, g)
+				skip += out(g)
 			case "elif", "else", "elifdef", "elifndef":
-				if n := len(groups); n > 0 && !groups[n-1].skipped {
-					groups[n-1].skipped = true
-					skip++
+				if n >= 0 {
+					skip -= out(groups[n])
+					groups[n].branch++
+					skip += out(groups[n])
 				}
 			case "endif":
-				if n := len(groups); n > 0 {
-					if groups[n-1].skipped {
-						skip--
+				if n >= 0 {
+					skip -= out(groups[n])
+					if k := groups[n].cond; k >= 0 {
+						x.conds[k].to = len(x.sig)
 					}
-					groups = groups[:n-1]
+					groups = groups[:n]
 				}
 			}
 			continue
 		}
 		if skip > 0 {
-			pending = true
+			for k := len(groups) - 1; k >= 0; k-- { // the outermost that is left out
+				if g := groups[k]; g.cond >= 0 {
+					x.conds[g.cond].others = true
+					pending = x.conds[g.cond].from
+					break
+				}
+			}
 			continue
 		}
 		x.sig = append(x.sig, int32(i))
 		x.depth = append(x.depth, int16(min(len(groups), 1<<14)))
-		x.havoc = append(x.havoc, pending)
-		pending = false
+		x.gaps = append(x.gaps, int32(pending))
+		pending = -1
 	}
 	x.pos[len(f.Tokens)] = int32(len(x.sig))
 	x.match = make([]int32, len(x.sig))

@@ -10,7 +10,8 @@ import (
 
 func parse(src string) *File {
 	f := scan.Scan([]byte(src))
-	return New(f, f.Structure())
+	files, _ := Read(f, f.Structure())
+	return files[0]
 }
 
 // shown renders the operations of a body, one a line.
@@ -68,7 +69,8 @@ func TestOps(t *testing.T) {
 		{"Foo::bar::baz(1);", "call Foo::bar::baz"},
 		{"for (auto& x : list) h(x);", "use list\nset x : auto&\nuse x\ncall h"},
 		{"for (id<B> x in list) [x go];", ""},
-		{"#if A\n a();\n#else\n b();\n#endif\n c();", "call a ?\nhavoc\ncall c"},
+		{"#if A\n a();\n#else\n b();\n#endif\n c();", "call a\ncall c"},
+		{"c(\n#if A\n a()\n#else\n b()\n#endif\n );", "call a ?\nhavoc\ncall c"},
 		{"// [b commit];\nNSLog(@\"[b commit]\");", "call NSLog"},
 		{"FOREACH(x, y) { z(); }", "use x\nuse y\ncall z"},
 		{"p = std::move(q);", "use q\ncall std::move\nset p"},
@@ -151,6 +153,18 @@ func TestWalk(t *testing.T) {
 		{"#if A\nf();\n#endif\nat();", "?"},
 		{"#if A\nf();\n#else\nf();\n#endif\nat();", "?"},
 		{"#if 0\nf();\n#endif\nat();", ""},
+		{"#if A\nf(); at();\n#else\ng();\n#endif", "f"},
+		{"f();\n#if A\nat();\n#endif", "f"},
+		{"#if A\ng();\n#endif\nf(); at();", "f"},
+		{"#if A\nreturn;\n#endif\nf(); at();", "f"},
+		{"f();\n#if A\n#if B\n#else\ng();\n#endif\n#endif\nat();", "f"},
+		{"f();\n#if A\nreturn;\n#else\ng();\n#endif\nat();", "?"},
+		{"f();\nif (x)\n#if A\n g();\n#else\n f();\n#endif\nat();", "?"},
+		{"f();\n#if A\nif (x) g(); else\n#endif\n g();\nat();", "?"},
+		{"f();\nif (x) { g(); }\n#if A\nelse { g(); }\n#endif\nat();", "?"},
+		{"g(\n#if A\nf()\n#else\n0\n#endif\n); at();", "?"},
+		{"switch (x) {\n#if A\ncase 1: f(); break;\n#endif\ndefault: f(); } at();", "f"},
+		{"for (;\n#if A\nf();\n#else\ng();\n#endif\n) { break; } at();", "?"},
 		{"if constexpr (x) { f(); } else { f(); } at();", "f"},
 		{"struct L { void m() { f(); } } l; at();", ""},
 		{"while (f()) ; at();", "?"},

@@ -1,5 +1,7 @@
 package flow
 
+import "sort"
+
 // Domain is what a walk carries along the paths of a body. S is a state that the domain
 // owns; a walk copies it with Clone before it follows two paths.
 type Domain[S any] interface {
@@ -64,13 +66,87 @@ func (w *walker[S]) unknown(p path[S]) path[S] {
 	return p
 }
 
-// gap makes everything unknown if a branch of an #if was left out between two positions.
-func (w *walker[S]) gap(p path[S], from, to int) path[S] {
-	x := w.b.File
-	for i := max(from, 0); i <= to && i < len(x.havoc); i++ {
-		if x.havoc[i] {
-			return w.unknown(p)
+// crosses reports whether a branch of an #if begins or ends between two positions.
+func (x *File) crosses(from, to int) bool {
+	for _, c := range x.conds[x.condsFrom(from):] {
+		if c.from > to {
+			break
 		}
+		if c.from < c.to || c.others {
+			return true
+		}
+	}
+	for _, c := range x.conds {
+		if c.to >= from && c.to <= to && c.from < c.to {
+			return true
+		}
+	}
+	return false
+}
+
+// condsFrom is the index of the first branch that begins at or behind a position.
+func (x *File) condsFrom(i int) int {
+	return sort.Search(len(x.conds), func(k int) bool { return x.conds[k].from >= i })
+}
+
+// around is a branch of an #if that the walk is in.
+type around[S any] struct {
+	stretch
+	before path[S] // the state in front of it
+}
+
+// list follows the statements between two positions. A branch of an #if that holds whole
+// statements is a path beside the one that leaves it out; what another branch does is not
+// known.
+func (w *walker[S]) list(list []*Stmt, from, to int, p path[S]) path[S] {
+	x := w.b.File
+	next := x.condsFrom(from)
+	if next == len(x.conds) || x.conds[next].from >= to {
+		for _, c := range list {
+			p = w.stmt(c, p)
+		}
+		return p
+	}
+	var open []around[S]
+	leave := func(upto int) {
+		for n := len(open) - 1; n >= 0 && open[n].to <= upto; n-- {
+			if open[n].others {
+				p = path[S]{w.d.Unknown(), true}
+			} else {
+				p = w.join(p, open[n].before)
+			}
+			open = open[:n]
+		}
+	}
+	enter := func(upto int) {
+		for ; next < len(x.conds) && x.conds[next].from <= upto; next++ {
+			if c := x.conds[next]; c.from < c.to || c.others {
+				leave(c.from)
+				open = append(open, around[S]{c, w.clone(p)})
+			}
+		}
+		leave(upto)
+	}
+	for _, c := range list {
+		enter(c.From)
+		cut := len(open) > 0 && open[len(open)-1].to < c.To // it ends inside of the statement
+		for k := next; k < len(x.conds) && x.conds[k].from < c.To; k++ {
+			cut = cut || x.conds[k].to > c.To // or begins there
+		}
+		if cut {
+			p = w.unknown(p)
+		}
+		p = w.stmt(c, p)
+		if cut {
+			p = w.unknown(p)
+		}
+		for next < len(x.conds) && x.conds[next].from < c.To { // inside of the statement, which knows of it
+			next++
+		}
+	}
+	enter(to)
+	if len(open) > 0 {
+		p = w.unknown(p)
 	}
 	return p
 }
@@ -104,6 +180,14 @@ func (w *walker[S]) scoped(s *Stmt, p path[S], f func(path[S]) path[S]) path[S] 
 		p.state = w.d.Leave(p.state, s)
 	}
 	return p
+}
+
+// sub follows a statement that another one governs.
+func (w *walker[S]) sub(s *Stmt, p path[S]) path[S] {
+	if s == nil || s.Kind == Block {
+		return w.stmt(s, p)
+	}
+	return w.list([]*Stmt{s}, s.From, s.To, p)
 }
 
 func (w *walker[S]) stmt(s *Stmt, p path[S]) path[S] {
@@ -140,24 +224,21 @@ func (w *walker[S]) stmt(s *Stmt, p path[S]) path[S] {
 		return path[S]{}
 	case Block:
 		return w.scoped(s, p, func(p path[S]) path[S] {
-			at := s.From + 1
-			for _, c := range s.List {
-				p = w.gap(p, at, c.From)
-				p = w.stmt(c, p)
-				at = c.To
-			}
-			return w.gap(p, at, s.To-1)
+			return w.list(s.List, s.From+1, s.To-1, p)
 		})
 	case Synchronized, Pool:
 		p = w.expr(s.Head, p)
-		return w.scoped(s, p, func(p path[S]) path[S] { return w.stmt(s.Body, p) })
+		return w.scoped(s, p, func(p path[S]) path[S] { return w.sub(s.Body, p) })
 	case If:
 		return w.scoped(s, p, func(p path[S]) path[S] {
 			p = w.expr(s.Head, p)
 			other := w.clone(p)
-			yes := w.stmt(s.Body, p)
+			yes := w.sub(s.Body, p)
 			if s.Else != nil {
-				other = w.stmt(s.Else, w.gap(other, s.Body.To, s.Else.From))
+				other = w.sub(s.Else, other)
+				if w.b.File.crosses(s.Body.To, s.Else.From) { // #if A } else #endif {
+					return w.unknown(w.join(yes, other))
+				}
 			}
 			return w.join(yes, other)
 		})
@@ -192,7 +273,7 @@ func (w *walker[S]) loop(s *Stmt, p path[S]) path[S] {
 			out = w.clone(p)
 		}
 	}
-	p = w.join(w.stmt(s.Body, p), again)
+	p = w.join(w.sub(s.Body, p), again)
 	w.breaks, w.loops = w.breaks[:len(w.breaks)-1], w.loops[:len(w.loops)-1]
 	p = w.expr(s.Next, p)
 	if s.Once {
@@ -206,7 +287,7 @@ func (w *walker[S]) choice(s *Stmt, p path[S]) path[S] {
 	p = w.expr(s.Head, p)
 	var out path[S]
 	w.breaks, w.enter = append(w.breaks, &out), append(w.enter, w.clone(p))
-	end := w.stmt(s.Body, path[S]{})
+	end := w.sub(s.Body, path[S]{})
 	w.breaks, w.enter = w.breaks[:len(w.breaks)-1], w.enter[:len(w.enter)-1]
 	complete := false
 	if s.Body.Kind == Block {

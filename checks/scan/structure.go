@@ -29,6 +29,17 @@ type Structure struct {
 // File.Tokens, or -1.
 func (s *Structure) Partner(i int) int { return int(s.partner[i]) }
 
+// TornIn reports whether a bracket between two byte offsets has its partner in another
+// branch of an #if than its own.
+func (s *Structure) TornIn(from, to int) bool {
+	for i := range s.torn {
+		if o := int(s.f.Tokens[i].Offset); o >= from && o < to {
+			return true
+		}
+	}
+	return false
+}
+
 // bracket is an open bracket.
 type bracket struct {
 	token  int32
