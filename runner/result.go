@@ -133,6 +133,37 @@ type Bench struct {
 	Device   string            `json:"device"`   // what the backend ran on, in words
 	Settings map[string]string `json:"settings"` // configuration of the harness: rounds, window, threads, depths, …
 	Samples  []Sample          `json:"samples"`
+	Origins  []Origin          `json:"origins,omitempty"` // of the built-in harness's samples, in their order
+}
+
+// Origin tells how the values of one sample of the built-in harness came about. The lists
+// have one entry for each of the sample's values; they are nil for a derived sample.
+type Origin struct {
+	Sample    string    `json:"sample"`              // its Key
+	Formula   string    `json:"formula,omitempty"`   // how a derived sample is computed, in words
+	Rounds    []int     `json:"rounds,omitempty"`    // in which it was measured, from 1
+	Positions []int     `json:"positions,omitempty"` // its place in the random order of the round, from 1
+	Processes []int     `json:"processes,omitempty"` // which process of the scenario measured it, from 1
+	Ops       []uint64  `json:"ops,omitempty"`       // operations counted
+	Seconds   []float64 `json:"seconds,omitempty"`   // over which, the mean over the threads
+	// Drift is the median over the windows of the rate of the second half against the
+	// first, minus 1. Nil if operations were too long to tell.
+	Drift *float64 `json:"drift,omitempty"`
+	// Overhead is the share of a thread's time that the harness's own loop takes, 0 … 1.
+	Overhead float64      `json:"overhead,omitempty"`
+	Device   *DeviceTimes `json:"device,omitempty"` // nil if the device does not tell
+	Notes    []string     `json:"notes,omitempty"`  // what weakens the sample, in words
+}
+
+// DeviceTimes are what the device said about its execution of a load, in a pass of its
+// own: medians over several windows.
+type DeviceTimes struct {
+	Ops       int     `json:"ops"`       // operations asked for
+	Execution float64 `json:"execution"` // median of one operation, in seconds
+	Low       float64 `json:"low"`       // its quartiles
+	High      float64 `json:"high"`
+	Busy      float64 `json:"busy"`     // share of the time in which at least one operation executed, 0 … 1
+	Parallel  float64 `json:"parallel"` // mean number of operations executing at once while one did
 }
 
 // Directions in which a unit gets better.

@@ -15,7 +15,8 @@ type Config struct {
 	AsyncThreads int           // threads of async-pipeline's mode=multi; below 2 leaves the mode out
 	Rounds       int           // values per configuration, at least MinRounds
 	Window       time.Duration // measuring time of one value
-	Warmup       time.Duration // longest warm-up before the first round; 0 for none
+	Warmup       time.Duration // longest warm-up of one process; 0 for none
+	Processes    int           // fresh processes a scenario gets over the rounds; 0 is 1
 	Hang         time.Duration // an operation that takes longer than this is hung
 	Kernel       Kernel
 	Seed         uint64 // of the random order
@@ -37,17 +38,32 @@ const (
 	maxDepth   = 1024
 	// minQueueLimit is Metal's default number of uncompleted operations.
 	minQueueLimit = 64
+	// spanRounds is how often the device times of each load are taken, each time over a
+	// window of a spanFraction of the usual.
+	spanRounds   = 3
+	spanFraction = 2
 	// setupEstimate is what making, collecting and verifying take around one window.
 	setupEstimate = 5 * time.Millisecond
 )
 
-// Progress says how far a run is.
+// Progress says how far a run is, between two windows.
 type Progress struct {
-	Round, Rounds int // the round about to be taken, from 1
-	Window        int // windows done
-	Windows       int // windows altogether
+	Round, Rounds int    // the round about to be taken, from 1
+	Window        int    // windows done
+	Windows       int    // windows altogether
+	Doing         string // "warming up", "round 3 of 10", "device times"
 	Elapsed       time.Duration
 	Left          time.Duration // estimated from the windows so far
+	// Last is the value that the last window gave, nil if there is none: of a warm-up, or
+	// one that was dropped.
+	Last *Value
+}
+
+// Value is one value of one load.
+type Value struct {
+	Load  Load
+	Rate  float64 // ops/s
+	Round int     // from 1
 }
 
 // Check reports the first setting that is out of range.
@@ -76,6 +92,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("async threads: %d is outside 0 … %d", c.AsyncThreads, maxThreads)
 	case c.Rounds < MinRounds || c.Rounds > 1000:
 		return fmt.Errorf("rounds: %d is outside %d … 1000", c.Rounds, MinRounds)
+	case c.Processes < 0 || c.Processes > max(1, c.Rounds):
+		return fmt.Errorf("processes: %d is outside 1 … %d, the rounds", c.Processes, c.Rounds)
 	case c.Window < time.Millisecond || c.Window > time.Minute:
 		return fmt.Errorf("window: %s is outside 1ms … 1m", c.Window)
 	case c.Warmup < 0 || c.Warmup > 10*time.Minute:
@@ -90,86 +108,18 @@ func (c Config) Check() error {
 	return nil
 }
 
-// Estimate is about how long Run takes if nothing hangs.
+// Estimate is about how long a run takes if nothing hangs and nothing is dropped.
 func (c Config) Estimate() time.Duration {
-	per := c.Window + c.Window/leadFraction + setupEstimate
-	return c.Warmup + time.Duration(len(c.loads())*c.Rounds)*per
+	windows := time.Duration(len(c.Loads()) * c.Rounds)
+	times := time.Duration(len(c.Loads()) * spanRounds)
+	// A warm-up mostly settles soon.
+	return min(c.Warmup, 2*steady*warmWindow)*time.Duration(len(c.scenarios())*max(1, c.Processes)) +
+		windows*cost(c.Window) + times*cost(c.Window/spanFraction)
 }
 
-// load is one configuration: how operations are submitted.
-type load struct {
-	scenario string
-	mode     string // value of the key "queue" or "mode"
-	threads  int
-	depth    int
-	shared   bool // one queue for all threads
-}
-
-// Names of samples and of the values of their Config.
-const (
-	multiQueue    = "multi-queue"
-	asyncPipeline = "async-pipeline"
-	shared        = "shared"
-	perThread     = "per-thread"
-	single        = "single"
-	multi         = "multi"
-)
-
-// loads lists all configurations in the order of the report.
-func (c Config) loads() []load {
-	var ls []load
-	for _, q := range []string{shared, perThread} {
-		for _, n := range c.Threads {
-			ls = append(ls, load{multiQueue, q, n, 1, q == shared})
-		}
-	}
-	for _, d := range c.Depths {
-		ls = append(ls, load{asyncPipeline, single, 1, d, false})
-	}
-	if c.AsyncThreads > 1 {
-		for _, d := range c.Depths {
-			ls = append(ls, load{asyncPipeline, multi, c.AsyncThreads, d, false})
-		}
-	}
-	return ls
-}
-
-// config is the Config of the load's sample.
-func (l load) config() map[string]string {
-	if l.scenario == multiQueue {
-		return map[string]string{"queue": l.mode, "threads": strconv.Itoa(l.threads)}
-	}
-	return map[string]string{"mode": l.mode, "threads": strconv.Itoa(l.threads), "depth": strconv.Itoa(l.depth)}
-}
-
-func (l load) String() string {
-	if l.scenario == multiQueue {
-		return fmt.Sprintf("%s queue=%s threads=%d", l.scenario, l.mode, l.threads)
-	}
-	return fmt.Sprintf("%s mode=%s threads=%d depth=%d", l.scenario, l.mode, l.threads, l.depth)
-}
-
-// queueLimit leaves room for everything in flight.
-func (l load) queueLimit() int { return max(minQueueLimit, l.threads*l.depth+8) }
-
-// mostThreads is the largest thread count of any configuration.
-func (c Config) mostThreads() int {
-	n := 1
-	for _, l := range c.loads() {
-		n = max(n, l.threads)
-	}
-	return n
-}
-
-// heaviest is the load to warm up with: the most threads, a queue each.
-func (c Config) heaviest() load {
-	best := c.loads()[0]
-	for _, l := range c.loads() {
-		if l.threads > best.threads || l.threads == best.threads && !l.shared && best.shared {
-			best = l
-		}
-	}
-	return best
+// cost is about how long one window takes with all that is around it.
+func cost(window time.Duration) time.Duration {
+	return window + window/leadFraction + setupEstimate
 }
 
 func join(list []int) string {

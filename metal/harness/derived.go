@@ -16,26 +16,24 @@ const noisy = 0.05
 // to the same round's value with one thread.
 func (r *run) scaling(source string) {
 	for _, mode := range []string{shared, perThread} {
-		one := r.of(func(l load) bool { return l.scenario == multiQueue && l.mode == mode && l.threads == 1 })
+		one := r.find(func(l Load) bool { return l.Scenario == multiQueue && l.Mode == mode && l.Threads == 1 })
 		if one == nil {
 			continue
 		}
-		for i, l := range r.loads {
-			if l.scenario != multiQueue || l.mode != mode || l.threads == 1 {
+		for _, t := range r.tracks {
+			if t.load.Scenario != multiQueue || t.load.Mode != mode || t.load.Threads == 1 {
 				continue
 			}
-			s := runner.Sample{
-				Name: "scaling", Unit: "x", Config: l.config(), Better: runner.HigherIsBetter,
-				Source: source, Derived: true,
-			}
-			for k, v := range r.values[i] {
-				s.Values = append(s.Values, v/one[k])
-			}
-			r.rep.Samples = append(r.rep.Samples, s)
+			r.derive(runner.Sample{
+				Name: "scaling", Unit: "x", Config: t.load.Config(), Better: runner.HigherIsBetter,
+				Values: ratios(t.rates(), one.rates()), Source: source,
+			}, fmt.Sprintf("of each round: ops/s of %s ÷ ops/s of %s", t.load, one.load))
 		}
 	}
-	if len(r.c.Threads) > 1 && r.of(func(l load) bool { return l.scenario == multiQueue && l.threads == 1 }) == nil {
-		r.rep.Warnings = append(r.rep.Warnings, "no scaling: thread count 1, which it is relative to, is not configured")
+	one := r.find(func(l Load) bool { return l.Scenario == multiQueue && l.Threads == 1 })
+	many := r.find(func(l Load) bool { return l.Scenario == multiQueue && l.Threads > 1 })
+	if one == nil && many != nil {
+		r.warn("no scaling: thread count 1, which it is relative to, is not configured")
 	}
 }
 
@@ -48,13 +46,13 @@ func (r *run) gain(source string) {
 		var values [][]float64
 		var one []float64
 		threads := 1
-		for i, l := range r.loads {
+		for _, t := range r.tracks {
 			switch {
-			case l.scenario != asyncPipeline || l.mode != mode:
-			case l.depth == 1:
-				one, threads = r.values[i], l.threads
+			case t.load.Scenario != asyncPipeline || t.load.Mode != mode:
+			case t.load.Depth == 1:
+				one, threads = t.rates(), t.load.Threads
 			default:
-				depths, values = append(depths, l.depth), append(values, r.values[i])
+				depths, values = append(depths, t.load.Depth), append(values, t.rates())
 			}
 		}
 		if one == nil || len(depths) == 0 {
@@ -63,19 +61,40 @@ func (r *run) gain(source string) {
 		s := runner.Sample{
 			Name: "async-gain", Unit: "ratio", Better: runner.HigherIsBetter,
 			Config: map[string]string{"mode": mode, "threads": strconv.Itoa(threads)},
-			Source: source, Derived: true,
+			Source: source,
 		}
+		var flattered []float64 // by the best depth of the very round
+		chosen := map[int]int{}
 		for k := range one {
 			d := best(values, k)
+			chosen[d]++
 			s.Values = append(s.Values, values[d][k]/one[k]-1)
+			most := 0.0
+			for _, v := range values {
+				most = max(most, v[k])
+			}
+			flattered = append(flattered, most/one[k]-1)
 		}
-		r.rep.Samples = append(r.rep.Samples, s)
-		r.rep.Settings["async-best-depth mode="+mode] = strconv.Itoa(depths[best(values, -1)])
+		top := best(values, -1)
+		r.rep.Settings["async-best-depth mode="+mode] = strconv.Itoa(depths[top])
+		var notes []string
+		if len(depths) > 1 {
+			notes = append(notes, fmt.Sprintf("the best depth was chosen from the other rounds; the best of %d in the round itself would have said %+.1f %%, by chance alone",
+				len(depths), median(flattered)*100))
+		}
+		if len(chosen) > 1 {
+			text := fmt.Sprintf("async-pipeline mode=%s: which depth is best is not settled, %d of %d depths were best in some rounds: the gain is that of no fixed depth, require one of a depth instead",
+				mode, len(chosen), len(depths))
+			notes = append(notes, text)
+			if spread := median(flattered) - median(s.Values); spread > noisy*(1+median(s.Values)) {
+				r.warn("%s; the best of many would have said %+.0f %% where %+.0f %% can be repeated", text, median(flattered)*100, median(s.Values)*100)
+			}
+		}
+		r.derive(s, fmt.Sprintf("of each round: ops/s at the depth with the highest median over the other rounds ÷ ops/s at depth 1, minus 1 (best over all: depth %d)", depths[top]), notes...)
 		for i, d := range depths {
-			if g := ratio(values[i], one); g > float64(d)*(1+noisy) {
-				r.rep.Warnings = append(r.rep.Warnings, fmt.Sprintf(
-					"async-pipeline mode=%s: depth %d gave %.1f times depth 1; hiding latency cannot give more than %d times, so depth 1 was slowed by something else (idle clocks, wake-ups)",
-					mode, d, g, d))
+			if g := median(ratios(values[i], one)); g > float64(d)*(1+noisy) {
+				r.warn("async-pipeline mode=%s: depth %d gave %.1f times depth 1; hiding latency cannot give more than %d times, so depth 1 was slowed by something else (idle clocks, wake-ups)",
+					mode, d, g, d)
 			}
 		}
 	}
@@ -99,28 +118,49 @@ func best(values [][]float64, leftOut int) int {
 	return at
 }
 
-// ratio is the median over the rounds of a/b.
-func ratio(a, b []float64) float64 {
+// ratios are those of each round.
+func ratios(a, b []float64) []float64 {
 	var q []float64
 	for k := range a {
 		q = append(q, a[k]/b[k])
 	}
-	return median(q)
+	return q
 }
 
-// noise compares configurations that are the same work under two names: one thread on
-// the shared queue and one thread on its own. What they differ by is what this run
-// cannot resolve.
-func (r *run) noise() {
-	a := r.of(func(l load) bool { return l.scenario == multiQueue && l.mode == shared && l.threads == 1 })
-	b := r.of(func(l load) bool { return l.scenario == multiQueue && l.mode == perThread && l.threads == 1 })
-	if a == nil || b == nil {
-		return
+// same compares configurations that are the same work under two names: one thread on the
+// shared queue, one thread on its own queue, and one thread with one operation in flight
+// in the other scenario's process. What they differ by is what this run cannot resolve.
+func (r *run) same(source string) {
+	one := func(scenario, mode string) *track {
+		return r.find(func(l Load) bool {
+			return l.Scenario == scenario && l.Mode == mode && l.Threads == 1 && l.Depth == 1
+		})
 	}
-	floor := math.Abs(median(a)/median(b) - 1)
-	r.rep.Settings["noise floor"] = fmt.Sprintf("%.2f %%", floor*100)
-	if floor > noisy {
-		r.rep.Warnings = append(r.rep.Warnings, fmt.Sprintf(
-			"one thread on the shared queue and one thread on its own queue are the same work, yet differ by %.1f %%: smaller differences in this run mean nothing", floor*100))
+	a, b, c := one(multiQueue, shared), one(multiQueue, perThread), one(asyncPipeline, single)
+	floor, found := 0.0, false
+	for _, p := range []struct {
+		name string
+		a, b *track
+		text string
+	}{
+		{"queue", a, b, "one thread on the shared queue and one thread on its own queue"},
+		{"process", b, c, "one thread with one operation in flight in the processes of two scenarios"},
+	} {
+		if p.a == nil || p.b == nil {
+			continue
+		}
+		s := runner.Sample{Name: "same-work", Unit: "%", Config: map[string]string{"pair": p.name}, Source: source}
+		for _, q := range ratios(p.a.rates(), p.b.rates()) {
+			s.Values = append(s.Values, (q-1)*100)
+		}
+		d := math.Abs(median(p.a.rates())/median(p.b.rates()) - 1)
+		r.derive(s, fmt.Sprintf("of each round: ops/s of %s ÷ ops/s of %s, minus 1: the same work twice, so this is noise", p.a.load, p.b.load))
+		floor, found = max(floor, d), true
+		if d > noisy {
+			r.warn("%s are the same work, yet differ by %.1f %%: smaller differences in this run mean nothing", p.text, d*100)
+		}
+	}
+	if found {
+		r.rep.Settings["noise floor"] = fmt.Sprintf("%.2f %%", floor*100)
 	}
 }

@@ -8,16 +8,21 @@ import (
 )
 
 // derive feeds made-up values through the derivations.
-func derive(c Config, value func(l load, round int) float64) *Report {
-	r := &run{c: c, loads: c.loads()}
+func derive(c Config, value func(l Load, round int) float64) *Report {
+	return deriveReadings(c, func(l Load, round int) Reading { return Reading{Rate: value(l, round)} })
+}
+
+func deriveReadings(c Config, reading func(l Load, round int) Reading) *Report {
+	r := &run{c: c, groups: []group{{loads: c.Loads()}}}
 	r.rep.Settings = map[string]string{}
-	r.values = make([][]float64, len(r.loads))
-	for i, l := range r.loads {
+	for _, l := range r.groups[0].loads {
+		t := &track{load: l, group: &r.groups[0]}
 		for k := range c.Rounds {
-			r.values[i] = append(r.values[i], value(l, k))
+			t.values = append(t.values, value{reading(l, k), k + 1, 1, 1 + k*max(1, c.Processes)/c.Rounds})
 		}
+		r.tracks = append(r.tracks, t)
 	}
-	r.samples()
+	r.results()
 	return &r.rep
 }
 
@@ -29,7 +34,7 @@ func TestGainIsNotFlattered(t *testing.T) {
 	var sum, flattered float64
 	const runs = 2000
 	for range runs {
-		rep := derive(c, func(load, int) float64 { return math.Exp(0.1 * rng.NormFloat64()) })
+		rep := derive(c, func(Load, int) float64 { return math.Exp(0.1 * rng.NormFloat64()) })
 		var gain []float64
 		most := math.Inf(-1)
 		for _, s := range rep.Samples {
@@ -54,13 +59,13 @@ func TestGainIsNotFlattered(t *testing.T) {
 // whole round cancels.
 func TestDerivedFollowsRounds(t *testing.T) {
 	c := Config{Threads: []int{1, 8}, Depths: []int{1, 4}, AsyncThreads: 8, Rounds: 5}
-	rep := derive(c, func(l load, k int) float64 {
+	rep := derive(c, func(l Load, k int) float64 {
 		v := float64(1000 * (k + 1)) // the machine gets faster from round to round
-		return v * float64(l.threads) * map[int]float64{1: 1, 4: 3}[l.depth]
+		return v * float64(l.Threads) * map[int]float64{1: 1, 4: 3}[l.Depth]
 	})
 	n := 0
 	for _, s := range rep.Samples {
-		want := map[string]float64{"scaling": 8, "async-gain": 2}[s.Name]
+		want := map[string]float64{"scaling": 8, "async-gain": 2, "same-work": 0}[s.Name]
 		if !s.Derived {
 			continue
 		}
@@ -71,7 +76,7 @@ func TestDerivedFollowsRounds(t *testing.T) {
 			}
 		}
 	}
-	if n != 4 || rep.Settings["noise floor"] != "0.00 %" || len(rep.Warnings) != 0 {
+	if n != 6 || rep.Settings["noise floor"] != "0.00 %" || len(rep.Warnings) != 0 {
 		t.Errorf("%d derived samples, settings %v, warnings %q", n, rep.Settings, rep.Warnings)
 	}
 }
@@ -80,18 +85,18 @@ func TestWarnings(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		config     Config
-		value      func(l load) float64
+		value      func(l Load) float64
 	}{
 		{
 			"gain above depth", "depth 4 gave 16.0 times depth 1",
 			Config{Depths: []int{1, 4}, Rounds: 3},
-			func(l load) float64 { return float64(l.depth * l.depth) },
+			func(l Load) float64 { return float64(l.Depth * l.Depth) },
 		},
 		{
 			"order effect", "differ by 25.0 %",
 			Config{Threads: []int{1}, Rounds: 3},
-			func(l load) float64 {
-				if l.shared {
+			func(l Load) float64 {
+				if l.Shared {
 					return 1000
 				}
 				return 800
@@ -100,10 +105,10 @@ func TestWarnings(t *testing.T) {
 		{
 			"no base of scaling", "no scaling: thread count 1",
 			Config{Threads: []int{2, 4}, Rounds: 3},
-			func(load) float64 { return 1 },
+			func(Load) float64 { return 1 },
 		},
 	} {
-		rep := derive(c.config, func(l load, _ int) float64 { return c.value(l) })
+		rep := derive(c.config, func(l Load, _ int) float64 { return c.value(l) })
 		if all := strings.Join(rep.Warnings, "\n"); len(rep.Warnings) != 1 || !strings.Contains(all, c.want) {
 			t.Errorf("%s: warnings %q, want %q", c.name, all, c.want)
 		}

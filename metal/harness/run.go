@@ -5,25 +5,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// Report is what one run of the harness measured. After an error it holds no samples,
-// only the settings and counts so far.
+// Report is what one run of the harness measured. After an error it holds the samples of
+// the scenarios that were measured completely, and the settings and counts so far.
 type Report struct {
 	Device   Device
 	Samples  []runner.Sample   // measured ones in the order of Config, then derived ones
+	Origins  []runner.Origin   // how the values of each sample came about
 	Settings map[string]string // everything needed to repeat the run, and what it counted
 	Warnings []string          // what weakens the samples
 	Counts   Counts
 	Loads    int       // configurations measured
+	Rounds   int       // complete ones
 	Dropped  []Dropped // values that conditions did not let count, in order
 }
 
@@ -34,129 +33,203 @@ type Dropped struct {
 	Reason string
 }
 
-// Run measures every configuration on b. It changes GOMAXPROCS and the collector's
-// settings of the whole process while it runs, and restores them: one run at a time.
+// Run measures every configuration on b, in this process. One run at a time: it changes
+// GOMAXPROCS and the collector's settings while it runs, and restores them.
 //
-// The error is a *ConditionsError for a machine that was not fit, a *MismatchError for wrong data, a *HangError for operations that do not
-// end, the device's own for a failed one (each wrapped), or the cause of ctx, within
-// about 100 ms of its end. After an error b must be closed.
+// The error is a *ConditionsError for a machine that was not fit, a *MismatchError for
+// wrong data, a *HangError for operations that do not end, the device's own for a failed
+// one (each wrapped), or the cause of ctx, within about 100 ms of its end. After an error
+// b must be closed.
 func Run(ctx context.Context, b Backend, c Config) (*Report, error) {
-	if err := c.Check(); err != nil {
-		return nil, err
-	}
-	procs := max(runtime.NumCPU(), c.mostThreads()+2)
-	r := &run{b: b, c: c, loads: c.loads(), began: time.Now()}
-	r.rep.Device = b.Device()
-	r.settings(procs)
-	// A goroutine blocked inside a driver's wait keeps its P for a while. With fewer Ps
-	// than threads the others would stand still meanwhile.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-
-	err := r.all(ctx)
-	n := r.rep.Counts
-	r.rep.Settings["ops-completed"] = strconv.FormatUint(n.Completed, 10)
-	r.rep.Settings["ops-failed"] = strconv.FormatUint(n.Failed, 10)
-	r.rep.Settings["ops-hung"] = strconv.FormatUint(n.Hung, 10)
-	if len(r.rep.Dropped) > 0 {
-		r.rep.Settings["values dropped for conditions"] = strconv.Itoa(len(r.rep.Dropped))
-	}
-	if err != nil {
-		return &r.rep, err
-	}
-	r.samples()
-	return &r.rep, nil
+	// One group: on one device that failed or hangs, nothing else is measured.
+	return drive(ctx, func(context.Context, string) (Probe, error) { return NewLocal(b, c.Kernel, c.Hang), nil }, c, []group{{loads: c.Loads()}})
 }
 
-// run is the state of one Run.
+// Open makes the probe of one scenario.
+type Open func(ctx context.Context, scenario string) (Probe, error)
+
+// Drive measures every configuration, each scenario on a probe of its own, window by
+// window in one random order over all of them. Errors are those of [Run]; a scenario that
+// fails does not stop the others.
+//
+// A scenario keeps its process for several rounds rather than one window: a new process
+// starts with cold clocks and an empty shader cache, so a process for each value would
+// have to warm up before each, and would measure that. It does not keep it for the whole
+// run either: what is settled once in a process's life (the layout of its memory, the
+// hardware queues it is given) shifts all its values alike, which no number of rounds in
+// it would show (Kalibera and Jones, Rigorous Benchmarking in Reasonable Time, 2013). So
+// both processes live side by side, one idle while the other measures, the order of
+// windows is drawn over all loads of both, and after Rounds/Processes rounds both are
+// replaced.
+func Drive(ctx context.Context, open Open, c Config) (*Report, error) {
+	var groups []group
+	for _, s := range c.scenarios() {
+		g := group{scenario: s}
+		for _, l := range c.Loads() {
+			if l.Scenario == s {
+				g.loads = append(g.loads, l)
+			}
+		}
+		groups = append(groups, g)
+	}
+	return drive(ctx, open, c, groups)
+}
+
+// group is the loads that share a probe.
+type group struct {
+	scenario string
+	loads    []Load
+	probe    Probe
+	setup    Setup
+	warmth   []Warmth
+	err      error // why nothing more is measured
+}
+
+// run is the state of one run.
 type run struct {
-	b       Backend
+	open    Open
 	c       Config
-	program Program
-	loads   []load
-	values  [][]float64 // of each load, one a round
+	groups  []group
+	tracks  []*track // of all loads, in the order of Config
+	process int      // of each scenario, from 1
 	began   time.Time
 	kept    int           // complete rounds
-	done    int           // windows of rounds
+	done    int           // windows
 	spent   time.Duration // in them
 	rep     Report
 }
 
-func (r *run) settings(procs int) {
-	c := r.c
-	s := map[string]string{
-		"rounds":     strconv.Itoa(c.Rounds),
-		"window":     c.Window.String(),
-		"lead-in":    (c.Window / leadFraction).String(),
-		"seed":       strconv.FormatUint(c.Seed, 10),
-		"kernel":     c.Kernel.String(),
-		"GOMAXPROCS": strconv.Itoa(procs),
-		"collector":  "off within windows",
-		"order":      "random, interleaved in every round",
-		"buffers":    "one per thread",
-	}
-	if len(c.Threads) > 0 {
-		s["threads"] = join(c.Threads)
-	}
-	if len(c.Depths) > 0 {
-		s["depths"] = join(c.Depths)
-		s["async-threads"] = strconv.Itoa(c.AsyncThreads)
-		s["async-queues"] = "one per thread"
-	}
-	limit := 0
-	for _, l := range r.loads {
-		limit = max(limit, l.queueLimit())
-	}
-	s["queue-limit"] = fmt.Sprintf("%d … %d", minQueueLimit, limit)
-	for k, v := range r.rep.Device.Settings {
-		s[k] = v
-	}
-	r.rep.Settings = s
+// track is what is known of one load.
+type track struct {
+	load   Load
+	group  *group
+	values []value
+	spans  []Spans
 }
 
-func (r *run) all(ctx context.Context) error {
-	p, err := r.b.Compile(r.c.Kernel)
-	if err != nil {
-		return fmt.Errorf("compile kernel: %w", err)
+// value is one value that counts.
+type value struct {
+	Reading
+	round, position, process int
+}
+
+func (t *track) rates() []float64 {
+	var out []float64
+	for _, v := range t.values {
+		out = append(out, v.Rate)
 	}
-	r.program = p
-	if err := r.rounds(ctx); err != nil {
-		var hang *HangError
-		if !errors.As(err, &hang) && ctx.Err() == nil {
-			p.Release() // given-up threads may still use it
+	return out
+}
+
+func drive(ctx context.Context, open Open, c Config, groups []group) (*Report, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	r := &run{open: open, c: c, groups: groups, began: time.Now()}
+	for i := range groups {
+		for _, l := range groups[i].loads {
+			r.tracks = append(r.tracks, &track{load: l, group: &groups[i]})
 		}
-		return err
 	}
-	p.Release()
+	r.rep.Settings = map[string]string{}
+	err := r.all(ctx)
+	r.closeProbes()
+	if err == nil {
+		err = r.failed()
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	r.settings()
+	if err != nil && (len(r.alive()) == 0 || r.kept < c.needRounds() || ctx.Err() != nil) {
+		return &r.rep, err
+	}
+	var conditions *ConditionsError
+	if errors.As(err, &conditions) {
+		return &r.rep, err
+	}
+	r.results()
+	return &r.rep, err
+}
+
+// failed joins the errors of the groups.
+func (r *run) failed() error {
+	var errs []error
+	for _, g := range r.groups {
+		if g.err != nil {
+			errs = append(errs, g.err)
+		}
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
+}
+
+// alive are the tracks that are still measured.
+func (r *run) alive() []*track {
+	var out []*track
+	for _, t := range r.tracks {
+		if t.group.err == nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// fail ends a group. The error is nil unless it ends the run.
+func (r *run) fail(ctx context.Context, g *group, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	g.err = err
+	if g.probe != nil {
+		g.probe.Close()
+		g.probe = nil
+	}
 	return nil
 }
 
-func (r *run) rounds(ctx context.Context) error {
+func (r *run) closeProbes() {
+	for i := range r.groups {
+		if g := &r.groups[i]; g.probe != nil {
+			g.probe.Close()
+			g.probe = nil
+		}
+	}
+}
+
+func (r *run) all(ctx context.Context) error {
 	if err := r.edge(ctx, BeforeRun); err != nil {
 		return err
 	}
-	if err := r.warm(ctx); err != nil {
-		return fmt.Errorf("warm up: %w", err)
-	}
-	r.values = make([][]float64, len(r.loads))
 	rng := rand.New(rand.NewPCG(r.c.Seed, 0x686f6c6466617374))
 	for round := 1; r.kept < r.c.Rounds && round <= r.c.mostRounds(); round++ {
-		values, err := r.round(ctx, round, rng.Perm(len(r.loads)))
+		if r.process == 0 || r.kept*max(1, r.c.Processes)/r.c.Rounds >= r.process {
+			if err := r.start(ctx); err != nil {
+				return err
+			}
+		}
+		tracks := r.alive()
+		if len(tracks) == 0 {
+			return nil
+		}
+		whole, err := r.round(ctx, round, tracks, rng.Perm(len(tracks)))
 		if err != nil {
-			return fmt.Errorf("round %d: %w", round, err)
+			return err
 		}
-		if values == nil {
-			continue // not complete
-		}
-		r.kept++
-		for i, v := range values {
-			r.values[i] = append(r.values[i], v)
+		if whole {
+			r.kept++
 		}
 	}
-	if need := r.c.needRounds(); r.kept < need {
+	if need := r.c.needRounds(); r.kept < need && len(r.alive()) > 0 {
 		n := len(r.rep.Dropped)
 		return &ConditionsError{Kept: r.kept, Need: need, Dropped: n, Last: r.rep.Dropped[n-1].Reason}
 	}
-	return r.edge(ctx, AfterRun)
+	if err := r.edge(ctx, AfterRun); err != nil {
+		return err
+	}
+	return r.times(ctx, rng)
 }
 
 // edge asks the conditions at one end of the run.
@@ -168,18 +241,72 @@ func (r *run) edge(ctx context.Context, m Moment) error {
 	return err
 }
 
-// round measures every load once, in the order given. values is nil if conditions did not
-// allow it to be completed.
-func (r *run) round(ctx context.Context, round int, order []int) (values []float64, err error) {
-	values = make([]float64, len(r.loads))
-	tries := make([]int, len(r.loads))
-	for len(order) > 0 {
+// start replaces the probes of all groups, and warms them up.
+func (r *run) start(ctx context.Context) error {
+	r.closeProbes()
+	r.process++
+	for i := range r.groups {
+		g := &r.groups[i]
+		if g.err != nil {
+			continue
+		}
+		r.progress("warming up", 0, nil)
+		if err := r.startGroup(ctx, g); err != nil {
+			if err := r.fail(ctx, g, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) startGroup(ctx context.Context, g *group) (err error) {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if g.probe, err = r.open(ctx, g.scenario); err != nil {
+		return err
+	}
+	g.setup, err = g.probe.Ready(ctx, g.loads)
+	r.rep.Counts.add(g.setup.Counts)
+	if g.setup.Device.Backend != "" {
+		r.rep.Device = g.setup.Device
+	}
+	if err != nil {
+		return err
+	}
+	if r.c.Warmup == 0 {
+		return nil
+	}
+	l := heaviest(g.loads)
+	w, err := g.probe.Warm(ctx, l, r.c.Warmup)
+	r.rep.Counts.add(w.Counts)
+	if err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	g.warmth = append(g.warmth, w)
+	return nil
+}
+
+// round measures every load of tracks once, in the order given. It is not whole if
+// conditions did not allow it to be completed; then nothing of it is kept, because the
+// values of one round are compared with each other.
+func (r *run) round(ctx context.Context, round int, tracks []*track, order []int) (whole bool, err error) {
+	got := make([]value, len(tracks))
+	tries := make([]int, len(tracks))
+	var last *Value
+	for position := 1; len(order) > 0; position++ {
 		i := order[0]
 		order = order[1:]
-		r.progress(round)
+		t := tracks[i]
+		if t.group.err != nil {
+			continue
+		}
+		r.progress(fmt.Sprintf("round %d of %d", min(r.kept+1, r.c.Rounds), r.c.Rounds), round, last)
+		last = nil
 		begin := time.Now()
-		o := Occasion{Round: round, Load: r.loads[i].String(), Try: tries[i]}
-		values[i], err = r.fitWindow(ctx, o, r.loads[i])
+		o := Occasion{Round: round, Load: t.load.String(), Try: tries[i]}
+		reading, err := r.fitWindow(ctx, o, t)
 		r.spent += time.Since(begin)
 		r.done++
 		reason, dropped := unfit(err)
@@ -187,124 +314,90 @@ func (r *run) round(ctx context.Context, round int, order []int) (values []float
 		case dropped:
 			r.rep.Dropped = append(r.rep.Dropped, Dropped{Round: round, Load: o.Load, Reason: reason})
 			if tries[i]++; tries[i] == maxTries {
-				return nil, nil
+				return false, nil
 			}
 			order = append(order, i)
-		case err != nil:
-			return nil, err
+		case err == nil:
+			got[i] = value{reading, round, position, r.process}
+			last = &Value{Load: t.load, Rate: reading.Rate, Round: round}
+		case errors.As(err, new(*probeError)):
+			if err := r.fail(ctx, t.group, fmt.Errorf("round %d: %w", round, errors.Unwrap(err))); err != nil {
+				return false, err
+			}
+		default:
+			return false, err
 		}
 	}
-	return values, nil
+	for i, t := range tracks {
+		if t.group.err == nil {
+			t.values = append(t.values, got[i])
+		}
+	}
+	r.progress(fmt.Sprintf("round %d of %d done", r.kept+1, r.c.Rounds), round, last)
+	return true, nil
 }
 
+// probeError is an error of the probe: it ends a scenario, where one of the conditions
+// ends the run.
+type probeError struct{ err error }
+
+func (e *probeError) Error() string { return e.err.Error() }
+func (e *probeError) Unwrap() error { return e.err }
+
 // fitWindow measures one window between conditions that are fit.
-func (r *run) fitWindow(ctx context.Context, o Occasion, l load) (float64, error) {
+func (r *run) fitWindow(ctx context.Context, o Occasion, t *track) (Reading, error) {
 	o.Moment = BeforeWindow
 	if err := r.c.ask(ctx, o); err != nil {
-		return 0, err
+		return Reading{}, err
 	}
 	end := r.c.watch(ctx, o)
-	rate, err := r.window(ctx, l)
+	reading, err := t.group.probe.Measure(ctx, t.load, r.c.Window)
 	within := end()
+	r.rep.Counts.add(reading.Counts)
 	if err != nil {
-		return 0, err
+		return reading, &probeError{err}
 	}
 	o.Moment = AfterWindow
 	after := r.c.ask(ctx, o) // also if it is dropped already: it may keep count
-	return rate, cmp.Or(within, after)
+	return reading, cmp.Or(within, after)
 }
 
-func (r *run) progress(round int) {
+// times asks the device for its times, in a pass of its own: reading them costs more than
+// an operation may.
+func (r *run) times(ctx context.Context, rng *rand.Rand) error {
+	for n := range spanRounds {
+		tracks := slices.DeleteFunc(r.alive(), func(t *track) bool { return !t.group.setup.Spans })
+		for _, i := range rng.Perm(len(tracks)) {
+			t := tracks[i]
+			if t.group.err != nil {
+				continue
+			}
+			r.progress(fmt.Sprintf("device times, pass %d of %d", n+1, spanRounds), r.c.Rounds, nil)
+			s, err := t.group.probe.Spans(ctx, t.load, max(r.c.Window/spanFraction, time.Millisecond))
+			r.rep.Counts.add(s.Counts)
+			if err != nil {
+				if err := r.fail(ctx, t.group, fmt.Errorf("device times: %w", err)); err != nil {
+					return err
+				}
+				continue
+			}
+			t.spans = append(t.spans, s)
+		}
+	}
+	return nil
+}
+
+func (r *run) progress(doing string, round int, last *Value) {
 	if r.c.Progress == nil {
 		return
 	}
-	total := max(len(r.loads)*r.c.Rounds, r.done+1)
-	left := time.Duration(total) * (r.c.Window + r.c.Window/leadFraction + setupEstimate)
+	total := max(len(r.tracks)*r.c.Rounds, r.done)
+	left := time.Duration(total-r.done) * cost(r.c.Window)
 	if r.done > 0 {
 		left = r.spent / time.Duration(r.done) * time.Duration(total-r.done)
 	}
 	r.c.Progress(Progress{
-		Round: round, Rounds: r.c.Rounds, Window: r.done, Windows: total,
-		Elapsed: time.Since(r.began), Left: left,
+		Round: min(r.kept+1, r.c.Rounds), Rounds: r.c.Rounds, Window: r.done, Windows: total, Doing: doing,
+		Elapsed: time.Since(r.began), Left: left, Last: last,
 	})
-}
-
-func (r *run) window(ctx context.Context, l load) (float64, error) {
-	if err := context.Cause(ctx); err != nil {
-		return 0, err
-	}
-	w := &window{b: r.b, program: r.program, kernel: r.c.Kernel, load: l}
-	rate, n, err := w.measure(ctx, r.c.Window, r.c.Hang)
-	r.rep.Counts.Completed += n.Completed
-	r.rep.Counts.Failed += n.Failed
-	r.rep.Counts.Hung += n.Hung
-	return rate, err
-}
-
-// settled is how closely three windows in a row must agree for the device to be warm.
-const settled = 0.03
-
-// warm runs the heaviest load until three windows in a row agree, or the time is up.
-// Devices raise their clocks under load: without it the first configuration measured
-// comes out at a fraction of its rate. Every window is verified, so wrong arithmetic
-// shows before anything is timed.
-func (r *run) warm(ctx context.Context) error {
-	if r.c.Warmup == 0 {
-		r.rep.Settings["warm-up"] = "none"
-		return nil
-	}
-	l := r.c.heaviest()
-	begin := time.Now()
-	var rates []float64
-	for time.Since(begin) < r.c.Warmup {
-		rate, err := r.window(ctx, l)
-		if err != nil {
-			return err
-		}
-		rates = append(rates, rate)
-		if n := len(rates); n >= 3 {
-			last := rates[n-3:]
-			if slices.Max(last) <= slices.Min(last)*(1+settled) {
-				r.rep.Settings["warm-up"] = fmt.Sprintf("settled after %s", time.Since(begin).Round(time.Millisecond))
-				return nil
-			}
-		}
-	}
-	r.rep.Settings["warm-up"] = fmt.Sprintf("not settled within %s", r.c.Warmup)
-	r.rep.Warnings = append(r.rep.Warnings, fmt.Sprintf(
-		"the warm-up did not settle: after %s of %s three windows in a row still differed by more than %.0f %%",
-		r.c.Warmup, l, settled*100))
-	return nil
-}
-
-// samples turns the values into samples and adds what is derived from them.
-func (r *run) samples() {
-	source := "harness " + r.rep.Device.Backend
-	for i, l := range r.loads {
-		r.rep.Samples = append(r.rep.Samples, runner.Sample{
-			Name: l.scenario, Unit: "ops/s", Config: l.config(), Better: runner.HigherIsBetter,
-			Values: r.values[i], Source: source,
-		})
-	}
-	r.rep.Loads = len(r.loads)
-	r.scaling(source)
-	r.gain(source)
-	r.noise()
-}
-
-// of returns the values of a load, nil if it was not configured.
-func (r *run) of(match func(load) bool) []float64 {
-	if i := slices.IndexFunc(r.loads, match); i >= 0 {
-		return r.values[i]
-	}
-	return nil
-}
-
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	n := len(s)
-	if n == 0 {
-		return math.NaN()
-	}
-	return (s[(n-1)/2] + s[n/2]) / 2
 }

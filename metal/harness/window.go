@@ -6,17 +6,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// Counts are the operations of a run, lead-in and tail included.
-type Counts struct {
-	Completed uint64
-	Failed    uint64
-	Hung      uint64 // submitted and never seen to end
-}
 
 // HangError says that operations did not end. A wait inside a driver cannot be
 // cancelled, so its threads are given up and the backend must be closed.
@@ -41,15 +35,33 @@ type window struct {
 	b       Backend
 	program Program
 	kernel  Kernel
-	load    load
+	load    Load
+	limit   uint64 // operations of each thread after which it ends; 0 for none: then the time ends it
+	spans   bool   // ask the device for its times
 
 	stop  atomic.Bool
 	start chan struct{} // closed when all threads are ready
 	open  time.Time     // when measuring begins; set before start is closed
-	close time.Time     // when it ends
+	slice time.Duration // an equal part of the window, of the sliceCount of them
 	ready sync.WaitGroup
 	lanes []*lane
 }
+
+// sliceCount is how many equal parts of a window the rates are kept of.
+const sliceCount = 8
+
+// mark is a completion: when it was seen, and how many there were then. A mark with n 0 is
+// none.
+type mark struct {
+	at time.Time
+	n  uint64
+}
+
+// span is when the device executed an operation, in seconds.
+type span struct{ start, end float64 }
+
+// maxSpans bounds the spans of one thread.
+const maxSpans = 1 << 15
 
 // lane is what one thread of a window does. The counters are read by others while it
 // runs, the rest after it ended.
@@ -59,18 +71,23 @@ type lane struct {
 
 	submitted, completed, failed atomic.Uint64
 
-	first, last   time.Time // the completions between which operations are counted
-	firstN, lastN uint64
-	err           error
+	marks  [sliceCount + 1]mark // completions between which operations are counted, one for each edge of a slice
+	marked int              // of them
+	last   mark             // the first at or after the end of the window
+	spans  []span           // what the device told
+	err    error
 	_             [64]byte // keeps counters of neighbours off one cache line
 }
 
-// measure runs one window. The rate is valid only if err is nil. Anything made is
-// released, except after a *HangError.
-func (w *window) measure(ctx context.Context, span, hang time.Duration) (rate float64, n Counts, err error) {
+// measure runs one window of the given length. The reading is whole only if err is nil;
+// its counts always are. Anything made is released, except after a *HangError.
+func (w *window) measure(ctx context.Context, length, hang time.Duration) (r Reading, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return r, err
+	}
 	release, err := w.prepare()
 	if err != nil {
-		return 0, n, fmt.Errorf("%s: %w", w.load, err)
+		return r, fmt.Errorf("%s: %w", w.load, err)
 	}
 	w.start = make(chan struct{})
 	w.ready.Add(len(w.lanes))
@@ -79,6 +96,7 @@ func (w *window) measure(ctx context.Context, span, hang time.Duration) (rate fl
 	// Nothing on the hot path allocates, so nothing needs collecting inside the window.
 	runtime.GC()
 	percent := debug.SetGCPercent(-1)
+	collections := collected()
 	var all sync.WaitGroup
 	for _, l := range w.lanes {
 		all.Go(func() { l.run(w) })
@@ -87,8 +105,8 @@ func (w *window) measure(ctx context.Context, span, hang time.Duration) (rate fl
 	ready := make(chan struct{})
 	go func() { w.ready.Wait(); close(ready) }()
 
-	lead := span / leadFraction
-	limit := time.NewTimer(hang + lead + span)
+	lead := length / leadFraction
+	limit := time.NewTimer(hang + lead + length)
 	defer limit.Stop()
 	hung := false
 	select {
@@ -99,33 +117,41 @@ func (w *window) measure(ctx context.Context, span, hang time.Duration) (rate fl
 		w.stop.Store(true)
 	}
 	w.open = time.Now().Add(lead)
-	w.close = w.open.Add(span)
+	w.slice = length / sliceCount
 	close(w.start)
 
 	if !hung {
 		hung = !w.await(ctx, done, limit.C)
 	}
 	w.stop.Store(true)
+	r.Collections = collected() - collections
 	debug.SetGCPercent(percent)
 
 	for _, l := range w.lanes {
 		c, f, s := l.completed.Load(), l.failed.Load(), l.submitted.Load()
-		n.Completed += c
-		n.Failed += f
-		n.Hung += s - min(s, c+f)
+		r.Counts.add(Counts{Completed: c, Failed: f, Hung: s - min(s, c+f)})
 	}
 	if hung {
 		if ctx.Err() != nil {
-			return 0, n, context.Cause(ctx)
+			return r, context.Cause(ctx)
 		}
-		return 0, n, &HangError{Load: w.load.String(), Hung: n.Hung, Wait: hang}
+		return r, &HangError{Load: w.load.String(), Hung: r.Counts.Hung, Wait: hang}
 	}
 	defer release()
 	if ctx.Err() != nil {
-		return 0, n, context.Cause(ctx)
+		return r, context.Cause(ctx)
 	}
-	rate, err = w.result()
-	return rate, n, err
+	if err := w.verify(); err != nil || w.limit > 0 {
+		return r, err
+	}
+	return r, w.result(&r)
+}
+
+// collected is how often the garbage of this process was collected.
+func collected() uint64 {
+	s := [1]metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(s[:])
+	return s[0].Value.Uint64()
 }
 
 // await waits for the threads to end and reports whether they did.
@@ -157,8 +183,8 @@ func (w *window) prepare() (release func(), err error) {
 		}
 	}
 	var q Queue
-	for i := range w.load.threads {
-		if i == 0 || !w.load.shared {
+	for i := range w.load.Threads {
+		if i == 0 || !w.load.Shared {
 			if q, err = w.b.NewQueue(w.load.queueLimit()); err != nil {
 				release()
 				return nil, err
@@ -177,28 +203,48 @@ func (w *window) prepare() (release func(), err error) {
 	return release, nil
 }
 
-// result verifies every buffer and adds up the rates of the threads.
-func (w *window) result() (float64, error) {
-	var rate float64
+// verify compares the data of every buffer with the reference.
+func (w *window) verify() error {
 	for i, l := range w.lanes {
 		if l.err != nil && !errors.Is(l.err, errStopped) {
-			return 0, fmt.Errorf("%s: thread %d: %w", w.load, i, l.err)
+			return fmt.Errorf("%s: thread %d: %w", w.load, i, l.err)
 		}
 	}
 	for i, l := range w.lanes {
-		if l.err != nil {
-			return 0, fmt.Errorf("%s: thread %d: %w", w.load, i, l.err)
+		err := l.err
+		if err == nil {
+			err = w.kernel.Check(l.buffer.Data()[:w.kernel.Elements], l.completed.Load())
 		}
-		if err := w.kernel.Check(l.buffer.Data()[:w.kernel.Elements], l.completed.Load()); err != nil {
-			return 0, fmt.Errorf("%s: thread %d: %w", w.load, i, err)
+		if err != nil {
+			return fmt.Errorf("%s: thread %d: %w", w.load, i, err)
 		}
-		span := l.last.Sub(l.first)
-		if span <= 0 || l.lastN <= l.firstN {
-			return 0, fmt.Errorf("%s: thread %d: no operation completed in the window", w.load, i)
-		}
-		rate += float64(l.lastN-l.firstN) / span.Seconds()
 	}
-	return rate, nil
+	return nil
+}
+
+// result adds up the rates of the threads.
+func (w *window) result(r *Reading) error {
+	r.Slices = make([]float64, sliceCount)
+	for i, l := range w.lanes {
+		first := l.marks[0]
+		seconds := l.last.at.Sub(first.at).Seconds()
+		if seconds <= 0 || l.last.n <= first.n {
+			return fmt.Errorf("%s: thread %d: no operation completed in the window", w.load, i)
+		}
+		r.Rate += float64(l.last.n-first.n) / seconds
+		r.Ops += l.last.n - first.n
+		r.Seconds += seconds / float64(len(w.lanes))
+		l.marks[sliceCount] = l.last
+		for k := range r.Slices {
+			from, to := l.marks[k], l.marks[k+1]
+			if from.n == 0 || to.n <= from.n {
+				r.Slices = nil
+				break
+			}
+			r.Slices[k] += float64(to.n-from.n) / to.at.Sub(from.at).Seconds()
+		}
+	}
+	return nil
 }
 
 // run keeps depth operations in flight until the window is over, then drains. Counted
@@ -215,10 +261,19 @@ func (l *lane) run(w *window) {
 		return
 	}
 	defer th.Leave()
-	depth := w.load.depth
-	ring := make([]Ticket, depth)
+	timer, _ := th.(SpanThread)
+	if w.spans && timer == nil {
+		l.err = ErrNoSpans
+		w.stop.Store(true)
+		return
+	}
+	ring := make([]Ticket, w.load.Depth)
 	<-w.start
+	l.loop(w, th, timer, ring)
+}
 
+// loop is what is timed.
+func (l *lane) loop(w *window, th Thread, timer SpanThread, ring []Ticket) {
 	submit := func(slot int) bool {
 		t, err := th.Submit(l.queue, w.program, l.buffer, w.kernel.Elements)
 		if err != nil {
@@ -231,7 +286,16 @@ func (l *lane) run(w *window) {
 		return true
 	}
 	wait := func(slot int) bool {
-		if err := th.Wait(ring[slot]); err != nil {
+		var err error
+		if w.spans {
+			var s span
+			if s.start, s.end, err = timer.WaitSpan(ring[slot]); err == nil && len(l.spans) < maxSpans {
+				l.spans = append(l.spans, s)
+			}
+		} else {
+			err = th.Wait(ring[slot])
+		}
+		if err != nil {
 			l.failed.Add(1)
 			if l.err == nil {
 				l.err = fmt.Errorf("operation %d: %w", l.completed.Load()+l.failed.Load(), err)
@@ -243,6 +307,8 @@ func (l *lane) run(w *window) {
 		return true
 	}
 
+	depth := len(ring)
+	next := w.open // edge of a slice
 	oldest, flying := 0, 0
 	for flying < depth && submit(flying) {
 		flying++
@@ -253,28 +319,43 @@ func (l *lane) run(w *window) {
 			break
 		}
 		flying--
+		oldest = (oldest + 1) % depth
 		now, n := time.Now(), l.completed.Load()
-		if l.firstN == 0 {
-			if !now.Before(w.open) {
-				l.first, l.firstN = now, n
+		if w.limit > 0 {
+			if n >= w.limit {
+				break
 			}
-		} else if !now.Before(w.close) && (n-l.firstN)%uint64(depth) == 0 {
-			l.last, l.lastN = now, n
-			oldest = (oldest + 1) % depth
-			break
+		} else if !now.Before(next) && (l.marked == 0 || (n-l.marks[0].n)%uint64(depth) == 0) {
+			if next = l.mark(w, now, n); next.IsZero() {
+				break
+			}
 		}
-		if w.stop.Load() || !submit(oldest) {
+		if w.stop.Load() || !submit((oldest+depth-1)%depth) {
 			if l.err == nil {
 				l.err = errStopped
 			}
-			oldest = (oldest + 1) % depth
 			break
 		}
 		flying++
-		oldest = (oldest + 1) % depth
 	}
 	for ; flying > 0; flying-- {
 		wait(oldest)
 		oldest = (oldest + 1) % depth
 	}
+}
+
+// mark notes a completion at the edge of a slice and returns the next edge, or the zero
+// time if this was the last. Edges that an operation reached across stay empty.
+func (l *lane) mark(w *window, now time.Time, n uint64) time.Time {
+	k := int(now.Sub(w.open) / max(w.slice, 1))
+	if l.marked == 0 {
+		k = 0
+	}
+	l.marked++
+	if k >= sliceCount {
+		l.last = mark{now, n}
+		return time.Time{}
+	}
+	l.marks[k] = mark{now, n}
+	return w.open.Add(time.Duration(k+1) * w.slice)
 }
