@@ -146,7 +146,7 @@ func (l *Local) Spans(ctx context.Context, x Load, window time.Duration) (s Span
 	}
 	counts := s.Counts
 	if s, err = summarize(all); err != nil {
-		err = fmt.Errorf("%s: device times: %w", x, err)
+		err = &SpanError{fmt.Sprintf("%s: %v", x, err)}
 	}
 	s.Counts = counts
 	return s, err

@@ -26,6 +26,12 @@ type Probe interface {
 // ErrNoSpans says that a backend does not tell when operations were executed.
 var ErrNoSpans = errors.New("the device does not tell when it executed an operation")
 
+// SpanError says that the device told times that cannot be true. The operations were
+// right, and so is what was measured of them.
+type SpanError struct{ Text string }
+
+func (e *SpanError) Error() string { return e.Text }
+
 // Setup is what a probe tells once it is ready.
 type Setup struct {
 	Device Device

@@ -375,6 +375,13 @@ func (r *run) times(ctx context.Context, rng *rand.Rand) error {
 			r.progress(fmt.Sprintf("device times, pass %d of %d", n+1, spanRounds), r.c.Rounds, nil)
 			s, err := t.group.probe.Spans(ctx, t.load, max(r.c.Window/spanFraction, time.Millisecond))
 			r.rep.Counts.add(s.Counts)
+			var spans *SpanError
+			if errors.As(err, &spans) {
+				if n == 0 {
+					r.warn("the device's times are not believed: %s", spans.Text)
+				}
+				continue
+			}
 			if err != nil {
 				if err := r.fail(ctx, t.group, fmt.Errorf("device times: %w", err)); err != nil {
 					return err
