@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/metal"
 	"github.com/holdfast-ci/holdfast/proofs"
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -76,6 +77,9 @@ func commands() []command {
 func Main(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	// Put in the place of bin/lean, it does what that does.
 	if code, ok := proofs.Wrapped(os.Args, os.Environ()); ok {
+		return code
+	}
+	if code, ok := metal.Child(os.Args); ok {
 		return code
 	}
 	// The first signal asks every child to stop and records the run as cancelled; a second

@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+	"github.com/holdfast-ci/holdfast/metal"
 	"github.com/holdfast-ci/holdfast/proofs"
 )
 
@@ -31,6 +32,10 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 func TestMain(m *testing.M) {
 	// The program of a test is the one that stands in the place of bin/lean.
 	if code, ok := proofs.Wrapped(os.Args, os.Environ()); ok {
+		os.Exit(code)
+	}
+	// And the one that measures.
+	if code, ok := metal.Child(os.Args); ok {
 		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){

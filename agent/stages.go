@@ -63,7 +63,7 @@ func checksConfig(c config.Checks) checks.Config {
 func benchConfig(b config.Bench) metal.Config {
 	out := metal.Config{
 		Backend: b.Backend, Threads: b.Threads, Depths: b.Depths, Rounds: b.Rounds, Window: b.Window, Warmup: b.Warmup,
-		Latency: b.Latency, Seed: uint64(b.Seed),
+		Processes: b.Processes, Latency: b.Latency, Seed: uint64(b.Seed),
 	}
 	home, _ := os.UserHomeDir() // a daemon may have none
 	out.CrashReports = crash.Folders(home)

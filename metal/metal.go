@@ -7,9 +7,10 @@
 // It errs when anything could not be measured: a wrong result, a crash, a hang, an
 // output without samples.
 //
-// Package harness holds the scenarios and the Backend seam, package cpu a modelled
-// device without a GPU, package format the readers of benchmark output. A Metal backend
-// is not here yet; on a machine without one only the cpu model and programs run.
+// Package harness holds the scenarios and the Backend seam, package child the process that
+// measures, package cpu a modelled device without a GPU, package format the readers of
+// benchmark output. A Metal backend is not here yet; on a machine without one only the cpu
+// model and programs run.
 package metal
 
 import (
@@ -39,7 +40,8 @@ type Config struct {
 	AsyncThreads int           // threads of async-pipeline mode=multi; default the largest of Threads, at most 8
 	Rounds       int           // values of each configuration, at least harness.MinRounds
 	Window       time.Duration // measuring time of one value
-	Warmup       time.Duration // longest warm-up; 0 is none
+	Warmup       time.Duration // longest warm-up of one process; 0 is none
+	Processes    int           // fresh processes that each scenario gets over the rounds; default 5, more than Rounds is Rounds
 	Hang         time.Duration // an operation that takes longer is hung
 	Elements     int           // floats of a buffer
 	Iterations   int           // of the kernel, an operation
@@ -55,18 +57,21 @@ type Config struct {
 	CrashReports []string
 }
 
-// Default is the configuration for a machine without a GPU: 22 configurations in about
-// 12 seconds. The window holds about 180 operations of the slowest configuration.
+// Default is the usual configuration: 22 configurations, ten values of half a second each
+// in random order, which takes about two and a half minutes.
 func Default() Config {
 	return Config{
 		Backend: BackendCPU,
 		Threads: []int{1, 2, 4, 8, 16},
 		Depths:  []int{1, 2, 4, 8, 16, 32},
-		Rounds:  7, // the least with which a rank test against as many can be significant
-		Window:  60 * time.Millisecond,
-		Warmup:  500 * time.Millisecond,
-		Hang:    10 * time.Second,
-		Latency: 200 * time.Microsecond,
+		Rounds:  10,
+		Window:  500 * time.Millisecond,
+		Warmup:  3 * time.Second,
+		// Two values from each of five processes: what differs between processes is in the
+		// interval then, and starting and warming up takes a tenth of the time.
+		Processes: 5,
+		Hang:      10 * time.Second,
+		Latency:   200 * time.Microsecond,
 		// Small enough that a core does 8 queues' arithmetic at full depth.
 		Elements: 64, Iterations: 2,
 	}
@@ -92,6 +97,8 @@ func (c Config) filled() Config {
 	}
 	orDefault(&c.Rounds, d.Rounds)
 	orDefault(&c.Window, d.Window)
+	orDefault(&c.Processes, d.Processes)
+	c.Processes = min(c.Processes, max(c.Rounds, 1))
 	orDefault(&c.Hang, d.Hang)
 	orDefault(&c.Elements, d.Elements)
 	orDefault(&c.Iterations, d.Iterations)
@@ -113,7 +120,7 @@ func orDefault[T comparable](v *T, d T) {
 func (c Config) harness() harness.Config {
 	return harness.Config{
 		Threads: c.Threads, Depths: c.Depths, AsyncThreads: c.AsyncThreads,
-		Rounds: c.Rounds, Window: c.Window, Warmup: c.Warmup, Hang: c.Hang,
+		Rounds: c.Rounds, Window: c.Window, Warmup: c.Warmup, Processes: c.Processes, Hang: c.Hang,
 		Kernel: harness.Kernel{Elements: c.Elements, Iterations: c.Iterations},
 		Seed:   c.Seed,
 	}

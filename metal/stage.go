@@ -8,29 +8,30 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-ci/holdfast/metal/cpu"
 	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// Stage is the bench stage. It changes GOMAXPROCS of the process while it measures: run
-// one at a time.
+// Stage is the bench stage. It measures in processes of its own, for which the program
+// must call [Child]; one stage at a time, or they disturb each other.
 type Stage struct {
 	config Config
-	// open makes the backend; tests put faulty ones here.
-	open func(Config) (harness.Backend, error)
+	watch  func(harness.Progress)
 	// settle and patience are how long crash reports are waited for, see crash.Collect.
 	settle, patience time.Duration
+	// Of tests: a fault of the device, and how long the process may take to answer.
+	fault string
+	slack time.Duration
 }
 
 // New makes the stage. A configuration that [Config.Check] rejects makes Run err.
 func New(c Config) *Stage {
-	return &Stage{config: c.filled(), open: open, settle: crashSettle, patience: crashPatience}
+	return &Stage{config: c.filled(), settle: crashSettle, patience: crashPatience}
 }
 
-func open(c Config) (harness.Backend, error) {
-	return cpu.Open(cpu.Model{Submit: c.Latency, Execute: c.Execution})
-}
+// Watch makes the stage tell f how far the built-in harness is, between two windows: what f
+// does is not beside what is timed.
+func (s *Stage) Watch(f func(harness.Progress)) { s.watch = f }
 
 // Name implements runner.Stage.
 func (s *Stage) Name() string { return runner.StageBench }
@@ -73,12 +74,16 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config) (ru
 		rep, err := s.device(ctx, ws, c)
 		if rep != nil {
 			bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
-			bench.Settings, bench.Samples = rep.Settings, rep.Samples
+			bench.Settings, bench.Samples, bench.Origins = rep.Settings, rep.Samples, rep.Origins
 			res.Warnings = append(res.Warnings, rep.Warnings...)
-			told = append(told, fmt.Sprintf("measured %d configurations in %d rounds on %s", rep.Loads, c.Rounds, rep.Device.Text))
+			told = append(told, fmt.Sprintf("measured %d configurations in %d rounds on %s", rep.Loads, rep.Rounds, rep.Device.Text))
 		}
-		if err != nil {
-			fail(err)
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, err := range several.Unwrap() {
+				fail(hinted(err))
+			}
+		} else if err != nil {
+			fail(hinted(err))
 		}
 	}
 	for _, p := range runPrograms(ctx, ws, c.Programs, c.Seed) {
@@ -106,33 +111,6 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config) (ru
 	}
 	res.Verdict, res.Reason = runner.Success, strings.Join(told, "; ")
 	return res, nil
-}
-
-// device runs the harness on the configured backend.
-func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config) (*harness.Report, error) {
-	defer ws.Measure()()
-	b, err := s.open(c)
-	if err != nil {
-		return nil, fmt.Errorf("open backend %s: %w", c.Backend, err)
-	}
-	defer b.Close()
-	h := c.harness()
-	ws.Report(runner.StageBench, "%s: about %s", b.Device().Text, c.Estimate().Round(time.Second))
-	last, at := 0, time.Now()
-	h.Progress = func(p harness.Progress) {
-		if p.Round == last && time.Since(at) < 5*time.Second {
-			return
-		}
-		last, at = p.Round, time.Now()
-		ws.Report(runner.StageBench, "round %d of %d, %s elapsed, about %s left",
-			p.Round, p.Rounds, p.Elapsed.Round(time.Second/10), p.Left.Round(time.Second/10))
-	}
-	rep, err := harness.Run(ctx, b, h)
-	var hang *harness.HangError
-	if errors.As(err, &hang) {
-		err = runner.WithHint(err, "a wait inside a driver cannot be cancelled: if the next run hangs too, restart the machine")
-	}
-	return rep, err
 }
 
 // seed derives the random order from the commit, so that a run can be repeated.

@@ -49,7 +49,7 @@ type Workspace struct {
 	meter    meter
 }
 
-// Child is a process that [Workspace.Exec] started and reaped.
+// Child is a process that was started for the stage and reaped.
 type Child struct {
 	Args []string
 	Exit proc.Exit // without its output
@@ -88,13 +88,7 @@ func (w *Workspace) Exec(ctx context.Context, name string, cmd proc.Cmd) (proc.E
 	done := w.Measure()
 	exit, err := proc.Run(ctx, cmd)
 	done()
-	if exit.PID != 0 {
-		c := Child{Args: cmd.Args, Exit: exit}
-		c.Exit.Stdout, c.Exit.Stderr = proc.Output{}, proc.Output{}
-		w.mu.Lock()
-		w.children = append(w.children, c)
-		w.mu.Unlock()
-	}
+	w.AddChild(cmd.Args, exit)
 	if cmd.Log != "" {
 		w.AddLog(Log{Name: name, Path: cmd.Log, Bytes: exit.Logged, Dropped: exit.Dropped})
 	}
@@ -106,6 +100,17 @@ func (w *Workspace) AddLog(l Log) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.logs = append(w.logs, l)
+}
+
+// AddChild records a process that was started and reaped without [Workspace.Exec].
+func (w *Workspace) AddChild(args []string, exit proc.Exit) {
+	if exit.PID == 0 {
+		return // it was not started
+	}
+	exit.Stdout, exit.Stderr = proc.Output{}, proc.Output{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.children = append(w.children, Child{Args: args, Exit: exit})
 }
 
 // Children are the processes of the running stage so far, in the order of their ends.

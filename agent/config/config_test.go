@@ -55,7 +55,7 @@ func TestSmallestFile(t *testing.T) {
 	if c.GitHub.Post || c.GitHub.Poll != time.Minute || c.GitHub.API != "https://api.github.com" {
 		t.Errorf("github %+v", c.GitHub)
 	}
-	if !cmp.Equal(r.Bench, c.Bench) || r.Bench.Rounds != 7 || !r.Proofs.Enabled || r.Thresholds.BaselineRuns != 20 {
+	if !cmp.Equal(r.Bench, c.Bench) || r.Bench.Rounds != 10 || !r.Proofs.Enabled || r.Thresholds.BaselineRuns != 20 {
 		t.Errorf("stages of the repository are not the defaults: %+v", r)
 	}
 }
@@ -73,7 +73,7 @@ func TestShippedFile(t *testing.T) {
 	if got := r.Proofs.Dirs; len(got) != 1 || got[0] != "lean" || c.Proofs.Dirs[0] != "." {
 		t.Errorf("proofs.dirs = %v, by default %v", got, c.Proofs.Dirs)
 	}
-	if len(r.Bench.Programs) != 1 || len(c.Bench.Programs) != 0 || r.Bench.Rounds != c.Bench.Rounds {
+	if len(r.Bench.Programs) != 1 || len(c.Bench.Programs) != 0 || r.Bench.Rounds >= c.Bench.Rounds || r.Bench.Window >= c.Bench.Window {
 		t.Errorf("bench of the repository %+v", r.Bench)
 	}
 	if len(c.Schedules) != 2 || c.Schedules[1].Spec.Location().String() != "Europe/Berlin" || len(r.Thresholds.Require) == 0 {
@@ -263,7 +263,7 @@ func TestBenchDefaults(t *testing.T) {
 	want, got := metal.Default(), defaults().Bench
 	have := metal.Config{
 		Backend: got.Backend, Threads: got.Threads, Depths: got.Depths, Rounds: got.Rounds, Window: got.Window,
-		Warmup: got.Warmup, Latency: got.Latency, Seed: uint64(got.Seed),
+		Warmup: got.Warmup, Processes: got.Processes, Latency: got.Latency, Seed: uint64(got.Seed),
 		Hang: want.Hang, Elements: want.Elements, Iterations: want.Iterations,
 	}
 	if diff := cmp.Diff(want, have); diff != "" {

@@ -50,7 +50,7 @@ type Child struct {
 
 // Start runs a child. It lives until Close, until an error, or until ctx is done.
 func Start(ctx context.Context, c Command) (*Child, error) {
-	if nested() {
+	if Started() {
 		return nil, errors.New("a measuring process starts no other: the program does not know the command that it was started with")
 	}
 	if c.Slack == 0 {
@@ -233,7 +233,7 @@ func (x *Child) kill() {
 
 // beginnings are how a line starts that says why a process ended, so that it is told in
 // place of the last line, which in a crash is one of many of a stack.
-var beginnings = []string{"panic:", "fatal error:", "SIG", "-[", "error:", "asked to stop"}
+var beginnings = []string{"-[", "panic:", "fatal error:", "SIG", "error:", "asked to stop"}
 
 // telling is the line of what the process said that says most about its end. Assertions of
 // the system's frameworks are written "-[MTLDebugDevice …]: failed assertion …".
@@ -249,7 +249,8 @@ func telling(e proc.Exit) string {
 			}
 		}
 	}
-	return e.Stderr.LastLine()
+	lines := strings.Split(strings.TrimSpace(string(e.Stderr.Head)+string(e.Stderr.Tail)), "\n")
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-3):], "; "))
 }
 
 // Ready implements harness.Probe.

@@ -45,5 +45,5 @@ func Environment(base, environ []string) (env, removed []string) {
 	return append(env, "GOTRACEBACK=crash", mark+"=1"), slices.Compact(removed)
 }
 
-// nested reports whether this process is a child itself.
-func nested() bool { return os.Getenv(mark) != "" }
+// Started reports whether this process was started by [Start], or by a process that was.
+func Started() bool { return os.Getenv(mark) != "" }

@@ -206,7 +206,7 @@ func (q *queue) serve() {
 		c.program.run(c.data)
 		free = begin + max(q.b.model.Execute, q.b.now()-t)
 		q.b.sleepUntil(free)
-		c.finish(nil, free)
+		c.finish(nil, begin, free)
 		<-q.slots
 	}
 }
@@ -215,7 +215,7 @@ func (q *queue) serve() {
 func (q *queue) refuse(c *command) {
 	for {
 		if c != nil {
-			c.finish(errReleased, 0)
+			c.finish(errReleased, 0, 0)
 		}
 		select {
 		case c = <-q.work:

@@ -14,6 +14,7 @@ type command struct {
 	program *program
 	data    []float32
 	arrival time.Duration
+	begin   time.Duration // of its execution
 	end     time.Duration
 	err     error
 	done    chan struct{} // holds one token once completed
@@ -21,8 +22,8 @@ type command struct {
 	open    bool          // submitted and not yet waited for
 }
 
-func (c *command) finish(err error, end time.Duration) {
-	c.err, c.end = err, end
+func (c *command) finish(err error, begin, end time.Duration) {
+	c.err, c.begin, c.end = err, begin, end
 	c.done <- struct{}{}
 }
 
@@ -93,6 +94,15 @@ func (t *thread) Wait(k harness.Ticket) error {
 		t.b.sleepUntil(c.end + d)
 	}
 	return nil
+}
+
+// WaitSpan implements [harness.SpanThread].
+func (t *thread) WaitSpan(k harness.Ticket) (start, end float64, err error) {
+	if err := t.Wait(k); err != nil {
+		return 0, 0, err
+	}
+	c := t.commands[uint32(k)]
+	return c.begin.Seconds(), c.end.Seconds(), nil
 }
 
 // wait returns the operation's error once it is completed or its queue is gone.

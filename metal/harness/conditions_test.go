@@ -12,6 +12,13 @@ import (
 	"github.com/holdfast-ci/holdfast/metal/harness"
 )
 
+// few is small with half the configurations.
+func few() harness.Config {
+	c := small()
+	c.Threads, c.AsyncThreads = []int{1}, 0
+	return c
+}
+
 // under measures with conditions in virtual time, and lists when they were asked.
 func under(t *testing.T, c harness.Config, answer func(o harness.Occasion) error) (rep *harness.Report, asked []harness.Occasion, err error) {
 	synctest.Test(t, func(t *testing.T) {
@@ -37,8 +44,8 @@ func spoiler(m harness.Moment, bad func(o harness.Occasion) bool) func(harness.O
 }
 
 func TestConditionsAreAsked(t *testing.T) {
-	c := small()
-	c.Window = 250 * time.Millisecond
+	c := few()
+	c.Window = 120 * time.Millisecond
 	rep, asked, err := under(t, c, func(harness.Occasion) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +55,7 @@ func TestConditionsAreAsked(t *testing.T) {
 		n[o.Moment]++
 	}
 	windows := rep.Loads * c.Rounds
-	if n[harness.BeforeRun] != 1 || n[harness.AfterRun] != 1 || n[harness.BeforeWindow] != windows || n[harness.AfterWindow] != windows || n[harness.InWindow] < 2*windows {
+	if n[harness.BeforeRun] != 1 || n[harness.AfterRun] != 1 || n[harness.BeforeWindow] != windows || n[harness.AfterWindow] != windows || n[harness.InWindow] < windows {
 		t.Errorf("asked %v in %d windows", n, windows)
 	}
 	if asked[0].Moment != harness.BeforeRun || asked[len(asked)-1].Moment != harness.AfterRun {
@@ -63,8 +70,8 @@ func TestConditionsAreAsked(t *testing.T) {
 // again within its round, so that every round stays complete.
 func TestUnfitValueIsTakenAgain(t *testing.T) {
 	for _, m := range []harness.Moment{harness.BeforeWindow, harness.InWindow, harness.AfterWindow} {
-		rep, _, err := under(t, small(), spoiler(m, func(o harness.Occasion) bool {
-			return o.Round == 2 && o.Try == 0 && strings.Contains(o.Load, "queue=shared threads=4")
+		rep, _, err := under(t, few(), spoiler(m, func(o harness.Occasion) bool {
+			return o.Round == 2 && o.Try == 0 && strings.Contains(o.Load, "queue=shared threads=1")
 		}))
 		if err != nil {
 			t.Fatalf("%s: %v", m, err)
@@ -83,7 +90,7 @@ func TestUnfitValueIsTakenAgain(t *testing.T) {
 // TestUnfitRound: a value that cannot be had takes the values that it would be compared
 // with along, and another round stands in.
 func TestUnfitRound(t *testing.T) {
-	c := small()
+	c := few()
 	c.Rounds = 4
 	rep, asked, err := under(t, c, spoiler(harness.AfterWindow, func(o harness.Occasion) bool { return o.Round == 2 && strings.Contains(o.Load, "depth=2") }))
 	if err != nil {
@@ -104,7 +111,7 @@ func TestUnfitRound(t *testing.T) {
 }
 
 func TestTooFewRoundsLeft(t *testing.T) {
-	rep, _, err := under(t, small(), spoiler(harness.InWindow, func(o harness.Occasion) bool { return o.Round > 1 }))
+	rep, _, err := under(t, few(), spoiler(harness.InWindow, func(o harness.Occasion) bool { return o.Round > 1 }))
 	var e *harness.ConditionsError
 	if !errors.As(err, &e) || e.Kept != 1 || e.Need != 3 || !strings.Contains(err.Error(), "conditions: 1 of at least 3 rounds are left") {
 		t.Fatalf("error %v", err)
@@ -116,7 +123,7 @@ func TestTooFewRoundsLeft(t *testing.T) {
 
 func TestUnfitRun(t *testing.T) {
 	for _, m := range []harness.Moment{harness.BeforeRun, harness.AfterRun} {
-		rep, _, err := under(t, small(), spoiler(m, func(harness.Occasion) bool { return true }))
+		rep, _, err := under(t, few(), spoiler(m, func(harness.Occasion) bool { return true }))
 		var e *harness.ConditionsError
 		if !errors.As(err, &e) || err.Error() != "conditions: thermal pressure is heavy" || len(rep.Samples) > 0 {
 			t.Errorf("%s: error %v, %d samples", m, err, len(rep.Samples))
@@ -124,7 +131,7 @@ func TestUnfitRun(t *testing.T) {
 	}
 	lost := errors.New("the fingerprint changed")
 	for _, m := range []harness.Moment{harness.BeforeRun, harness.BeforeWindow, harness.InWindow, harness.AfterWindow, harness.AfterRun} {
-		_, _, err := under(t, small(), func(o harness.Occasion) error {
+		_, _, err := under(t, few(), func(o harness.Occasion) error {
 			if o.Moment == m {
 				return lost
 			}

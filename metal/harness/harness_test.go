@@ -114,6 +114,22 @@ func TestModel(t *testing.T) {
 		for k := range want {
 			t.Errorf("no sample %s", k)
 		}
+		for _, o := range rep.Origins {
+			d := o.Device
+			if o.Formula != "" {
+				continue
+			}
+			if d == nil || math.Abs(d.Execution-50e-6) > 1e-12 || d.Busy <= 0 || d.Busy > 1 {
+				t.Errorf("%s: device times %+v, the model says 50 µs", o.Sample, d)
+				continue
+			}
+			switch {
+			case strings.Contains(o.Sample, "depth=32/mode=single") && (d.Busy < 0.999 || math.Abs(d.Parallel-1) > 1e-9),
+				strings.Contains(o.Sample, "depth=1/mode=single") && math.Abs(d.Busy-50.0/280) > 0.01,
+				strings.Contains(o.Sample, "depth=1/mode=multi") && math.Abs(d.Parallel-8) > 1e-9:
+				t.Errorf("%s: device times %+v", o.Sample, d)
+			}
+		}
 		if rep.Loads != 18 || len(rep.Warnings) > 0 {
 			t.Errorf("%d loads, warnings %q", rep.Loads, rep.Warnings)
 		}

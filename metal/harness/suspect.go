@@ -15,8 +15,8 @@ const (
 	signed = 0.002
 	// apart is how far two groups of values must be apart to be told as two: the distance
 	// of their means in standard deviations, Ashman's D. Splitting one bell at its best
-	// place gives 3 to 5 with ten values; [modes] is held to its false alarms by a test.
-	apart = 9
+	// place gives 3 to 5 with ten values; a test holds this to its false alarms.
+	apart = 12
 	// apartLeast is the smallest difference of two groups that is told.
 	apartLeast = 0.02
 	// expensive is the share of an operation's time from which on the harness's own price
@@ -25,7 +25,7 @@ const (
 	// studentized is the range of the means of processes in standard errors from which on
 	// it is told: the studentized range (Tukey 1949), far beyond what chance gives with two
 	// values in each of five processes. A test holds it to its false alarms.
-	studentized = 20
+	studentized = 25
 )
 
 // suspect says in words what the median of a load does not: one warning for each kind.

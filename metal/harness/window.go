@@ -72,11 +72,11 @@ type lane struct {
 	submitted, completed, failed atomic.Uint64
 
 	marks  [sliceCount + 1]mark // completions between which operations are counted, one for each edge of a slice
-	marked int              // of them
-	last   mark             // the first at or after the end of the window
-	spans  []span           // what the device told
+	marked int                  // of them
+	last   mark                 // the first at or after the end of the window
+	spans  []span               // what the device told
 	err    error
-	_             [64]byte // keeps counters of neighbours off one cache line
+	_      [64]byte // keeps counters of neighbours off one cache line
 }
 
 // measure runs one window of the given length. The reading is whole only if err is nil;

@@ -1,0 +1,148 @@
+package metal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/metal/child"
+	"github.com/holdfast-ci/holdfast/metal/cpu"
+	"github.com/holdfast-ci/holdfast/metal/harness"
+	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/proc"
+)
+
+// ChildVerb is the command, which no help lists, with which this program runs itself to
+// measure. See package child.
+const ChildVerb = "bench-child"
+
+// Child is the life of this process if it was started to measure: ok is true then, and
+// code its exit code. A program that runs the stage asks it first of all, as its tests do.
+// args are the program's, its name included.
+func Child(args []string) (code int, ok bool) { return childWith(args, open) }
+
+// childWith is Child with other devices, for tests.
+func childWith(args []string, open func(described) (harness.Backend, error)) (code int, ok bool) {
+	if len(args) != 2 || args[1] != ChildVerb || !child.Started() {
+		return 0, false
+	}
+	return child.Main(func(device json.RawMessage) (harness.Backend, error) {
+		var d described
+		if err := json.Unmarshal(device, &d); err != nil {
+			return nil, fmt.Errorf("read its description: %w", err)
+		}
+		return open(d)
+	}), true
+}
+
+// described is what the measuring process is told of its device.
+type described struct {
+	Config Config // without programs
+	Fault  string `json:",omitempty"` // of a test
+}
+
+// open makes the backend, in the measuring process.
+func open(d described) (harness.Backend, error) {
+	switch d.Config.Backend {
+	case BackendCPU:
+		return cpu.Open(cpu.Model{Submit: d.Config.Latency, Execute: d.Config.Execution})
+	}
+	return nil, fmt.Errorf("no backend %q", d.Config.Backend)
+}
+
+// device runs the harness on the configured backend, each scenario in a process of its
+// own.
+func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config) (*harness.Report, error) {
+	defer ws.Measure()()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	d := described{Config: c, Fault: s.fault}
+	d.Config.Programs = nil
+	device, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("describe the device: %w", err)
+	}
+	env, removed := child.Environment(ws.Env, os.Environ())
+	h := c.harness()
+	ws.Report(runner.StageBench, "backend %s: about %s", c.Backend, about(c.Estimate()))
+	h.Progress = s.progress(ws)
+
+	n := 0
+	rep, err := harness.Drive(ctx, func(ctx context.Context, scenario string) (harness.Probe, error) {
+		n++
+		name := fmt.Sprintf("bench-%s-%d", scenario, n)
+		cmd := child.Command{
+			Name: scenario, Device: device, Kernel: h.Kernel, Hang: h.Hang, Slack: s.slack,
+			Proc: proc.Cmd{Args: []string{self, ChildVerb}, Env: env, Dir: ws.Scratch},
+		}
+		if ws.Logs != "" {
+			if err := os.MkdirAll(ws.Logs, 0o755); err != nil {
+				return nil, err
+			}
+			cmd.Proc.Log = filepath.Join(ws.Logs, name+".log")
+		}
+		cmd.Ended = func(e proc.Exit) {
+			ws.AddChild(cmd.Proc.Args, e)
+			keep(ws, name, cmd.Proc.Log, e)
+		}
+		return child.Start(ctx, cmd)
+	}, h)
+	if rep != nil && len(removed) > 0 {
+		rep.Settings["environment, not passed on"] = strings.Join(removed, " ")
+		rep.Warnings = append(rep.Warnings, "variables that change measurements are set for the agent; they were not passed on: "+strings.Join(removed, ", "))
+	}
+	return rep, err
+}
+
+// keep records the log of a measuring process that said something.
+func keep(ws *runner.Workspace, name, path string, e proc.Exit) {
+	if path == "" {
+		return
+	}
+	if e.Logged == 0 {
+		os.Remove(path)
+		return
+	}
+	ws.AddLog(runner.Log{Name: name, Path: path, Bytes: e.Logged, Dropped: e.Dropped})
+}
+
+// hinted adds what a person can do about an operation or a process that did not end.
+func hinted(err error) error {
+	var hang *harness.HangError
+	var deadline *child.DeadlineError
+	if errors.As(err, &hang) || errors.As(err, &deadline) {
+		return runner.WithHint(err, "a wait inside a driver cannot be cancelled, its process was killed: if the next run hangs too, restart the machine")
+	}
+	return err
+}
+
+// progress reports at every round, and every few seconds within one; always between two
+// windows, never beside one.
+func (s *Stage) progress(ws *runner.Workspace) func(harness.Progress) {
+	last, at := "", time.Now()
+	return func(p harness.Progress) {
+		if s.watch != nil {
+			s.watch(p)
+		}
+		if p.Doing == last && time.Since(at) < 5*time.Second {
+			return
+		}
+		last, at = p.Doing, time.Now()
+		ws.Report(runner.StageBench, "%s, %s elapsed, about %s left", p.Doing, p.Elapsed.Round(time.Second/10), about(p.Left))
+	}
+}
+
+// about rounds an estimate: to a tenth below ten seconds, else to a second.
+func about(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(time.Second / 10)
+	}
+	return d.Round(time.Second)
+}
