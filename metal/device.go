@@ -135,7 +135,11 @@ func (s *Stage) progress(ws *runner.Workspace) func(harness.Progress) {
 			return
 		}
 		last, at = p.Doing, time.Now()
-		ws.Report(runner.StageBench, "%s, %s elapsed, about %s left", p.Doing, p.Elapsed.Round(time.Second/10), about(p.Left))
+		left := ""
+		if p.Left > 0 {
+			left = fmt.Sprintf(", about %s left", about(p.Left))
+		}
+		ws.Report(runner.StageBench, "%s, %s elapsed%s", p.Doing, p.Elapsed.Round(time.Second/10), left)
 	}
 }
 

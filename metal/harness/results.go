@@ -97,8 +97,8 @@ func (r *run) warmUp() string {
 	for _, g := range r.groups {
 		bad := slices.IndexFunc(g.warmth, func(w Warmth) bool { return !w.Settled })
 		if bad >= 0 {
-			r.warn("the warm-up did not settle: after %s of %s %d windows in a row still differed by more than %.0f %%",
-				r.c.Warmup, heaviest(g.loads), steady, settled*100)
+			r.warn("the warm-up did not settle: after %s of %s three windows in a row still differed by more than %.0f %%",
+				r.c.Warmup, heaviest(g.loads), settled*100)
 			break
 		}
 	}

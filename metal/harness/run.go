@@ -295,6 +295,7 @@ func (r *run) round(ctx context.Context, round int, tracks []*track, order []int
 	got := make([]value, len(tracks))
 	tries := make([]int, len(tracks))
 	var last *Value
+	doing := fmt.Sprintf("round %d of %d", r.kept+1, r.c.Rounds)
 	for position := 1; len(order) > 0; position++ {
 		i := order[0]
 		order = order[1:]
@@ -302,7 +303,7 @@ func (r *run) round(ctx context.Context, round int, tracks []*track, order []int
 		if t.group.err != nil {
 			continue
 		}
-		r.progress(fmt.Sprintf("round %d of %d", min(r.kept+1, r.c.Rounds), r.c.Rounds), round, last)
+		r.progress(doing, round, last)
 		last = nil
 		begin := time.Now()
 		o := Occasion{Round: round, Load: t.load.String(), Try: tries[i]}
@@ -333,7 +334,7 @@ func (r *run) round(ctx context.Context, round int, tracks []*track, order []int
 			t.values = append(t.values, got[i])
 		}
 	}
-	r.progress(fmt.Sprintf("round %d of %d done", r.kept+1, r.c.Rounds), round, last)
+	r.progress(doing, round, last)
 	return true, nil
 }
 
