@@ -98,6 +98,9 @@ func TestServe(t *testing.T) {
 
 func TestServeRefuses(t *testing.T) {
 	good, _ := json.Marshal(ready(`{}`))
+	none := ready(`{}`)
+	none.Begin.Loads = nil
+	empty, _ := json.Marshal(none)
 	for want, line := range map[string]string{
 		"invalid character":           "hello",
 		"unknown field":               `{"id":1,"do":"ready","x":1}`,
@@ -108,7 +111,7 @@ func TestServeRefuses(t *testing.T) {
 		`request 1 is "measure"`:      `{"id":1,"do":"measure"}`,
 		"more than 1048576 bytes":     strings.Repeat("x", maxLine+2),
 		"unexpected EOF":              "{",
-		"nothing to measure":          `{"id":1,"do":"ready","begin":{"protocol":1,"device":null,"kernel":{"Elements":1,"Iterations":1},"hang":1,"loads":null}}`,
+		"nothing to measure":          string(empty),
 		`"ready" with the wrong part`: `{"id":1,"do":"ready"}`,
 	} {
 		end := "\n"
