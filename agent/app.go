@@ -100,7 +100,7 @@ func (a *app) way(post bool, e *env) {
 	switch {
 	case a.hub == nil:
 	case post:
-		a.poster = publish.NewGitHub(a.hub, publish.Options{Lane: a.store})
+		a.poster = publish.NewGitHub(a.hub, publish.Options{Lane: a.store, Fresh: a.cfg.GitHub.Webhook != ""})
 	default:
 		a.poster = publish.NewDryRun(e.stderr)
 	}

@@ -48,7 +48,7 @@ func cmdServe(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer a.close()
-	return a.serve(ctx)
+	return a.serve(ctx, e)
 }
 
 // logger writes for people on a terminal and JSON everywhere else.
@@ -60,7 +60,7 @@ func logger(w io.Writer, least slog.Level) *slog.Logger {
 }
 
 // serve runs until ctx ends: schedules, polling and the workers of the queue.
-func (a *app) serve(ctx context.Context) error {
+func (a *app) serve(ctx context.Context, e *env) error {
 	a.log.Info("agent started", "agent", agentName(), "name", a.cfg.Agent.Name, "state", a.cfg.Agent.State,
 		"repositories", len(a.cfg.Repositories), "schedules", len(a.cfg.Schedules), "machine", a.machine.Class, "post", a.posts())
 	for _, w := range a.machine.Warnings {
@@ -76,11 +76,19 @@ func (a *app) serve(ctx context.Context) error {
 	var wg sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
 	wg.Go(func() { a.schedules(inner) })
+	p := newPollers(a.cfg)
+	unlisten, err := a.listen(inner, e, p)
+	if err != nil {
+		stop()
+		wg.Wait()
+		return err
+	}
 	for i := range a.cfg.Repositories {
-		wg.Go(func() { a.poll(inner, &a.cfg.Repositories[i]) })
+		wg.Go(func() { a.poll(inner, p, &a.cfg.Repositories[i]) })
 	}
 	err = a.store.Work(ctx, a.handlers(), map[string]int{queueOf(runner.StageProofs): 1, queueOf(runner.StageBench): 1})
 	stop()
+	unlisten()
 	wg.Wait()
 	if err != nil && ctx.Err() == nil {
 		return err
@@ -203,43 +211,6 @@ func (a *app) enqueue(ctx context.Context, repo *config.Repository, n store.NewR
 		a.log.Info("run enqueued", "run", run, "repo", n.Repo, "sha", n.Commit.SHA, "trigger", n.Trigger)
 	}
 	return nil
-}
-
-// poll looks at one repository again and again. One that cannot be read costs the others
-// nothing.
-func (a *app) poll(ctx context.Context, repo *config.Repository) {
-	p := intake.Repository{Name: repo.Name, GitHub: repo.GitHub, Branches: repo.Branches, PullRequests: repo.PullRequests}
-	if repo.GitHub == "" {
-		p.LsRemote = a.x.mirror(repo).Remote.List
-	}
-	log := a.log.With("repo", repo.Name)
-	failing := false
-	for {
-		heads, err := intake.Poll(ctx, a.hub, p, a.store, a.store)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			failing = true
-			log.Warn("poll", "error", err)
-		case failing:
-			failing = false
-			log.Info("poll works again")
-		}
-		for _, h := range heads {
-			if !h.Changed {
-				continue
-			}
-			if err := a.enqueueHead(ctx, repo, h); err != nil && ctx.Err() == nil {
-				log.Warn("enqueue a new head", "ref", h.Ref(), "sha", h.SHA, "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(a.cfg.GitHub.Poll):
-		}
-	}
 }
 
 func (a *app) enqueueHead(ctx context.Context, repo *config.Repository, h intake.Head) error {

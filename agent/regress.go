@@ -29,7 +29,12 @@ const (
 // for, which may be of any commit.
 func watched(run *runner.Run) bool {
 	return run.PullRequest == 0 && run.Branch != "" && run.State == runner.StateDone &&
-		(run.Trigger == store.TriggerPush || scheduled(run.Trigger))
+		ofBranch(run.Trigger)
+}
+
+// ofBranch reports whether a trigger examines the head of a branch.
+func ofBranch(trigger string) bool {
+	return trigger == store.TriggerPush || trigger == store.TriggerRerun || scheduled(trigger)
 }
 
 func scheduled(trigger string) bool { return strings.HasPrefix(trigger, "schedule ") }
@@ -46,7 +51,7 @@ func (a *app) regressions(ctx context.Context, repo *config.Repository, in repor
 	if err != nil {
 		return nil, err
 	}
-	told = slices.DeleteFunc(told, func(t store.Told) bool { return t.Trigger != store.TriggerPush && !scheduled(t.Trigger) })
+	told = slices.DeleteFunc(told, func(t store.Told) bool { return !ofBranch(t.Trigger) })
 	var msgs []publish.Message
 	for i := range run.Stages {
 		res := &run.Stages[i]

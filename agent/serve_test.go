@@ -30,6 +30,11 @@ type agentTest struct {
 }
 
 func newAgentTest(t *testing.T) *agentTest {
+	return newAgentTestWith(t, `token = "env:GITHUB_TOKEN"`)
+}
+
+// newAgentTestWith is newAgentTest with its own lines in the table [github].
+func newAgentTestWith(t *testing.T, github string) *agentTest {
 	t.Setenv("GITHUB_TOKEN", "secret-token-4711")
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := t.TempDir()
@@ -42,7 +47,7 @@ name = "test"
 state = "state"
 [github]
 api = %q
-token = "env:GITHUB_TOKEN"
+%s
 post = true
 [proofs]
 enabled = false
@@ -61,7 +66,7 @@ report = "issue"
 name = "nightly"
 cron = "0 3 * * *"
 stages = ["checks"]
-`, a.fake.URL(), a.pids)
+`, a.fake.URL(), github, a.pids)
 	a.write(file, text)
 	a.write(filepath.Join(a.repo, "holdfast.rules.toml"), "[[rule]]\nid = \"A.1\"\ntitle = \"a file is there\"\nkind = \"exists\"\nfiles = [\"bench.sh\"]\n")
 	a.write(filepath.Join(a.repo, "bench.sh"), "echo 'BenchmarkX 1 100 ns/op'\n")

@@ -65,7 +65,7 @@ type Run struct {
 	Base        Commit    `json:"base,omitzero"` // merge base or the commit compared with; zero if none
 	Branch      string    `json:"branch,omitempty"`
 	PullRequest int       `json:"pull_request,omitempty"`
-	Trigger     string    `json:"trigger"` // "command", "push", "pull request", "schedule NAME"
+	Trigger     string    `json:"trigger"` // "command", "push", "pull request", "re-run", "schedule NAME"
 	State       string    `json:"state"`
 	Verdict     Verdict   `json:"verdict,omitempty"`
 	Reason      string    `json:"reason,omitempty"` // why a run that is not success is not

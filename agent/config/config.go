@@ -62,7 +62,10 @@ type GitHub struct {
 	Key   Secret        `toml:"key"`                     // private key of App
 	Login string        `toml:"login" is:"name"`         // whose Token it is; default: GitHub is asked
 	Post  bool          `toml:"post"`                    // default false: dry run
-	Poll  time.Duration `toml:"poll" is:"duration>=10s"` // between two looks at one repository; default 1m
+	Poll  time.Duration `toml:"poll" is:"duration>=10s"` // at most between two looks at one repository; default 1m
+	// Webhook is the address on which webhooks are received, "127.0.0.1:8723"; "" for none.
+	Webhook       string `toml:"webhook" is:"name"`
+	WebhookSecret Secret `toml:"webhook_secret"`
 }
 
 // Pull-request policies.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"reflect"
@@ -79,6 +80,16 @@ func (d *decoder) github(c *Config, at place) {
 		d.key(p.key("key"), `add: app = "123456", the App ID`, "github.key has no effect without github.app")
 	case app && d.set[p.key("login")]:
 		d.key(p.key("login"), "remove it: an App knows its name", "github.login has no effect with github.app")
+	}
+	hook, secret := d.set[p.key("webhook")], d.set[p.key("webhook_secret")]
+	switch {
+	case hook && !secret:
+		d.key(p.key("webhook"), `add: webhook_secret = "env:HOLDFAST_WEBHOOK_SECRET"`, "github.webhook needs github.webhook_secret: without it anybody could wake the agent")
+	case secret && !hook:
+		d.key(p.key("webhook_secret"), `add: webhook = "127.0.0.1:8723"`, "github.webhook_secret has no effect without github.webhook")
+	}
+	if _, port, err := net.SplitHostPort(c.GitHub.Webhook); hook && d.clean(p.key("webhook")) && (err != nil || port == "") {
+		d.value(p.key("webhook"), `for example "127.0.0.1:8723"`, "%s: %s is not an address with a port", p.key("webhook"), quote(c.GitHub.Webhook))
 	}
 	if !c.GitHub.Post {
 		return

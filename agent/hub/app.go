@@ -141,7 +141,7 @@ type apps struct {
 
 type installed struct {
 	InstallationInfo
-	until time.Time
+	asked time.Time
 }
 
 // issued is one installation token. Both clocks are asked, since the monotonic one stands
@@ -191,7 +191,7 @@ func (a *apps) gitToken(ctx context.Context, repo string) (string, error) {
 
 func (a *apps) token(ctx context.Context, repo, purpose string, narrow *github.InstallationTokenOptions) (string, error) {
 	for try := 1; ; try++ {
-		in, err := a.installation(ctx, repo)
+		in, err := a.find(ctx, repo, 0)
 		if err != nil {
 			return "", err
 		}
@@ -285,13 +285,19 @@ func (a *apps) secrets() []string {
 	return list
 }
 
-// installation finds the installation for a repository.
+// installation finds the installation for a repository, as it is.
 func (a *apps) installation(ctx context.Context, repo string) (InstallationInfo, error) {
+	return a.find(ctx, repo, installationLife)
+}
+
+// find finds the installation for a repository; what was learnt is believed for a time,
+// and for 0 until it turns out to be wrong: its number hardly ever changes.
+func (a *apps) find(ctx context.Context, repo string, life time.Duration) (InstallationInfo, error) {
 	key := strings.ToLower(repo)
 	a.mu.Lock()
 	in := a.repos[key]
 	a.mu.Unlock()
-	if in != nil && time.Now().Before(in.until) {
+	if in != nil && (life == 0 || time.Since(in.asked) < life) {
 		return in.InstallationInfo, nil
 	}
 	owner, name, _ := strings.Cut(repo, "/")
@@ -308,7 +314,7 @@ func (a *apps) installation(ctx context.Context, repo string) (InstallationInfo,
 	if err != nil {
 		return InstallationInfo{}, fmt.Errorf("find the installation of the App on %s: %w", repo, err)
 	}
-	in = &installed{until: time.Now().Add(installationLife)}
+	in = &installed{asked: time.Now()}
 	in.ID, in.Account = got.GetID(), got.GetAccount().GetLogin()
 	in.Selected, in.Suspended = got.GetRepositorySelection() == "selected", !got.GetSuspendedAt().IsZero()
 	in.Permissions = permissions(got.GetPermissions())

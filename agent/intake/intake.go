@@ -14,7 +14,10 @@
 // Enqueueing, cancelling superseded runs and posting are left to others.
 package intake
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Policies for pull requests.
 const (
@@ -34,6 +37,8 @@ type Repository struct {
 	// LsRemote lists the references of the remote with their object names, as
 	// `git ls-remote` does. Used when GitHub is "".
 	LsRemote func(ctx context.Context) (map[string]string, error)
+	// Asked is told when GitHub asks not to be asked again sooner; may be nil.
+	Asked func(time.Duration)
 }
 
 // Head is the newest commit of one branch or open pull request. All texts in it come from

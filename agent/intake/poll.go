@@ -290,6 +290,9 @@ func (p *poll) page(ctx context.Context, path string, decode func([]byte) (store
 	if err != nil {
 		return stored{}, err
 	}
+	if pg.PollInterval > 0 && p.repo.Asked != nil {
+		p.repo.Asked(pg.PollInterval)
+	}
 	if pg.Moved != "" && !p.moved {
 		p.moved = true
 		p.errs = append(p.errs, &MovedError{From: p.repo.GitHub, To: pg.Moved})

@@ -65,6 +65,11 @@ func Statuses(t Target, run *runner.Run, stages []string) []Message {
 	state, text, phase := overall(run, stages)
 	m := t.message(run, Prefix, state, text, phase)
 	m.Check = check(run, "", nil, state, m.Description)
+	if state == StatePending {
+		// The one that people look at and branches require comes first: there is a second
+		// between two changes.
+		return append([]Message{m}, msgs...)
+	}
 	return append(msgs, m)
 }
 

@@ -54,10 +54,10 @@ func TestStatuses(t *testing.T) {
 		run  *runner.Run
 		want string
 	}{
-		"queued": {queued, "holdfast/proofs pending run 3 is queued\nholdfast/checks pending run 3 is queued\n" +
-			"holdfast/bench pending run 3 is queued\nholdfast pending run 3 is queued\n"},
-		"one stage ended": {partial, "holdfast/proofs success 6 modules, 12 theorems\nholdfast/checks pending run 3 is in progress\n" +
-			"holdfast/bench pending run 3 is in progress\nholdfast pending run 3 is in progress\n"},
+		"queued": {queued, "holdfast pending run 3 is queued\nholdfast/proofs pending run 3 is queued\nholdfast/checks pending run 3 is queued\n" +
+			"holdfast/bench pending run 3 is queued\n"},
+		"one stage ended": {partial, "holdfast pending run 3 is in progress\nholdfast/proofs success 6 modules, 12 theorems\nholdfast/checks pending run 3 is in progress\n" +
+			"holdfast/bench pending run 3 is in progress\n"},
 		"bad": {finish(run(3)), "holdfast/proofs success 6 modules, 12 theorems\nholdfast/checks failure 1 rule fails\n" +
 			"holdfast/bench success does not apply: no benchmarks are configured\nholdfast failure 1 rule fails\n"},
 		"good": {good, "holdfast/proofs success 6 modules, 12 theorems, checked by a stand-in for Lean\nholdfast/checks success 9 of 10 rules pass, 1 warning\n" +

@@ -199,6 +199,7 @@ func (p *post) createCheck(ctx context.Context, ext string, out *github.CheckRun
 	c := p.m.Check
 	o := github.CreateCheckRunOptions{
 		Name: p.m.Context, HeadSHA: p.m.SHA, ExternalID: &ext, Status: &c.Status, Output: out, StartedAt: stamp(c.Started), DetailsURL: p.link(),
+		Actions: p.buttons(),
 	}
 	o.Conclusion, o.CompletedAt = p.conclusion()
 	var k *github.CheckRun
@@ -212,7 +213,9 @@ func (p *post) createCheck(ctx context.Context, ext string, out *github.CheckRun
 }
 
 func (p *post) editCheck(ctx context.Context, id int64, ext string, out *github.CheckRunOutput) error {
-	o := github.UpdateCheckRunOptions{Name: p.m.Context, ExternalID: &ext, Status: &p.m.Check.Status, Output: out, DetailsURL: p.link()}
+	o := github.UpdateCheckRunOptions{
+		Name: p.m.Context, ExternalID: &ext, Status: &p.m.Check.Status, Output: out, DetailsURL: p.link(), Actions: p.buttons(),
+	}
 	o.Conclusion, o.CompletedAt = p.conclusion()
 	return p.withoutAnnotations(out, func() error {
 		return p.change(ctx, func() error {
@@ -246,6 +249,16 @@ func (p *post) conclusion() (*string, *github.Timestamp) {
 		done = time.Now()
 	}
 	return &c.Conclusion, stamp(done)
+}
+
+// FreshButton is the identifier of the button for a run from nothing.
+const FreshButton = "fresh"
+
+func (p *post) buttons() []*github.CheckRunAction {
+	if !p.g.o.Fresh || p.m.Check.Status != checkCompleted || p.m.Context != Prefix+"/"+runner.StageProofs {
+		return nil
+	}
+	return []*github.CheckRunAction{{Label: "Prove from nothing", Description: "Build every module anew and compare", Identifier: FreshButton}}
 }
 
 func (p *post) link() *string {

@@ -364,7 +364,8 @@ func TestSupersededIsNotSent(t *testing.T) {
 	if got := strings.Count(strings.Join(f.Requests(), "\n"), `state="pending"`); got != 1 {
 		t.Errorf("%d pending statuses were sent, want the one that was under way:\n%s", got, strings.Join(f.Requests(), "\n"))
 	}
-	wantDump(t, f, `status holdfast failure "1 rule fails" by holdfast-bot (1 in all)`)
+	wantDump(t, f, `status holdfast failure "1 rule fails" by holdfast-bot (2 in all)`)
+	wantDump(t, f, `status holdfast/checks failure "1 rule fails" by holdfast-bot (1 in all)`)
 }
 
 type posting func(publish.Message) error

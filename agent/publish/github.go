@@ -20,6 +20,9 @@ type Options struct {
 	Gap time.Duration
 	// Lane keeps count of changes; nil is a lane of this process alone, or none without a gap.
 	Lane Lane
+	// Fresh puts a button on the check runs of the proofs stage that asks for a run from
+	// nothing. GitHub tells of it by webhook only.
+	Fresh bool
 }
 
 // defaultGap between two changes is what GitHub asks for.
@@ -32,6 +35,7 @@ type GitHub struct {
 	lane Lane
 	host string
 	gap  time.Duration
+	o    Options
 	last time.Time // end of the last change
 	// noChecks are the repositories, in lower case, on which a check run was refused, and
 	// until when that is believed.
@@ -46,7 +50,7 @@ func NewGitHub(c *hub.Client, o Options) *GitHub {
 	if o.Lane == nil && o.Gap > 0 {
 		o.Lane = &memoryLane{}
 	}
-	g := &GitHub{c: c.Writable(), lane: o.Lane, gap: o.Gap, host: c.BaseURL()}
+	g := &GitHub{c: c.Writable(), lane: o.Lane, gap: o.Gap, o: o, host: c.BaseURL()}
 	if u, err := url.Parse(g.host); err == nil {
 		g.host = u.Host
 	}

@@ -46,7 +46,7 @@ func TestMigrateBoth(t *testing.T) {
 		}
 		for _, sql := range []string{
 			"alter table run drop column bisection", "drop table bisection", "drop table probe",
-			"drop table mutation", "drop table baseline", "drop table point", "drop table audit", "drop index bench_place",
+			"drop table delivery", "drop table mutation", "drop table baseline", "drop table point", "drop table audit", "drop index bench_place",
 			"alter table bench drop column fingerprint", "alter table bench drop column serves",
 			"drop table proof", "drop table build", "alter table run drop column fresh", "alter table run drop column builds",
 			"delete from holdfast_schema where version > 1",

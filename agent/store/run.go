@@ -22,6 +22,7 @@ const (
 	TriggerCommand     = "command"
 	TriggerPush        = "push"
 	TriggerPullRequest = "pull request"
+	TriggerRerun       = "re-run" // somebody asked for it on GitHub
 )
 
 // NewRun asks for an examination of one commit.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -144,11 +143,11 @@ func (f *Fake) GrantActions(token, slug string, may ...string) {
 // wall is the clock that the fake judges by.
 func (f *Fake) wall() time.Time { return time.Now().Add(f.skew) }
 
-// jwt finds the App that a JWT is of.
-func (f *Fake) jwt(token string) (*app, error) {
+// jwt finds the App that a JWT is of, or what GitHub says of it.
+func (f *Fake) jwt(token string) (a *app, refusal string) {
 	part := strings.Split(token, ".")
 	if len(part) != 3 {
-		return nil, errors.New("A JSON web token could not be decoded")
+		return nil, "A JSON web token could not be decoded"
 	}
 	var claims struct {
 		Iat, Exp int64
@@ -160,26 +159,26 @@ func (f *Fake) jwt(token string) (*app, error) {
 	}
 	sig, serr := base64.RawURLEncoding.DecodeString(part[2])
 	if err != nil || serr != nil {
-		return nil, errors.New("A JSON web token could not be decoded")
+		return nil, "A JSON web token could not be decoded"
 	}
 	i := slices.IndexFunc(f.apps, func(a *app) bool { return strconv.FormatInt(a.id, 10) == claims.Iss })
 	if i < 0 {
-		return nil, errors.New("Integration not found")
+		return nil, "Integration not found"
 	}
 	sum := sha256.Sum256([]byte(part[0] + "." + part[1]))
 	if rsa.VerifyPKCS1v15(f.apps[i].key, crypto.SHA256, sum[:], sig) != nil {
-		return nil, errors.New("A JSON web token could not be decoded")
+		return nil, "A JSON web token could not be decoded"
 	}
 	now := f.wall().Unix()
 	switch {
 	case claims.Iat > now:
-		return nil, errors.New("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued")
+		return nil, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
 	case claims.Exp > now+600:
-		return nil, errors.New("'Expiration time' claim ('exp') is too far in the future")
+		return nil, "'Expiration time' claim ('exp') is too far in the future"
 	case claims.Exp <= now:
-		return nil, errors.New("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires")
+		return nil, "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires"
 	}
-	return f.apps[i], nil
+	return f.apps[i], ""
 }
 
 // routeApp answers what is asked with a JWT; false if the path is none of those.
@@ -190,9 +189,9 @@ func (c *call) routeApp() bool {
 		return false
 	}
 	token, _ := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
-	a, err := c.f.jwt(token)
-	if err != nil {
-		c.fail(http.StatusUnauthorized, "%v", err)
+	a, refusal := c.f.jwt(token)
+	if a == nil {
+		c.fail(http.StatusUnauthorized, "%s", refusal)
 		return true
 	}
 	switch {

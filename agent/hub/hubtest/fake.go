@@ -138,6 +138,13 @@ func (f *Fake) SetRemaining(n int) {
 	f.limit = n
 }
 
+// Remaining is how many requests are left this hour.
+func (f *Fake) Remaining() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.limit
+}
+
 // id gives the next number; f.mu is held.
 func (f *Fake) id() int64 {
 	f.nextID++
