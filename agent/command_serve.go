@@ -90,11 +90,25 @@ func (a *app) serve(ctx context.Context, e *env) error {
 	stop()
 	unlisten()
 	wg.Wait()
+	a.lastWords(ctx)
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	a.log.Info("agent stopped")
 	return nil
+}
+
+// lastWords posts, for a moment, what is ready to be posted when the agent stops: what a
+// run came to should not have to wait for the next start.
+func (a *app) lastWords(ctx context.Context) {
+	if !a.posts() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 8*time.Second)
+	defer cancel()
+	if err := a.deliver(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("posting before the end", "error", err)
+	}
 }
 
 // handlers do what the queue hands out.
