@@ -3,6 +3,7 @@
 # make test   all tests, with real git, SQLite and Lean (Postgres and a browser where installed)
 # make lint   gofumpt, vet, staticcheck
 # make build  bin/holdfast
+# make arm64  the tests of what calls C once more, on an emulated linux/arm64
 # make lean   a real Lean 4 for Linux x86-64 without elan, under .cache/lean
 
 SHELL := /bin/sh
@@ -12,7 +13,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LEAN_HOME ?= $(CURDIR)/.cache/lean
 EXAMPLE := examples/streampool/.work/streampool
 
-.PHONY: run demo test lint build lean example cross clean
+.PHONY: run demo test lint build lean example cross arm64 clean
 
 run: build example
 	@$(MAKE) --no-print-directory lean || echo "going on without Lean: the proofs stage will say error"
@@ -49,6 +50,13 @@ example:
 cross:
 	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null . && GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null . && GOOS=linux GOARCH=arm64 $(GO) vet ./...
+
+# What calls C is of one architecture: its tests run on arm64 too, Apple's, under emulation.
+# Debian: qemu-user, g++-aarch64-linux-gnu, libc6-dev-arm64-cross.
+arm64: EMULATE := qemu-aarch64 -L /usr/aarch64-linux-gnu
+arm64:
+	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ FAKEMETAL_EXEC='$(EMULATE)' \
+	  $(GO) test -short -exec '$(EMULATE)' ./metal/objc ./metal/fakemetal ./metal/mtl
 
 clean:
 	rm -rf bin .holdfast examples/streampool/.work
