@@ -49,6 +49,8 @@ type described struct {
 // open makes the backend, in the measuring process.
 func open(d described) (harness.Backend, error) {
 	switch d.Config.Backend {
+	case BackendMetal:
+		return openMetal()
 	case BackendCPU:
 		return cpu.Open(cpu.Model{Submit: d.Config.Latency, Execute: d.Config.Execution})
 	}
@@ -58,6 +60,14 @@ func open(d described) (harness.Backend, error) {
 // device runs the harness on the configured backend, each scenario in a process of its
 // own.
 func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config) (*harness.Report, error) {
+	h := c.harness()
+	var err error
+	if h.Kernel.Source, err = c.kernel(ws.Dir); err != nil {
+		return nil, err
+	}
+	if c.Backend == BackendMetal && noMetal != nil && s.fault == "" {
+		return nil, noMetal
+	}
 	defer ws.Measure()()
 	self, err := os.Executable()
 	if err != nil {
@@ -70,7 +80,6 @@ func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config) (*ha
 		return nil, fmt.Errorf("describe the device: %w", err)
 	}
 	env, removed := child.Environment(ws.Env, os.Environ())
-	h := c.harness()
 	ws.Report(runner.StageBench, "backend %s: about %s", c.Backend, about(c.Estimate()))
 	h.Progress = s.progress(ws)
 

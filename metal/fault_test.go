@@ -9,7 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/metal/fakemetal"
 	"github.com/holdfast-ci/holdfast/metal/harness"
+	"github.com/holdfast-ci/holdfast/metal/mtl"
 )
 
 // Faults of devices, as a driver may have them. They happen in the process that measures.
@@ -28,6 +30,7 @@ const (
 	faultMemory   = "killed"
 	faultTwice    = "answers twice"
 	faultOnlyDeep = "only deep" // wrong data in async-pipeline alone
+	faultFake     = "fakemetal" // Metal is the fake in the library behind it, with the settings behind that
 	faultHolds    = "holds "    // none: it keeps the named pipe behind it open
 )
 
@@ -40,6 +43,13 @@ type faulty struct {
 
 // openFaulty is the opener of the processes that tests measure in.
 func openFaulty(d described) (harness.Backend, error) {
+	if setup := strings.Fields(d.Fault); len(setup) > 1 && setup[0] == faultFake {
+		f, err := fakemetal.Load(setup[1], setup[2:]...)
+		if err != nil {
+			return nil, err
+		}
+		return mtl.Open([]string{f.Library})
+	}
 	b, err := open(d)
 	switch {
 	case err != nil || d.Fault == "":

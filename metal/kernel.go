@@ -22,9 +22,9 @@ const maxKernel = 1 << 20
 // functionName is what a kernel may be called.
 var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
 
-// checkKernel reports what is wrong with the two settings that name a kernel of the
-// watched repository, whatever the commit holds.
-func checkKernel(file, function string) error {
+// CheckKernel reports what is wrong with [Config].Kernel and Function, whatever the commit
+// holds.
+func CheckKernel(file, function string) error {
 	switch {
 	case file == "" && function == "":
 		return nil
@@ -34,10 +34,20 @@ func checkKernel(file, function string) error {
 		return fmt.Errorf("kernel %q is outside the checkout", file)
 	case filepath.Ext(file) != ".metal":
 		return fmt.Errorf("kernel %q is no .metal file", file)
+	case function == "":
+		return fmt.Errorf("kernel %q needs the name of a function in it", file)
 	case !functionName.MatchString(function):
-		return runner.WithHint(fmt.Errorf("function %q is not the name of a function", function), "name a kernel of %s", file)
+		return fmt.Errorf("function %q is not the name of a function of kernel %s", function, file)
 	}
 	return nil
+}
+
+// kernel is the commit's own, nil for the built-in one.
+func (c Config) kernel(dir string) (*harness.Source, error) {
+	if c.Kernel == "" {
+		return nil, nil
+	}
+	return readKernel(dir, c.Kernel, c.Function)
 }
 
 // readKernel takes a kernel from the checkout at dir. What the commit can make of the
@@ -45,7 +55,7 @@ func checkKernel(file, function string) error {
 // include of anything but the compiler's own headers, with which the text of another file
 // of this machine could get into a message.
 func readKernel(dir, file, function string) (*harness.Source, error) {
-	if err := checkKernel(file, function); err != nil {
+	if err := CheckKernel(file, function); err != nil {
 		return nil, err
 	}
 	text, err := readInside(dir, file)

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 const goodKernel = "#include <metal_stdlib>\n#include <simd/simd.h> // for float4\nusing namespace metal;\nkernel void spin(device float *data [[buffer(0)]], uint i [[thread_position_in_grid]]) { data[i] += 1; }\n"
@@ -58,7 +61,7 @@ func TestReadKernel(t *testing.T) {
 		{"a/../../x.metal", "spin", "outside the checkout"},
 		{"a\x00.metal", "spin", "outside the checkout"},
 		{"", "spin", "no kernel file"},
-		{"gpu/spin.metal", "", "not the name of a function"},
+		{"gpu/spin.metal", "", "needs the name of a function"},
 		{"gpu/spin.metal", "spin; rm", "not the name of a function"},
 		{"gpu/spin.cpp", "spin", "no .metal file"},
 		{"gone.metal", "spin", "no such file"},
@@ -76,7 +79,7 @@ func TestReadKernel(t *testing.T) {
 			t.Errorf("%q, %q: %v, %v; want %q", c.file, c.function, k, err, c.want)
 		}
 	}
-	if err := checkKernel("", ""); err != nil {
+	if err := CheckKernel("", ""); err != nil {
 		t.Errorf("no kernel: %v", err)
 	}
 }
@@ -116,6 +119,24 @@ func TestIncludes(t *testing.T) {
 		if err != nil && (!errors.As(err, &h) || h.Hint() == "") {
 			t.Errorf("%q: no hint", text)
 		}
+	}
+}
+
+// TestNoMetal: where there is none, the stage cannot tell, and says what to do.
+func TestNoMetal(t *testing.T) {
+	if runtime.GOOS == "darwin" {
+		return
+	}
+	c := quick()
+	c.Backend = BackendMetal
+	res, _, _ := execute(t, t.Context(), c)
+	if res.Verdict != runner.Error || !strings.Contains(res.Reason, "has no Metal") || !strings.Contains(res.Hint, `backend = "cpu"`) {
+		t.Errorf("%s: %s, hint %s", res.Verdict, res.Reason, res.Hint)
+	}
+	c.Kernel, c.Function = "gone.metal", "spin"
+	res, _, _ = execute(t, t.Context(), c)
+	if res.Verdict != runner.Error || !strings.Contains(res.Reason, "read kernel gone.metal: this commit has no such file") {
+		t.Errorf("%s: %s", res.Verdict, res.Reason)
 	}
 }
 

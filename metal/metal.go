@@ -8,9 +8,8 @@
 // output without samples.
 //
 // Package harness holds the scenarios and the Backend seam, package child the process that
-// measures, package cpu a modelled device without a GPU, package format the readers of
-// benchmark output. A Metal backend is not here yet; on a machine without one only the cpu
-// model and programs run.
+// measures, package mtl the Metal backend, package cpu a modelled device without a GPU,
+// package format the readers of benchmark output.
 package metal
 
 import (
@@ -26,14 +25,15 @@ import (
 
 // Backends.
 const (
-	BackendCPU  = "cpu"
-	BackendNone = "none" // only programs
+	BackendMetal = "metal"
+	BackendCPU   = "cpu"
+	BackendNone  = "none" // only programs
 )
 
 // Config says what the stage measures. The zero value measures nothing; [Default] is
 // the usual one. Unless a field says otherwise, its zero value means the default.
 type Config struct {
-	Backend string // BackendCPU or BackendNone; "" is BackendNone
+	Backend string // BackendMetal, BackendCPU or BackendNone; "" is BackendNone
 
 	Threads      []int         // thread counts of multi-queue; empty but not nil leaves it out
 	Depths       []int         // operations in flight of async-pipeline; likewise. 1 must be among them
@@ -43,12 +43,16 @@ type Config struct {
 	Warmup       time.Duration // longest warm-up of one process; 0 is none
 	Processes    int           // fresh processes that each scenario gets over the rounds; default 5, more than Rounds is Rounds
 	Hang         time.Duration // an operation that takes longer is hung
-	Elements     int           // floats of a buffer
-	Iterations   int           // of the kernel, an operation
+	Elements     int           // floats of a buffer; the default is the backend's
+	Iterations   int           // of the built-in kernel, an operation; likewise
 	Seed         uint64        // of the random order; 0: from the commit
 
 	Latency   time.Duration // cpu model: from submission to start; 0 is none
 	Execution time.Duration // cpu model: least time of an operation; default Latency/4
+
+	// Kernel is a .metal file of the checkout, and Function a kernel in it to run instead of
+	// the built-in one; both or none. See harness.Source for its form.
+	Kernel, Function string
 
 	Programs []Program
 
@@ -57,11 +61,11 @@ type Config struct {
 	CrashReports []string
 }
 
-// Default is the usual configuration: 22 configurations, ten values of half a second each
+// Default is the usual configuration, of this system's backend: 22 configurations, ten values of half a second each
 // in random order, which takes about two and a half minutes.
 func Default() Config {
 	return Config{
-		Backend: BackendCPU,
+		Backend: DefaultBackend,
 		Threads: []int{1, 2, 4, 8, 16},
 		Depths:  []int{1, 2, 4, 8, 16, 32},
 		Rounds:  10,
@@ -72,9 +76,17 @@ func Default() Config {
 		Processes: 5,
 		Hang:      10 * time.Second,
 		Latency:   200 * time.Microsecond,
-		// Small enough that a core does 8 queues' arithmetic at full depth.
-		Elements: 64, Iterations: 2,
 	}
+}
+
+// size is the default work of one operation: for a GPU as much as keeps it busy for longer
+// than a submission takes, for the cpu model so little that a core does 8 queues'
+// arithmetic at full depth.
+func size(backend string) (elements, iterations int) {
+	if backend == BackendMetal {
+		return 65536, 10
+	}
+	return 64, 2
 }
 
 // filled is c with defaults in place of zero values.
@@ -100,8 +112,9 @@ func (c Config) filled() Config {
 	orDefault(&c.Processes, d.Processes)
 	c.Processes = min(c.Processes, max(c.Rounds, 1))
 	orDefault(&c.Hang, d.Hang)
-	orDefault(&c.Elements, d.Elements)
-	orDefault(&c.Iterations, d.Iterations)
+	elements, iterations := size(c.Backend)
+	orDefault(&c.Elements, elements)
+	orDefault(&c.Iterations, iterations)
 	orDefault(&c.Execution, c.Latency/4)
 	c.Programs = slices.Clone(c.Programs)
 	for i := range c.Programs {
@@ -133,9 +146,19 @@ func (c Config) Check() error {
 	var errs []error
 	switch c.Backend {
 	case BackendNone:
+	case BackendMetal:
+		if err := c.harness().Check(); err != nil {
+			errs = append(errs, fmt.Errorf("bench: %w", err))
+		}
+		if err := CheckKernel(c.Kernel, c.Function); err != nil {
+			errs = append(errs, fmt.Errorf("bench: %w", err))
+		}
 	case BackendCPU:
 		if err := c.harness().Check(); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
+		}
+		if c.Kernel != "" || c.Function != "" {
+			errs = append(errs, runner.WithHint(fmt.Errorf("bench: kernel %q needs a GPU", c.Kernel), "the cpu model runs the built-in kernel only; set backend = %q", BackendMetal))
 		}
 		for _, d := range []time.Duration{c.Latency, c.Execution} {
 			if d < 0 || d > cpu.MaxLatency {
@@ -144,7 +167,7 @@ func (c Config) Check() error {
 		}
 	default:
 		errs = append(errs, runner.WithHint(fmt.Errorf("bench: no backend %q", c.Backend),
-			"this build has the backends %s and %s", BackendCPU, BackendNone))
+			"there are %s, %s and %s", BackendMetal, BackendCPU, BackendNone))
 	}
 	names := map[string]bool{}
 	for _, p := range c.Programs {

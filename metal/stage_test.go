@@ -291,6 +291,9 @@ func TestConfigCheck(t *testing.T) {
 		"latency 1s is outside":        {Backend: BackendCPU, Latency: time.Second, Execution: 1},
 		"depths: 1 is missing":         {Backend: BackendCPU, Depths: []int{2}},
 		`environment "X" is not NAME=`: {Programs: []Program{{Name: "p", Command: []string{"true"}, Env: []string{"X"}}}},
+		"needs a GPU":                  {Backend: BackendCPU, Kernel: "k.metal", Function: "f"},
+		"outside the checkout":         {Backend: BackendMetal, Kernel: "../k.metal", Function: "f"},
+		"no kernel file":               {Backend: BackendMetal, Function: "f"},
 		`no format "xml"`:              {Programs: []Program{{Name: "p", Command: []string{"true"}, Format: "xml"}}},
 	} {
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
@@ -298,7 +301,7 @@ func TestConfigCheck(t *testing.T) {
 		}
 	}
 	var h interface{ Hint() string }
-	if err := (Config{Backend: "metal"}).Check(); !errors.As(err, &h) || !strings.Contains(h.Hint(), "cpu") {
+	if err := (Config{Backend: "cuda9"}).Check(); !errors.As(err, &h) || !strings.Contains(h.Hint(), "cpu") {
 		t.Errorf("error %v has no hint", err)
 	}
 	both := Config{Backend: "vulkan", Programs: []Program{{}}}

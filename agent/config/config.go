@@ -23,6 +23,7 @@ import (
 	"github.com/holdfast-ci/holdfast/agent/schedule"
 	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/checks"
+	"github.com/holdfast-ci/holdfast/metal"
 )
 
 // Config is one agent.toml with every default filled in and every path absolute.
@@ -162,18 +163,22 @@ type CheckProgram struct {
 
 // Bench is the table [bench].
 type Bench struct {
-	Enabled   bool           `toml:"enabled"`                                  // default true
-	Backend   string         `toml:"backend" is:"cpu|none"`                    // default cpu; none: only programs
-	Threads   []int          `toml:"threads" is:">=1,<=256,unique"`            // default [1, 2, 4, 8, 16]
-	Depths    []int          `toml:"depths" is:">=1,<=1024,unique,one"`        // 1 is what the others are compared with; default [1, 2, 4, 8, 16, 32]
-	Rounds    int            `toml:"rounds" is:">=3,<=1000"`                   // default 10; with fewer than 7 no comparison is possible
-	Window    time.Duration  `toml:"window" is:"duration>=1ms,duration<=1m"`   // of one measurement; default 500ms
-	Warmup    time.Duration  `toml:"warmup" is:"duration>=0s,duration<=10m"`   // longest, of one process; default 3s
-	Processes int            `toml:"processes" is:">=1,<=1000"`                // fresh ones that each scenario gets over the rounds, at most one a round; default 5
-	Latency   time.Duration  `toml:"latency" is:"duration>=0s,duration<=50ms"` // modelled submit latency of the cpu backend; default 200us
-	Limit     time.Duration  `toml:"limit" is:"duration>=1s"`                  // default 10m
-	Seed      int            `toml:"seed" is:">=0"`                            // of the order of measurements; 0: from the commit
-	Programs  []BenchProgram `toml:"programs"`
+	Enabled    bool           `toml:"enabled"`                                         // default true
+	Backend    string         `toml:"backend" is:"metal|cpu|none"`                     // default metal on macOS, else cpu; none: only programs
+	Threads    []int          `toml:"threads" is:">=1,<=256,unique"`                   // default [1, 2, 4, 8, 16]
+	Depths     []int          `toml:"depths" is:">=1,<=1024,unique,one"`               // 1 is what the others are compared with; default [1, 2, 4, 8, 16, 32]
+	Rounds     int            `toml:"rounds" is:">=3,<=1000"`                          // default 10; with fewer than 7 no comparison is possible
+	Window     time.Duration  `toml:"window" is:"duration>=1ms,duration<=1m"`          // of one measurement; default 500ms
+	Warmup     time.Duration  `toml:"warmup" is:"duration>=0s,duration<=10m"`          // longest, of one process; default 3s
+	Processes  int            `toml:"processes" is:">=1,<=1000"`                       // fresh ones that each scenario gets over the rounds, at most one a round; default 5
+	Latency    time.Duration  `toml:"latency" is:"duration>=0s,duration<=50ms"`        // modelled submit latency of the cpu backend; default 200us
+	Kernel     string         `toml:"kernel" is:"inside" json:",omitempty"`            // a .metal file of the checkout to measure instead of the built-in kernel
+	Function   string         `toml:"function" is:"name" json:",omitempty"`            // of Kernel
+	Elements   int            `toml:"elements" is:">=0,<=16777216" json:",omitempty"`  // floats of a buffer, threads of an operation; 0: the backend's default
+	Iterations int            `toml:"iterations" is:">=0,<=1048576" json:",omitempty"` // of the built-in kernel, an operation; likewise
+	Limit      time.Duration  `toml:"limit" is:"duration>=1s"`                         // default 10m
+	Seed       int            `toml:"seed" is:">=0"`                                   // of the order of measurements; 0: from the commit
+	Programs   []BenchProgram `toml:"programs"`
 }
 
 // BenchProgram is one table of [[bench.programs]]: a benchmark of the repository.
@@ -219,7 +224,7 @@ func defaults() *Config {
 		},
 		Checks: Checks{Enabled: true, Rules: []string{checks.DefaultRuleFile}, Limit: 10 * time.Minute, Ratchet: true, RulesFrom: RulesFromBase},
 		Bench: Bench{
-			Enabled: true, Backend: "cpu", Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
+			Enabled: true, Backend: metal.DefaultBackend, Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
 			Window: 500 * time.Millisecond, Warmup: 3 * time.Second, Processes: 5, Latency: 200 * time.Microsecond,
 			Limit: 10 * time.Minute,
 		},

@@ -105,7 +105,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	assign := regexp.MustCompile(`^# ((?:\[\[[a-z.]+\]\].*|([a-z_]+) = .*))$`)
-	alternative := map[string]bool{"app": true, "key": true, "url": true, "sqlite": true, "tracking_issue": true}
+	alternative := map[string]bool{"app": true, "kernel": true, "function": true, "key": true, "url": true, "sqlite": true, "tracking_issue": true}
 	ofThisKind := map[string]bool{"id": true, "title": true, "kind": true, "doc": true, "files": true, "exclude": true, "in": true, "pattern": true, "any": true, "view": true, "severity": true, "on_missing": true}
 	set := map[string]bool{} // keys of the open table
 	inRule := false
@@ -137,7 +137,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 	}
 	// The defaults shown are the defaults there are.
 	d := defaults()
-	d.Bench.Programs, d.Bench.Threads, d.Bench.Depths = c.Bench.Programs, c.Bench.Threads, c.Bench.Depths
+	d.Bench.Backend, d.Bench.Programs, d.Bench.Threads, d.Bench.Depths = c.Bench.Backend, c.Bench.Programs, c.Bench.Threads, c.Bench.Depths
 	if diff := cmp.Diff(d.Bench, c.Bench); diff != "" {
 		t.Errorf("bench: the comments show other defaults (-real +shown):\n%s", diff)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/agent/schedule"
 	"github.com/holdfast-ci/holdfast/checks"
+	"github.com/holdfast-ci/holdfast/metal"
 )
 
 // finish fills in the defaults that depend on other settings, makes paths absolute and
@@ -191,6 +192,7 @@ func (d *decoder) programs(p path, check Checks, bench Bench) {
 			d.key(at.index(i).key("pattern"), `add format = "regexp"`, "pattern has no effect with format %q", g.Format)
 		}
 	}
+	d.kernel(p.key("bench"), bench)
 	// The settings for all may leave the programs to the repositories.
 	if p != path("") && d.set[p.key("bench")] && bench.Enabled && bench.Backend == "none" && len(bench.Programs) == 0 {
 		d.key(p.key("bench"), "add [[bench.programs]], or enabled = false", "bench has neither a backend nor a program")
@@ -212,6 +214,22 @@ func (d *decoder) programs(p path, check Checks, bench Bench) {
 }
 
 // rules has package checks judge the rules that the file gives at p.
+// kernel checks the two settings that name a kernel of the checkout, where either is set.
+func (d *decoder) kernel(at path, bench Bench) {
+	place := at.key("kernel")
+	if !d.set[place] {
+		place = at.key("function")
+	}
+	if !d.set[place] || !d.clean(place) {
+		return
+	}
+	if err := metal.CheckKernel(bench.Kernel, bench.Function); err != nil {
+		d.key(place, `for example kernel = "gpu/bench.metal" and function = "spin"`, "%v", err)
+	} else if bench.Backend != metal.BackendMetal {
+		d.key(place, `add backend = "metal"`, "%s has no effect with backend %s", bench.Kernel, quote(bench.Backend))
+	}
+}
+
 func (d *decoder) rules(p path, list []checks.Rule) {
 	if !d.set[p] {
 		return

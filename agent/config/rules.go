@@ -134,9 +134,6 @@ func textViolation(rule, s string) (msg, hint string) {
 		if near := nearest(s, words); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		if s == "metal" && slices.Contains(words, "cpu") {
-			hint = "the metal backend is not part of this version; use \"cpu\", or \"none\" with [[bench.programs]]"
-		}
 		return quote(s) + " is not one of " + strings.Join(words, ", "), hint
 	}
 	return "", ""

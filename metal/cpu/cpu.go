@@ -118,6 +118,9 @@ func (b *Backend) Compile(k harness.Kernel) (harness.Program, error) {
 	if k.Elements < 1 || k.Iterations < 1 {
 		return nil, fmt.Errorf("compile kernel of %s: both must be at least 1", k)
 	}
+	if k.Source != nil {
+		return nil, fmt.Errorf("compile kernel %s: this model runs the built-in kernel only", k.Source)
+	}
 	return &program{k}, nil
 }
 

@@ -19,6 +19,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,10 +33,13 @@ import (
 var sources embed.FS
 
 // Library is the path of the compiled library, made on first use and kept in the user's
-// cache under a hash of its source. Without a C and a C++ compiler the test is skipped;
-// where CI is set, it fails.
+// cache under a hash of its source. On other systems than Linux, and without a C compiler,
+// the test is skipped; where CI is set, the latter fails it.
 func Library(tb testing.TB) string {
 	tb.Helper()
+	if runtime.GOOS != "linux" {
+		tb.Skip("the fake of Metal is written for Linux")
+	}
 	path, err := build()
 	if err != nil {
 		if _, missing := exec.LookPath(compiler()); missing != nil && os.Getenv("CI") == "" {
@@ -134,16 +139,34 @@ type Fake struct {
 // Open loads the library.
 func Open(tb testing.TB) *Fake {
 	tb.Helper()
-	f := &Fake{Library: Library(tb)}
-	h, err := purego.Dlopen(f.Library, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	f, err := Load(Library(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return f
+}
+
+// Load loads the library at a path that another process had from [Library], and changes
+// settings, "name=value" each, for good.
+func Load(library string, settings ...string) (*Fake, error) {
+	h, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fake{Library: library}
 	purego.RegisterLibFunc(&f.set, h, "fake_set")
 	purego.RegisterLibFunc(&f.get, h, "fake_get")
 	purego.RegisterLibFunc(&f.refuse, h, "fake_refuse")
 	purego.RegisterLibFunc(&f.forget, h, "fake_forget")
-	return f
+	for _, s := range settings {
+		name, value, _ := strings.Cut(s, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return nil, fmt.Errorf("setting %q: %w", s, err)
+		}
+		f.set(name, n)
+	}
+	return f, nil
 }
 
 // Set changes a setting until the end of the test; see enum setting in fakemetal.h for

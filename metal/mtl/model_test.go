@@ -25,7 +25,9 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		threads, depths = []int{1, 16}, []int{1, 32}
 	}
-	model := fakemetal.Model{Submit: 2 * time.Millisecond, Execute: time.Millisecond, Complete: time.Millisecond, Engines: 4}
+	// No depth or thread count is just enough to keep the engines busy: there, any late
+	// thread costs throughput.
+	model := fakemetal.Model{Submit: 3 * time.Millisecond, Execute: time.Millisecond, Complete: 2 * time.Millisecond, Engines: 2}
 	window := 50 * time.Millisecond
 	for try := 1; len(threads)+len(depths) > 0; try++ {
 		var againThreads, againDepths []int

@@ -3,6 +3,7 @@ package mtl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/metal/harness"
@@ -48,26 +49,48 @@ type program struct {
 // must change its data, and give the same bits twice.
 func (b *Backend) Compile(k harness.Kernel) (harness.Program, error) {
 	if k.Elements < 1 || k.Iterations < 1 {
-		return nil, fmt.Errorf("compile kernel of %s: both must be at least 1", k)
+		return nil, fmt.Errorf("kernel of %s: both must be at least 1", k)
 	}
 	if k.Source == nil {
 		p, err := b.compile(source(k), function)
 		if err != nil {
-			return nil, fmt.Errorf("compile the built-in kernel: %w", err)
+			return nil, fmt.Errorf("the built-in kernel: %w", err)
 		}
 		return p, nil
 	}
 	p, err := b.compile(k.Source.Text, k.Source.Function)
 	if err != nil {
-		// The driver calls what has no file "program_source:LINE:COLUMN".
-		text := strings.ReplaceAll(err.Error(), "program_source:", k.Source.File+":")
-		return nil, fmt.Errorf("compile kernel %s: %s", k.Source, text)
+		return nil, fmt.Errorf("%s: %w", k.Source, inFile(err, k.Source.File))
 	}
 	if err := b.repeats(p, k); err != nil {
 		p.Release()
 		return nil, err
 	}
 	return p, nil
+}
+
+// inFile makes one line of what the compiler said: its first error, with the name of the
+// file, which the driver does not know and calls program_source.
+func inFile(err error, file string) error {
+	var e *objc.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	var lines []string
+	for line := range strings.Lines(e.Text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, strings.ReplaceAll(line, "program_source:", file+":"))
+		}
+	}
+	if len(lines) == 0 {
+		return err
+	}
+	first := max(0, slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "error:") }))
+	text := fmt.Sprintf("%.300s", lines[first])
+	if n := len(lines) - first - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d lines more)", n)
+	}
+	return &objc.Error{Domain: e.Domain, Code: e.Code, Text: text}
 }
 
 // repeats runs a foreign kernel twice from the same data.

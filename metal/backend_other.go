@@ -1,0 +1,20 @@
+//go:build !darwin
+
+package metal
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/holdfast-ci/holdfast/metal/harness"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// DefaultBackend is what is measured if nothing else is asked for.
+const DefaultBackend = BackendCPU
+
+// noMetal says why this system has no Metal. Package mtl would build here, as its tests
+// do, but calling C makes a program need a C library, which it does without elsewhere.
+var noMetal = runner.WithHint(fmt.Errorf("%s has no Metal", runtime.GOOS), "set backend = %q in [bench], or run the agent on a Mac", BackendCPU)
+
+func openMetal() (harness.Backend, error) { return nil, noMetal }
