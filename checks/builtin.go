@@ -128,22 +128,17 @@ func (c *compiled) analyse(src *source, t *tally) error {
 	return c.cutApart(src)
 }
 
-// cutApart is an error if a function that the rule may be about cannot be followed, since
-// its brackets depend on an #if.
+// cutApart is an error if a function that the rule may be about cannot be followed, since an
+// #if cuts it apart.
 func (c *compiled) cutApart(src *source) error {
-	st, err := src.functions()
-	if err != nil {
-		return err
-	}
-	for _, fn := range st.Functions {
-		if !fn.Torn && !st.TornIn(fn.Offset, fn.End) {
-			continue
-		}
-		text := append([]byte(fn.Name), src.raw[fn.Offset:fn.End]...)
-		if !slices.ContainsFunc(c.groups, func(group [][]byte) bool {
-			return !slices.ContainsFunc(group, func(w []byte) bool { return bytes.Contains(text, w) })
-		}) {
-			return &placeError{fn.Line, fn.Column, "the blocks of " + fn.Name + " depend on an #if, so it was not followed"}
+	for _, x := range src.followed {
+		for _, fn := range x.Lost {
+			text := append([]byte(fn.Name), src.raw[fn.Offset:fn.End]...)
+			if !slices.ContainsFunc(c.groups, func(group [][]byte) bool {
+				return !slices.ContainsFunc(group, func(w []byte) bool { return bytes.Contains(text, w) })
+			}) {
+				return &placeError{fn.Line, fn.Column, "an #if cuts " + fn.Name + " apart, so it was not followed"}
+			}
 		}
 	}
 	if !src.wholly {

@@ -246,6 +246,31 @@ func (poolInLoop) gather(x *flow.File, f *facts) {
 	}
 }
 
+// collects are calls that keep their argument.
+var collects = regexp.MustCompile(`^(?:addObject:|insertObject:atIndex:|setObject:\w+:|(?:\w+(?:\.|->))*(?:push_back|emplace_back|push|emplace|insert|append))$`)
+
+// collected reports whether what a call in a loop makes is kept for later: it would be there
+// with a pool, too.
+func collected(x *flow.File, loop *flow.Stmt, made *flow.Call) bool {
+	element := func(at int) bool { return x.Is(at-1, "=") && x.Is(at-2, "]") } // buffers[i] = …
+	if element(made.From) {
+		return true
+	}
+	name := ""
+	for _, op := range loop.Body.Ops() {
+		switch {
+		case op.Kind == flow.OpAssign && op.Made == made && op.Decl:
+			name = op.Name
+		case name == "":
+		case op.Kind == flow.OpUse && op.Name == name && element(op.At):
+			return true
+		case op.Kind == flow.OpUse && op.Name == name && op.Call != nil && collects.MatchString(op.Call.Name):
+			return true
+		}
+	}
+	return false
+}
+
 // buffersWithoutPool is where a loop makes a command buffer outside of any pool in it, or
 // -1.
 func buffersWithoutPool(x *flow.File, b *flow.Body, loop *flow.Stmt) int {
@@ -274,6 +299,9 @@ func buffersWithoutPool(x *flow.File, b *flow.Body, loop *flow.Stmt) int {
 			continue
 		}
 		typ, _ := b.TypeOf(op.Call.Receiver)
+		if collected(x, loop, op.Call) {
+			continue
+		}
 		if queueLike.MatchString(op.Call.Receiver) || queueLike.MatchString(typ) {
 			return op.Call.At
 		}

@@ -22,10 +22,14 @@ func TestPacksSeeBranches(t *testing.T) {
 		{"functions in branches", "#if A\nvoid f() {" + fine + "}\n#else\nvoid f() {" + late + "}\n#endif\n", runner.Fail, "1 place"},
 		{"a commit in one, a handler in the other", "void f() {\n#if A\n[b commit];\n#else\n[b addCompletedHandler:h];\n#endif\n}", runner.Pass, ""},
 		{"a commit only sometimes", "void f() {\n#if A\n[b commit];\n#endif\n[b addCompletedHandler:h];\n}", runner.Pass, ""},
-		{"a block cut apart", "void f() {\n#if A\nif (x) {\n#else\nif (y) {\n#endif\n" + fine + "\n}\n}", runner.RuleError, "the blocks of f depend on an #if"},
-		{"a body cut apart", "#if A\nvoid f(int) {\n#else\nvoid f() {\n#endif\n" + fine + "\n}", runner.RuleError, "the blocks of f depend on an #if"},
+		{"a block with two heads", "void f() {\n#if A\nif (x) {\n#else\nif (y) {\n#endif\n" + late + "\n}\n}", runner.Fail, "1 place in 1 file: "},
+		{"a block with two heads that is fine", "void f() {\n#if A\nif (x) {\n#else\nif (y) {\n#endif\n" + fine + "\n}\n}", runner.Pass, ""},
+		{"a case more", "void f() {\nif (x) {\n" + fine + "\n#if A\n} else if (y) {\n" + late + "\n#endif\n} else {\n" + late + "\n}\n}", runner.Fail, "2 places in 1 file: "},
+		{"a block under one condition", "void f() {\n#if A\nif (x) {\n#endif\n" + late + "\n#if A\n}\n#endif\n}", runner.Fail, "1 place in 1 file: "},
+		{"a block under two conditions", "void f() {\n#if A\nif (x) {\n#endif\n" + fine + "\n#if B\n}\n#endif\n}", runner.RuleError, "there only under an #if"},
+		{"a body cut apart", "#if A\nvoid f(int) {\n#else\nvoid f() {\n#endif\n" + fine + "\n}", runner.RuleError, "an #if cuts f apart, so it was not followed"},
 		{"another body cut apart", "#if A\nvoid g(int) {\n#else\nvoid g() {\n#endif\n}\nvoid f() {" + fine + "}", runner.Pass, ""},
-		{"cut apart, and wrong elsewhere", "void g() {\n#if A\nif (x) {\n#else\nif (y) {\n#endif\n" + fine + "\n}\n}\nvoid f() {" + late + "}", runner.Fail, "1 place in 1 file"},
+		{"cut apart, and wrong elsewhere", "#if A\nvoid g(int) {\n#else\nvoid g() {\n#endif\n" + fine + "\n}\nvoid f() {" + late + "}", runner.Fail, "an #if cuts g apart"},
 		{"more branches than are followed", "void f() {\n#if A0\n" + fine + strings.Repeat("\n#elif A\n"+fine, 20) + "\n#endif\n}", runner.RuleError, "so many branches"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ type File struct {
 	Scan      *scan.File
 	Structure *scan.Structure
 	Bodies    []*Body
+	Lost      []scan.Function // functions that cannot be followed: an #if cuts them apart
 
 	sig   []int32   // indices of the tokens that are followed
 	pos   []int32   // for each token index, its position in sig or the next one's
@@ -51,8 +52,7 @@ type Body struct {
 }
 
 // Read reads the bodies of a file whose structure is complete, as often as is needed to see
-// every branch of its #if once. complete is false if there are too many. Functions with a
-// bracket whose partner depends on an #if are left out: see [scan.Structure.TornIn].
+// every branch of its #if once. complete is false if there are too many.
 func Read(f *scan.File, s *scan.Structure) (files []*File, complete bool) {
 	cs, complete := configurations(f)
 	for _, c := range cs {
@@ -65,7 +65,8 @@ func read(f *scan.File, s *scan.Structure, c configuration) *File {
 	x := &File{Scan: f, Structure: s}
 	x.tokens(c)
 	for _, fn := range s.Functions {
-		if fn.Torn || s.TornIn(fn.Offset, fn.End) {
+		if fn.Torn {
+			x.Lost = append(x.Lost, fn)
 			continue
 		}
 		open, end := x.at(fn.Offset), x.at(fn.End)
@@ -79,7 +80,11 @@ func read(f *scan.File, s *scan.Structure, c configuration) *File {
 				open++
 			}
 		}
-		if open >= end || x.match[open] < 0 {
+		if open >= end { // in a branch that is left out
+			continue
+		}
+		if int(x.match[open])+1 != end {
+			x.Lost = append(x.Lost, fn)
 			continue
 		}
 		x.body(&Body{Function: fn.Name, From: open, To: int(x.match[open]) + 1, Head: x.head(open)})
@@ -182,13 +187,28 @@ func (x *File) tokens(c configuration) {
 		pending = -1
 	}
 	x.pos[len(f.Tokens)] = int32(len(x.sig))
+	x.pair()
+}
+
+// pair finds the matching brackets: those of this configuration, which are not always those
+// of the whole file.
+func (x *File) pair() {
 	x.match = make([]int32, len(x.sig))
+	var open []int32
 	for i, t := range x.sig {
 		x.match[i] = -1
-		if p := x.Structure.Partner(int(t)); p >= 0 {
-			// A partner in a branch that is not followed is no partner.
-			if q := x.pos[p]; int(q) < len(x.sig) && int(x.sig[q]) == p {
-				x.match[i] = q
+		if x.Scan.Tokens[t].Kind != scan.Punct {
+			continue
+		}
+		switch c := x.Scan.Src[x.Scan.Tokens[t].Offset]; c {
+		case '(', '[', '{':
+			open = append(open, int32(i))
+		case ')', ']', '}':
+			if n := len(open) - 1; n >= 0 {
+				if o := x.Scan.Src[x.Token(int(open[n])).Offset]; c-o == 1 || c-o == 2 {
+					x.match[i], x.match[open[n]] = open[n], int32(i)
+				}
+				open = open[:n]
 			}
 		}
 	}

@@ -21,6 +21,7 @@ type directive struct {
 	end   int // index behind its last token
 	name  string
 	cond  truth
+	text  string // the condition of #if, #ifdef and #ifndef in one form
 }
 
 // conditionals calls fn for each #if, #ifdef, #ifndef, #elif…, #else and #endif. Lines
@@ -58,13 +59,42 @@ func (f *File) directive(i int) (d directive, ok bool) {
 	}
 	switch d.name = line[0]; d.name {
 	case "if", "elif":
-		d.cond = condition(line[1:])
+		line = line[1:]
 	case "ifdef", "elifdef":
-		d.cond = condition(append([]string{"defined"}, line[1:]...))
+		line[0] = "defined"
 	case "ifndef", "elifndef":
-		d.cond = not(condition(append([]string{"defined"}, line[1:]...)))
+		line = append([]string{"!", "defined"}, line[1:]...)
+	default:
+		return d, true
 	}
+	d.cond = condition(line)
+	d.text = strings.Join(bareDefined(line), " ")
 	return d, true
+}
+
+// bareDefined writes defined(NAME) as defined NAME.
+func bareDefined(line []string) []string {
+	var out []string
+	for i := 0; i < len(line); i++ {
+		if line[i] == "defined" && i+3 < len(line) && line[i+1] == "(" && line[i+3] == ")" {
+			out = append(out, "defined", line[i+2])
+			i += 3
+			continue
+		}
+		out = append(out, line[i])
+	}
+	return out
+}
+
+// negation is the opposite of a condition that is simple enough, "" of others.
+func negation(text string) string {
+	switch words := strings.Fields(text); {
+	case len(words) > 0 && words[0] == "!" && (len(words) == 2 || len(words) == 3 && words[1] == "defined"):
+		return strings.Join(words[1:], " ")
+	case len(words) == 1 || len(words) == 2 && words[0] == "defined":
+		return "! " + text
+	}
+	return ""
 }
 
 // conditional reports whether a word behind # is about branches.

@@ -1,6 +1,9 @@
 package scan
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Structure is what the brackets of a file say.
 type Structure struct {
@@ -29,27 +32,18 @@ type Structure struct {
 // File.Tokens, or -1.
 func (s *Structure) Partner(i int) int { return int(s.partner[i]) }
 
-// TornIn reports whether a bracket between two byte offsets has its partner in another
-// branch of an #if than its own.
-func (s *Structure) TornIn(from, to int) bool {
-	for i := range s.torn {
-		if o := int(s.f.Tokens[i].Offset); o >= from && o < to {
-			return true
-		}
-	}
-	return false
-}
-
 // bracket is an open bracket.
 type bracket struct {
 	token  int32
 	kind   byte
 	branch int32
+	only   string // it is open only under this condition; "" for always
 }
 
 // Structure matches the brackets of all code that may compile and finds the functions.
 // A branch of an #if must leave as many brackets open as its other branches do; the
-// first branch then stands for all.
+// first branch then stands for all. Or else one branch opens brackets, and one of a later
+// #if with the same condition closes them: that condition is then taken to hold.
 func (f *File) Structure() *Structure {
 	m := matcher{f: f, s: &Structure{f: f, partner: ints(&f.memory.partner, len(f.Tokens)), torn: map[int32]bool{}}}
 	for i := range m.s.partner {
@@ -92,14 +86,18 @@ type matcher struct {
 
 // group is an #if with its branches.
 type group struct {
-	token  int
-	outer  int32 // branch around the group
-	saved  []bracket
-	result []bracket // brackets open behind the first branch that counts
-	done   bool      // result is set
-	other  bool      // an #else was seen
-	decide bool      // one branch is the one to read: the others must balance by themselves
-	cond   truth     // of the branch that is being read
+	token    int
+	outer    int32 // branch around the group
+	saved    []bracket
+	result   []bracket // brackets open behind the first branch that counts
+	done     bool      // result is set
+	other    bool      // an #else was seen
+	branches int       // that ended
+	decide   bool      // one branch is the one to read: the others must balance by themselves
+	cond     truth     // of the branch that is being read
+	when     string    // condition of the branch that is being read, "" if it is not known
+	first    string    // of the first branch
+	chosen   string    // of the branch that result is from
 }
 
 const (
@@ -171,6 +169,9 @@ func (m *matcher) close(i int, c byte) {
 		top = m.stack[len(m.stack)-1]
 	}
 	m.stack = m.stack[:len(m.stack)-1]
+	if top.only != "" && !slices.ContainsFunc(m.groups, func(g group) bool { return g.when == top.only }) {
+		m.problem(i, fmt.Sprintf("%q closes the %q of line %d, which is there only under an #if", c, top.kind, m.f.Tokens[top.token].Line))
+	}
 	if m.s.partner[top.token] >= 0 { // closed by an earlier branch already
 		m.s.torn[top.token] = true
 		return
@@ -192,7 +193,7 @@ func (m *matcher) conditional(d directive) {
 			return
 		}
 		m.groups = append(m.groups, group{
-			token: d.token, outer: m.branch, saved: append([]bracket(nil), m.stack...), cond: d.cond,
+			token: d.token, outer: m.branch, saved: append([]bracket(nil), m.stack...), cond: d.cond, when: d.text, first: d.text,
 		})
 		m.begin()
 		return
@@ -208,6 +209,9 @@ func (m *matcher) conditional(d directive) {
 			m.problem(d.token, "#"+d.name+" behind #else")
 		}
 		g.other = g.other || d.name == "else"
+		if g.when = ""; d.name == "else" && g.branches == 1 {
+			g.when = negation(g.first)
+		}
 		switch {
 		case d.name == "else" && !g.done && (g.cond == never || g.cond == plainC):
 			g.cond = not(g.cond)
@@ -220,7 +224,7 @@ func (m *matcher) conditional(d directive) {
 	}
 	if !g.other && !g.decide {
 		// Nothing may be compiled at all.
-		g.cond = unknown
+		g.cond, g.when = unknown, ""
 		m.stack = append(m.stack[:0], g.saved...)
 		m.endBranch(g, d)
 	}
@@ -241,6 +245,7 @@ func (m *matcher) begin() {
 // endBranch compares the brackets left open by a branch with those of the branches
 // before it.
 func (m *matcher) endBranch(g *group, d directive) {
+	g.branches++
 	switch {
 	case g.cond == never || g.cond == plainC:
 	case g.cond == always || g.cond == cplusplus:
@@ -252,10 +257,38 @@ func (m *matcher) endBranch(g *group, d directive) {
 			m.disagree(g, d)
 		}
 	case !g.done:
-		g.result, g.done = append([]bracket(nil), m.stack...), true
-	case !sameShape(m.stack, g.result):
+		g.result, g.done, g.chosen = append([]bracket(nil), m.stack...), true, g.when
+	case sameShape(m.stack, g.result):
+	case sameShape(m.stack, g.saved) && correlated(g.result, g.saved, g.chosen):
+	case sameShape(g.result, g.saved) && correlated(m.stack, g.saved, g.when):
+		g.result, g.chosen = append(g.result[:0], m.stack...), g.when
+	default:
 		m.disagree(g, d)
 	}
+}
+
+// correlated reports whether the brackets behind a branch differ from those before it only
+// by some that the branch opened, which are marked with its condition, or by some that were
+// opened under the same condition.
+func correlated(after, before []bracket, when string) bool {
+	n := min(len(after), len(before))
+	for i := range n {
+		if after[i].token != before[i].token {
+			return false
+		}
+	}
+	for _, b := range before[n:] {
+		if b.only != when {
+			return false
+		}
+	}
+	for i := n; i < len(after); i++ {
+		if after[i].only != "" && after[i].only != when {
+			return false
+		}
+		after[i].only = when
+	}
+	return when != ""
 }
 
 func (m *matcher) disagree(g *group, d directive) {
