@@ -59,7 +59,7 @@ func commands() []command {
 		{name: "run", summary: "examine one commit and print a report", run: cmdRun},
 		{name: "proofs", summary: "build and inventory the proofs of a working tree", run: cmdProofs},
 		{name: "checks", summary: "judge the structural rules of a working tree", run: cmdChecks},
-		{name: "bench", summary: "measure throughput", run: stageCommand(runner.StageBench)},
+		{name: "bench", summary: "measure throughput", run: cmdBench},
 		{name: "serve", summary: "watch repositories: schedules, polling, queue, posting", run: cmdServe},
 		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},
 		{name: "report", summary: "print the report of a stored run", run: cmdReport},

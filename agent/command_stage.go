@@ -8,14 +8,16 @@ import (
 
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/checks"
+	"github.com/holdfast-ci/holdfast/metal"
+	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
-// stageCommand makes the verb that runs one stage on a working tree, as it is on disk,
-// without a store: for a pre-commit hook.
+// stageCommand makes the verb that runs the proofs or the checks on a working tree, as it
+// is on disk, without a store: for a pre-commit hook.
 func stageCommand(stage string) func(context.Context, *env, []string) error {
 	return func(ctx context.Context, e *env, args []string) error {
 		fs := flags(e, stage, "[flags] [DIR]")
@@ -25,15 +27,11 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		fs.StringVar(&out.json, "json", "", "write the report as JSON to `FILE` (- for standard output)")
 		quiet := fs.Bool("quiet", false, "print no progress")
 		base, changed := "", ""
-		if stage != runner.StageBench {
-			fs.StringVar(&base, "base", "", "compare with the merge base with this `REV`, which is examined first")
-		}
+		fs.StringVar(&base, "base", "", "compare with the merge base with this `REV`, which is examined first")
 		if stage == runner.StageChecks {
 			fs.StringVar(&changed, "changed", "", "for hooks: rules that judge every file by itself see only files that differ from the merge base with this `REV`")
 		}
-		if stage != runner.StageBench {
-			out.exchange(fs)
-		}
+		out.exchange(fs)
 		if err := parse(fs, args, 1); err != nil {
 			return err
 		}
@@ -83,6 +81,11 @@ type stageRun struct {
 	changed string // revision since which what changed is looked at; "" for all
 	out     outputs
 	quiet   bool
+
+	// Of the bench stage.
+	explain bool                   // tell how each figure came about
+	sink    func(runner.Event)     // takes the progress; nil for lines on standard error
+	watch   func(harness.Progress) // sees the values of the harness; may be nil
 }
 
 func runStage(ctx context.Context, e *env, r stageRun) error {
@@ -107,6 +110,11 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 	if err := r.out.write(e, in); err != nil {
 		return err
 	}
+	if r.stage == runner.StageBench && r.out.json != "-" {
+		if err := benchTables(e.stdout, in, r.explain); err != nil {
+			return err
+		}
+	}
 	if in.Run.Verdict == runner.Success {
 		os.RemoveAll(tmp)
 	}
@@ -117,7 +125,10 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 // compared with, if any. Its logs stay in the folder tmp, which the caller removes.
 func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, against runner.Commit, tmp string, err error) {
 	x := &examiner{cfg: r.cfg, environ: e.environ}
-	if !r.quiet {
+	switch {
+	case r.sink != nil:
+		x.progress = r.sink
+	case !r.quiet:
 		p := newProgress(e.stderr)
 		defer p.close()
 		x.progress = p.event
@@ -128,6 +139,9 @@ func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, again
 	}
 	if st == nil {
 		return res, against, "", &usageError{fmt.Sprintf("the %s stage is not enabled for %s", r.stage, r.repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", r.stage)}
+	}
+	if bench, ok := st.(*metal.Stage); ok && r.watch != nil {
+		bench.Watch(r.watch)
 	}
 	if tmp, err = os.MkdirTemp("", "holdfast-"+r.stage+"-"); err != nil {
 		return res, against, "", err

@@ -140,7 +140,7 @@ func (s *Stage) progress(ws *runner.Workspace) func(harness.Progress) {
 		if s.watch != nil {
 			s.watch(p)
 		}
-		if p.Doing == last && time.Since(at) < 5*time.Second {
+		if p.Doing == harness.Finished || p.Doing == last && time.Since(at) < 5*time.Second {
 			return
 		}
 		last, at = p.Doing, time.Now()

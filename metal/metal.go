@@ -139,6 +139,14 @@ func (c Config) harness() harness.Config {
 	}
 }
 
+// Loads are the configurations of the built-in harness, in the order of the report.
+func (c Config) Loads() []harness.Load {
+	if c = c.filled(); c.Backend == BackendNone {
+		return nil
+	}
+	return c.harness().Loads()
+}
+
 // Check reports everything that is wrong with the configuration, each with a hint
 // where there is one.
 func (c Config) Check() error {

@@ -39,7 +39,11 @@ func bench(in *Input) []section {
 	if len(m.scaling)+len(m.async) > 0 {
 		h.WriteString("\n")
 	}
-	h.WriteString(configuration(b) + "\n\n")
+	h.WriteString(configuration(b) + "\n")
+	if f := floor(b, in.metrics()); f != "" {
+		h.WriteString(upper(prose(f)) + ".\n")
+	}
+	h.WriteString("\n")
 	out := []section{{keep: mustKeep, head: h.String()}}
 	for _, s := range []section{queues(m), pipelines(m, b.Settings), judged(in.Judgement), everything(in), settings(b)} {
 		if s.size() > 0 {

@@ -149,6 +149,39 @@ func run(stages ...runner.Result) runner.Run {
 }
 
 // cases are the runs that the golden files show.
+// measured adds how the samples came about.
+func measured(b *runner.Bench) {
+	for _, pair := range []string{"queue", "process"} {
+		b.Samples = append(b.Samples, runner.Sample{
+			Name: "same-work", Unit: "%", Config: map[string]string{"pair": pair}, Derived: true, Source: "harness cpu",
+			Values: []float64{0.4, -0.2, 0.1, 0.3, -0.5, 0.2, 0.6, -0.1},
+		})
+	}
+	b.Settings["noise floor"], b.Settings["processes"] = "0.15 %", "4"
+	for i, s := range b.Samples {
+		o := runner.Origin{Sample: s.Key()}
+		if s.Derived {
+			o.Formula = "of each round: one rate ÷ another"
+			b.Origins = append(b.Origins, o)
+			continue
+		}
+		drift := 0.001 * float64(i%3)
+		o.Drift, o.Overhead = &drift, 0.0004
+		for k, v := range s.Values {
+			o.Rounds = append(o.Rounds, k+1)
+			o.Positions = append(o.Positions, 1+(k*5+i)%14)
+			o.Processes = append(o.Processes, 1+k/2)
+			o.Ops = append(o.Ops, uint64(v/5))
+			o.Seconds = append(o.Seconds, 0.2)
+		}
+		if s.Name == "multi-queue" {
+			o.Device = &runner.DeviceTimes{Ops: 3000, Execution: 50e-6, Low: 49e-6, High: 52e-6, Busy: 0.71, Parallel: 1}
+			o.Notes = []string{"the values fall into two groups, and a median describes neither: (4 values about 13900 ops/s and 4 about 14500)"}
+		}
+		b.Origins = append(b.Origins, o)
+	}
+}
+
 func cases(t testing.TB) map[string]Input {
 	out := map[string]Input{}
 	judged := func(slow float64, runs int, texts ...string) (runner.Result, *baseline.Judgement) {
@@ -189,6 +222,10 @@ func cases(t testing.TB) map[string]Input {
 
 	bench, j = judged(1, 0, append(usual, "async-gain mode=multi >= 10%", "latency <= 2")...)
 	out["no-baseline-and-unmatched"] = Input{Run: run(bench), Judgement: j}
+
+	res := benchResult(1)
+	measured(res.Bench)
+	out["measured"] = Input{Run: run(res)}
 
 	noLean := runner.Result{
 		Stage: runner.StageProofs, Verdict: runner.Error, Started: began, Seconds: 0.02,
@@ -247,6 +284,10 @@ func hostileRun(evil string) runner.Run {
 	b.Samples[0].Config["queue"] = evil
 	b.Samples[len(b.Samples)-1].Config["mode"] = evil
 	b.Samples[8].Config["mode"] = evil
+	measured(b)
+	b.Settings["noise floor"] = evil
+	b.Origins[0].Notes, b.Origins[1].Formula = []string{evil}, evil
+	b.Samples[2].Unit, b.Origins[2].Sample = evil, runner.Sample{Name: b.Samples[2].Name, Unit: evil, Config: b.Samples[2].Config}.Key()
 	b.Samples = append(b.Samples, runner.Sample{Name: evil, Unit: evil, Config: map[string]string{evil: evil}, Values: near(3, 8)})
 	r.Verdict = runner.Failure
 	return r

@@ -25,6 +25,8 @@ func TestGolden(t *testing.T) {
 		switch name {
 		case "checks-failure", "ratchet", "ledger", "hostile", "no-lean", "nothing-ran":
 			maps.Copy(outputs, exchanged(t, in))
+		case "measured":
+			outputs[".tables.txt"], outputs[".explain.txt"] = BenchTables(in), Explain(in)
 		}
 		for ext, got := range outputs {
 			file := filepath.Join("testdata", name+ext)

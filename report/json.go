@@ -93,6 +93,7 @@ type jsonBench struct {
 	Backend  string            `json:"backend"`
 	Device   string            `json:"device"`
 	Settings map[string]string `json:"settings"`
+	Origins  []runner.Origin   `json:"origins"`
 	Warnings []string          `json:"warnings"`
 }
 
@@ -192,7 +193,7 @@ func benchJSON(in *Input, s *runner.Result) *jsonBench {
 	b := s.Bench
 	out := &jsonBench{
 		Verdict: valid(s.Verdict), Reason: summary(s), Metrics: []jsonMetric{}, Backend: b.Backend, Device: b.Device,
-		Settings: b.Settings, Warnings: []string{},
+		Settings: b.Settings, Origins: list(b.Origins), Warnings: []string{},
 	}
 	if j := in.Judgement; j != nil {
 		out.Verdict, out.Reason, out.Warnings = valid(j.Verdict), j.Reason, list(j.Warnings)

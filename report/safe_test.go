@@ -257,6 +257,9 @@ func FuzzHostile(f *testing.F) {
 		if err := plainRunes(Text(in)); err != nil {
 			t.Fatalf("%q: text: %v", s, err)
 		}
+		if err := plainRunes(BenchTables(in) + Explain(in)); err != nil {
+			t.Fatalf("%q: tables: %v", s, err)
+		}
 		if doc, err := JSON(in); err != nil || !json.Valid(doc) {
 			t.Fatalf("%q: %v", s, err)
 		}

@@ -51,13 +51,16 @@ type Progress struct {
 	Round, Rounds int    // the round about to be taken, from 1
 	Window        int    // windows done
 	Windows       int    // windows altogether
-	Doing         string // "warming up", "round 3 of 10", "device times"
+	Doing         string // "warming up", "round 3 of 10", "device times, pass 1 of 3", [Finished]
 	Elapsed       time.Duration
 	Left          time.Duration // estimated from the windows so far
 	// Last is the value that the last window gave, nil if there is none: of a warm-up, or
 	// one that was dropped.
 	Last *Value
 }
+
+// Finished is what a run does last.
+const Finished = "finished"
 
 // Value is one value of one load.
 type Value struct {

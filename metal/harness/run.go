@@ -134,6 +134,7 @@ func drive(ctx context.Context, open Open, c Config, groups []group) (*Report, e
 	r.rep.Settings = map[string]string{}
 	err := r.all(ctx)
 	r.closeProbes()
+	r.progress(Finished, 0, nil)
 	if err == nil {
 		err = r.failed()
 	}
