@@ -63,6 +63,7 @@ func commands() []command {
 		{name: "serve", summary: "watch repositories: schedules, polling, queue, posting", run: cmdServe},
 		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},
 		{name: "report", summary: "print the report of a stored run", run: cmdReport},
+		{name: "bisect", summary: "find the first bad commit of a range", run: cmdBisect},
 		{name: "baseline", summary: "what is compared with: list, show, accept, pin, reset, import", run: cmdBaseline},
 		{name: "compare", summary: "compare two files of benchmark results", run: cmdCompare},
 		{name: "detect", summary: "find the change points of stored series", run: cmdDetect},

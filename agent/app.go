@@ -226,6 +226,16 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 		return report.Input{}, err
 	}
 	final := store.Final{Settings: benchSettings(repo.Bench)}
+	if rec.Bisection != 0 {
+		b, err := a.store.Bisection(ctx, rec.Bisection)
+		if err != nil {
+			return report.Input{}, err
+		}
+		final.Apart = true
+		if repo, err = asked(repo, b.Question); err != nil {
+			return report.Input{}, err
+		}
+	}
 	var j *baseline.Judgement
 	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil {
 		place := store.Place{Kind: store.KindBench, Repo: run.Repo, Settings: final.Settings, Class: run.Machine.Class, Fingerprint: run.Machine.Fingerprint}
@@ -252,8 +262,14 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	if run.State == runner.StateRunning || run.State == runner.StateQueued {
 		run.State = runner.StateDone
 	}
+	if final.Bisections, err = a.searches(ctx, &run, []*baseline.Judgement{j, builds}, repo); err != nil {
+		return report.Input{}, err
+	}
 	run = conclude(run)
 	in := report.Input{Run: run, Judgement: j, Builds: builds}
+	if in.Bisections, err = a.searched(ctx, &run); err != nil {
+		return report.Input{}, err
+	}
 	if err := a.previous(ctx, &in, repo); err != nil {
 		return report.Input{}, err
 	}
@@ -287,20 +303,31 @@ func measuredOn(run *runner.Run, here runner.Machine) runner.Machine {
 	return here
 }
 
-// stored is the input of a report that was made before.
-func (a *app) stored(ctx context.Context, rec store.Record) (report.Input, error) {
-	in := report.Input{Run: rec.Run}
-	if len(rec.Judgement) > 0 {
-		in.Judgement = new(baseline.Judgement)
-		if err := json.Unmarshal(rec.Judgement, in.Judgement); err != nil {
-			return report.Input{}, fmt.Errorf("stored judgement of run %d: %w", rec.Run.Number, err)
+// judgements are those stored with a run: of its samples and of its build times, nil where
+// nothing was judged.
+func judgements(rec store.Record) ([]*baseline.Judgement, error) {
+	out := make([]*baseline.Judgement, 2)
+	for i, text := range [][]byte{rec.Judgement, rec.Builds} {
+		if len(text) == 0 {
+			continue
+		}
+		out[i] = new(baseline.Judgement)
+		if err := json.Unmarshal(text, out[i]); err != nil {
+			return nil, fmt.Errorf("stored judgement of run %d: %w", rec.Run.Number, err)
 		}
 	}
-	if len(rec.Builds) > 0 {
-		in.Builds = new(baseline.Judgement)
-		if err := json.Unmarshal(rec.Builds, in.Builds); err != nil {
-			return report.Input{}, fmt.Errorf("stored judgement of the build times of run %d: %w", rec.Run.Number, err)
-		}
+	return out, nil
+}
+
+// stored is the input of a report that was made before.
+func (a *app) stored(ctx context.Context, rec store.Record) (report.Input, error) {
+	judged, err := judgements(rec)
+	if err != nil {
+		return report.Input{}, err
+	}
+	in := report.Input{Run: rec.Run, Judgement: judged[0], Builds: judged[1]}
+	if in.Bisections, err = a.searched(ctx, &in.Run); err != nil {
+		return report.Input{}, err
 	}
 	repo, err := a.repository(rec.Run.Repo)
 	if err != nil {

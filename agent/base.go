@@ -33,10 +33,10 @@ type past struct {
 	before func(branch string) (store.PastResult, bool, error) // of another commit of the branch
 }
 
-// named reports whether a run has a base that it is measured by: a pull request, or a
-// command that names one.
+// named reports whether a run has a base that it is measured by: a pull request, a probe of
+// a bisection, or a command that names one.
 func named(doc *runner.Run) bool {
-	return doc.PullRequest != 0 || doc.Trigger == store.TriggerCommand && doc.Base.SHA != "" && doc.Base.SHA != doc.Commit.SHA
+	return doc.PullRequest != 0 || probing(doc) || doc.Trigger == store.TriggerCommand && doc.Base.SHA != "" && doc.Base.SHA != doc.Commit.SHA
 }
 
 // againstProofs finds the base of a run's ledger.

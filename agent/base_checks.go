@@ -39,7 +39,8 @@ func (a *app) againstChecks(ctx context.Context, repo *config.Repository, doc *r
 		return m.Files(ctx, sha, func(name string) bool { return checks.RuleFile(repo.Checks.Rules, name) }, maxRuleFile)
 	}
 	fits := ag.past != nil && fits(ag.past.Result.Checks, repo.Checks)
-	if named(doc) && repo.Checks.RulesFrom != config.RulesFromHead {
+	// A bisection looks for the commit that made its own rules fail, which may have changed them.
+	if named(doc) && !probing(doc) && repo.Checks.RulesFrom != config.RulesFromHead {
 		if doc.Base.SHA == "" {
 			ag.warning = "the pull request shares no commit with its target: it was judged by its own rules, and compared with nothing"
 			return ag, nil

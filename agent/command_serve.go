@@ -114,7 +114,8 @@ func (a *app) lastWords(ctx context.Context) {
 // handlers do what the queue hands out.
 func (a *app) handlers() store.Handlers {
 	h := store.Handlers{
-		Job: a.work,
+		Job:    a.work,
+		Bisect: a.bisectHandler,
 		Report: func(ctx context.Context, run int64) error {
 			_, err := a.finish(ctx, run)
 			return err

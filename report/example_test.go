@@ -248,7 +248,8 @@ func cases(t testing.TB) map[string]Input {
 	out["nothing-ran"] = Input{Run: nothing}
 	out["zero"] = Input{}
 
-	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Builds: hostileJudgement(t, evil), Previous: &prev}
+	out["bisected"] = Input{Run: run(c), Previous: &prev, Bisections: bisectionExamples("x")}
+	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Builds: hostileJudgement(t, evil), Previous: &prev, Bisections: bisectionExamples(evil)}
 	return out
 }
 
@@ -299,4 +300,26 @@ func hostileJudgement(t testing.TB, evil string) *baseline.Judgement {
 	th = append(th, baseline.Threshold{Metric: evil, Config: map[string]string{evil: evil}, Op: baseline.AtLeast, Value: 5}, baseline.Threshold{Metric: evil + "2", Op: baseline.AtLeast, Value: 5})
 	j := baseline.Judge(r.Stages[2].Bench.Samples, nil, th)
 	return &j
+}
+
+// bisectionExamples has one of each kind; every foreign text of them is text.
+func bisectionExamples(text string) (out []Bisection) {
+	commit := func(n int) runner.Commit {
+		return runner.Commit{SHA: fmt.Sprintf("%010x%030d", n+0xabc123, 0), Subject: text, Author: text}
+	}
+	for i, kind := range []string{"", "found", "several", "budget", "base bad", "head good", "untold", "unstable"} {
+		b := Bisection{
+			Number: int64(i + 1), Asked: "bench: X <= baseline + 25% " + text, Good: commit(0), Bad: commit(20), Commits: 20, Kind: kind, Confirmed: i%2 == 1,
+			Suspects: []runner.Commit{commit(7)},
+			Probes:   []BisectionProbe{{Commit: commit(20), Run: 3, Outcome: "bad", Reason: text}, {Commit: commit(0), Run: 4, Outcome: "good"}},
+		}
+		if kind == "several" || kind == "budget" {
+			for at := 8; at < 8+10*i-20; at++ {
+				b.Suspects = append(b.Suspects, commit(at))
+				b.Probes = append(b.Probes, BisectionProbe{Commit: commit(at), Run: int64(at), Outcome: "skip", Reason: text})
+			}
+		}
+		out = append(out, b)
+	}
+	return out
 }

@@ -40,6 +40,7 @@ type document struct {
 	Previous    *jsonPrevious  `json:"previous"`
 	Changes     []Change       `json:"changes"`
 	Warnings    []string       `json:"warnings"`
+	Bisections  []any          `json:"bisections"`
 }
 
 type jsonStage struct {
@@ -148,6 +149,10 @@ func JSON(in Input) ([]byte, error) {
 		case s.Stage == runner.StageBench && s.Bench != nil:
 			d.Bench = benchJSON(&in, s)
 		}
+	}
+	d.Bisections = []any{}
+	for _, b := range in.Bisections {
+		d.Bisections = append(d.Bisections, BisectionJSON(b))
 	}
 	if p := in.Previous; p != nil {
 		d.Previous = &jsonPrevious{Run: p.Number, Commit: p.Commit.SHA, Verdict: valid(p.Verdict)}

@@ -32,7 +32,7 @@ func wholeReport(in *Input) string {
 
 func sections(in *Input) []section {
 	out := []section{title(in), stages(in)}
-	out = append(append(out, attention(in)...), changed(in))
+	out = append(append(out, attention(in)...), bisections(in), changed(in))
 	if s := in.Run.Stage(runner.StageProofs); s != nil && s.Proofs != nil {
 		out = append(out, proofs(in, s.Proofs)...)
 	}

@@ -31,6 +31,9 @@ type Input struct {
 	// Previous is the last finished run of the same repository and branch, for what
 	// changed since. Nil if there is none.
 	Previous *runner.Run
+	// Bisections are the searches for the first bad commit that concern what fails in the
+	// run.
+	Bisections []Bisection
 }
 
 // verdict is the run's verdict; one that is missing is an error.

@@ -45,6 +45,9 @@ func Text(in Input) string {
 	if len(r.Stages) > 0 {
 		b.WriteString("\n")
 	}
+	for _, x := range in.Bisections {
+		b.WriteString(BisectionText(x))
+	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", line(w))
 	}

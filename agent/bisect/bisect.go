@@ -87,8 +87,8 @@ func Next(n int, probes []Probe) Step {
 		why  string
 		kind string
 	}{
+		{0, Good, "is the base good?", BaseBad}, // what others are compared with
 		{n, Bad, "is the head bad?", HeadGood},
-		{0, Good, "is the base good?", BaseBad},
 	} {
 		switch out := seen(probes, end.at); {
 		case len(out) == 0:

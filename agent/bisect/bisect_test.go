@@ -100,15 +100,15 @@ func TestEnds(t *testing.T) {
 		want   Result
 		probes int
 	}{
-		{"all is good", always(Good), Result{Kind: HeadGood, First: 8, Last: 8}, 1},
-		{"the base is bad, too", always(Bad), Result{Kind: BaseBad}, 2},
-		{"nothing can be told", always(Skip), Result{Kind: Untold, First: 8, Last: 8}, 1},
-		{"the base cannot be told", func(at, _ int) Outcome {
-			if at == 0 {
+		{"all is good", always(Good), Result{Kind: HeadGood, First: 8, Last: 8}, 2},
+		{"the base is bad, too", always(Bad), Result{Kind: BaseBad}, 1},
+		{"nothing can be told", always(Skip), Result{Kind: Untold}, 1},
+		{"the head cannot be told", func(at, _ int) Outcome {
+			if at == 8 {
 				return Skip
 			}
-			return Bad
-		}, Result{Kind: Untold}, 2},
+			return Good
+		}, Result{Kind: Untold, First: 8, Last: 8}, 2},
 		{"all between cannot be told", func(at, _ int) Outcome {
 			switch at {
 			case 0:

@@ -40,6 +40,7 @@ type Config struct {
 	Thresholds   Thresholds   `toml:"thresholds"` // likewise
 	Repositories []Repository `toml:"repositories"`
 	Schedules    []Schedule   `toml:"schedules"`
+	Bisect       Bisect       `toml:"bisect"`
 }
 
 // Agent is the table [agent].
@@ -200,6 +201,14 @@ type Thresholds struct {
 	BaselineRuns int                  `toml:"baseline_runs" is:">=1"` // recent successful runs that make the baseline; default 20
 }
 
+// Bisect is the table [bisect]: the search for the first bad commit when a branch turns
+// red, and its budget.
+type Bisect struct {
+	Enabled bool          `toml:"enabled"`                // default true; holdfast bisect works without it
+	Probes  int           `toml:"probes" is:">=1,<=1000"` // default 24: examinations of one search
+	Time    time.Duration `toml:"time" is:"duration>=1m"` // default 4h: what they may take together
+}
+
 // Schedule is one table of [[schedules]].
 type Schedule struct {
 	Name         string   `toml:"name" is:"required,name"`         // unique
@@ -229,6 +238,7 @@ func defaults() *Config {
 			Limit: 10 * time.Minute,
 		},
 		Thresholds: Thresholds{BaselineRuns: 20},
+		Bisect:     Bisect{Enabled: true, Probes: 24, Time: 4 * time.Hour},
 	}
 }
 

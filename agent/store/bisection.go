@@ -259,6 +259,15 @@ func (s *Store) Bisections(ctx context.Context, repo, branch string, limit int) 
 	return list, nil
 }
 
+// BisectionsOf lists those of a repository, the newest first, at most limit.
+func (s *Store) BisectionsOf(ctx context.Context, repo string, limit int) ([]Bisection, error) {
+	list, err := s.bisections(ctx, "repo = $1 order by id desc limit "+strconv.Itoa(limit), repo)
+	if err != nil {
+		return nil, fmt.Errorf("list bisections of %s: %w", repo, err)
+	}
+	return list, nil
+}
+
 func (s *Store) bisections(ctx context.Context, where string, args ...any) ([]Bisection, error) {
 	q := s.db.reader()
 	var out []Bisection
