@@ -220,8 +220,8 @@ func (a *app) advance(ctx context.Context, id int64) (b store.Bisection, run int
 	return b, run, step.Why, err
 }
 
-// bisected stores what a bisection came to. The report of the newest run of its branch,
-// if what was asked still fails there, is posted again with it.
+// bisected stores what a bisection came to. The issues about the newest run of its branch,
+// if what was asked still fails there, are posted again with it.
 func (a *app) bisected(ctx context.Context, b store.Bisection, r bisect.Result) (store.Bisection, int64, string, error) {
 	b.Running, b.Result = false, r
 	var ms []publish.Message
@@ -237,9 +237,14 @@ func (a *app) bisected(ctx context.Context, b store.Bisection, r bisect.Result) 
 			}
 			if i := slices.IndexFunc(in.Bisections, func(x report.Bisection) bool { return x.Number == b.ID }); i >= 0 {
 				in.Bisections[i] = bisectionView(b)
-				if m, ok := publish.Maintenance(target(repo), &in.Run, report.Comment(in, commentLimit)); ok {
+				if m, ok := publish.Maintenance(target(repo), &in.Run, report.Comment(in, commentLimit)); ok && scheduled(in.Run.Trigger) {
 					ms = append(ms, m)
 				}
+				issues, err := a.regressions(ctx, repo, in)
+				if err != nil {
+					return b, 0, "", err
+				}
+				ms = append(ms, issues...)
 			}
 		}
 	}
@@ -289,7 +294,7 @@ func (a *app) searched(ctx context.Context, run *runner.Run) ([]report.Bisection
 // bisectionView is a bisection as a report shows it.
 func bisectionView(b store.Bisection) report.Bisection {
 	n := len(b.Commits) - 1
-	v := report.Bisection{Number: b.ID, Asked: b.Question.String(), Good: b.Commits[0], Bad: b.Commits[n], Commits: n}
+	v := report.Bisection{Number: b.ID, Stage: b.Question.Stage, Origin: b.Origin, Asked: b.Question.String(), Good: b.Commits[0], Bad: b.Commits[n], Commits: n}
 	r := b.Result
 	if b.Running {
 		r = bisect.Exhausted(n, b.Told())

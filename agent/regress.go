@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast-ci/holdfast/agent/bisect"
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/owners"
 	"github.com/holdfast-ci/holdfast/agent/publish"
@@ -171,6 +172,11 @@ func streak(told []store.Told, stage string) (failed []store.Told, good *store.T
 func (a *app) regression(ctx context.Context, repo *config.Repository, in report.Input, now *runner.Result, first int64) (report.Regression, error) {
 	run := &in.Run
 	r := report.Regression{Stage: now.Stage, Branch: run.Branch, First: run.Commit, FirstRun: first, Now: in}
+	for _, b := range in.Bisections {
+		if b.Stage == now.Stage && b.Origin == first && b.Kind == bisect.Found && b.Confirmed {
+			r.Culprit = b.Suspects[0]
+		}
+	}
 	seen := now
 	if first != run.Number {
 		rec, err := a.store.Run(ctx, first)

@@ -10,6 +10,8 @@ import (
 // Bisection is the search for the first bad commit of a range, as far as it has come.
 type Bisection struct {
 	Number  int64
+	Stage   string
+	Origin  int64 // run that found Bad to be bad; 0: by hand
 	Asked   string        // "checks", "bench: X <= baseline + 25%"
 	Good    runner.Commit // ends of the range
 	Bad     runner.Commit
