@@ -11,7 +11,7 @@ import (
 type Bisection struct {
 	Number  int64
 	Stage   string
-	Origin  int64 // run that found Bad to be bad; 0: by hand
+	Origin  int64         // run that found Bad to be bad; 0: by hand
 	Asked   string        // "checks", "bench: X <= baseline + 25%"
 	Good    runner.Commit // ends of the range
 	Bad     runner.Commit
