@@ -61,6 +61,7 @@ func commands() []command {
 		{name: "checks", summary: "judge the structural rules of a working tree", run: cmdChecks},
 		{name: "bench", summary: "measure throughput", run: cmdBench},
 		{name: "serve", summary: "watch repositories: schedules, polling, queue, posting", run: cmdServe},
+		{name: "doctor", summary: "tell what works, what does not, and what to do about it", run: cmdDoctor},
 		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},
 		{name: "report", summary: "print the report of a stored run", run: cmdReport},
 		{name: "bisect", summary: "find the first bad commit of a range", run: cmdBisect},

@@ -51,15 +51,11 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 	if err := a.connect(ctx, o.post, e); err != nil {
 		return nil, err
 	}
-	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Grace: 5 * time.Second, Log: o.log}
-	if !cfg.Engine.Postgres.IsZero() {
-		url, err := cfg.Engine.Postgres.Resolve(ctx, e.environ)
-		if err != nil {
-			return nil, fmt.Errorf("engine.postgres: %w", err)
-		}
-		so.SQLite, so.Postgres = "", url
+	so, err := storeOptions(ctx, e, cfg)
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	so.Log = o.log
 	if a.store, err = store.Open(ctx, so); err != nil {
 		return nil, err
 	}

@@ -79,6 +79,9 @@ func (t *transport) allowed(req *http.Request) error {
 // repository tells which repository a request is about, "" if none. After a redirect, to
 // /repositories/NUMBER, it is the one that was asked for.
 func (t *transport) repository(req *http.Request) string {
+	if repo, ok := req.Context().Value(asRepo{}).(string); ok {
+		return repo
+	}
 	for req.Response != nil && req.Response.Request != nil {
 		req = req.Response.Request
 	}

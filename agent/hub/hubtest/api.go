@@ -10,6 +10,17 @@ import (
 
 const maxText = 65536 // characters of a body
 
+func (c *call) getRepo(_ []string) {
+	m := map[string]any{
+		"id": c.repo.id, "full_name": c.repo.slug, "private": c.repo.private, "archived": c.repo.archived, "has_issues": !c.repo.noIssues,
+	}
+	if c.who != nil {
+		write := c.who.in != nil || c.who.may == nil || len(c.who.may) > 0 && !c.who.may["read"]
+		m["permissions"] = map[string]any{"admin": false, "push": write, "pull": true}
+	}
+	c.ok(http.StatusOK, m)
+}
+
 func (c *call) listBranches(_ []string) {
 	names := make([]string, 0, len(c.repo.branches))
 	for n := range c.repo.branches {

@@ -53,6 +53,8 @@ type account struct {
 	may   map[string]bool // "statuses", "pull_requests", "issues", "contents"; nil: everything
 	in    *installation   // of an App; its permissions count then
 	until time.Time       // zero: for good
+
+	scopes, ends string // of a personal token, as GitHub's headers tell them
 }
 
 // writes and reads report whether an account has a permission.
@@ -106,6 +108,14 @@ func (f *Fake) Grant(token, login string, may ...string) {
 		a.may[m] = true
 	}
 	f.tokens[token] = a
+}
+
+// Describe sets what GitHub tells of a personal token: its scopes, if it is a classic one,
+// and when it ends, "2026-12-24 10:00:00 UTC" or "".
+func (f *Fake) Describe(token, scopes, ends string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tokens[token].scopes, f.tokens[token].ends = scopes, ends
 }
 
 // Revoke makes a token unknown.

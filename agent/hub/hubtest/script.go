@@ -36,6 +36,10 @@ import (
 //	revoke TOKEN
 //	app ID NAME KEYFILE                 an App whose private key is in a file
 //	install NAME OWNER PERMISSION=write …
+//	grant TOKEN LOGIN [PERMISSION …]
+//	describe TOKEN SCOPE+SCOPE [END]
+//	archive SLUG, no-issues SLUG
+//	skew DURATION                       its clock is ahead by that
 //	expire-tokens                       of all installations
 //	rerequest SLUG SHA                  somebody wants the checks again
 //	requests                            print the requests so far, and forget them
@@ -55,7 +59,7 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 		"repo": 2, "branch": 3, "delete-branch": 2, "pull": 3, "push": 3, "retarget": 3, "close": 2, "lock": 2,
 		"comment": 4, "delete-comment": 2, "move": 2, "private": 1, "fail": 1, "revoke": 1,
 		"edit-comment": 3, "collaborator": 3, "label": 2, "ready": 2,
-		"app": 3, "install": 2, "rerequest": 2,
+		"app": 3, "install": 2, "grant": 2, "describe": 2, "archive": 1, "no-issues": 1, "skew": 1, "rerequest": 2,
 	}
 	if len(args) < need[cmd] {
 		return "", fmt.Errorf("hubtest: %s needs %d words", cmd, need[cmd])
@@ -127,6 +131,20 @@ func (f *Fake) Script(words ...string) (out string, err error) {
 		f.AddApp(int64(number(args[0])), args[1], key)
 	case "install":
 		return fmt.Sprintln(f.Install(args[0], args[1], args[2:])), nil
+	case "grant":
+		f.Grant(args[0], args[1], args[2:]...)
+	case "describe":
+		f.Describe(args[0], strings.ReplaceAll(args[1], "+", ", "), strings.Join(args[2:], " "))
+	case "archive":
+		f.SetArchived(args[0])
+	case "no-issues":
+		f.DisableIssues(args[0])
+	case "skew":
+		by, err := time.ParseDuration(args[0])
+		if err != nil {
+			return "", err
+		}
+		f.SetSkew(by)
 	case "expire-tokens":
 		f.ExpireTokens()
 	case "rerequest":

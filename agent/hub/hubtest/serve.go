@@ -67,6 +67,7 @@ type call struct {
 	repo   *Repo
 	fields map[string]any // of the JSON body
 	text0  []byte         // the body as it came
+	free   bool           // does not count for the hourly limit
 }
 
 // ServeHTTP answers one request.
@@ -132,6 +133,9 @@ func (f *Fake) rate(a *answer) {
 // conditional gives a good answer to a GET its ETag, and turns it into a 304 when the
 // client has it already. A 304 has no Link header and does not count.
 func (c *call) conditional() {
+	if c.free {
+		return
+	}
 	if c.r.Method != http.MethodGet {
 		c.f.count()
 		return
@@ -227,6 +231,16 @@ func (c *call) route() {
 			return
 		}
 		c.ok(http.StatusOK, user(c.who.login))
+	case len(c.path) == 1 && c.path[0] == "rate_limit":
+		c.free = true
+		core := map[string]any{"limit": 5000, "remaining": c.f.limit, "reset": c.f.wall().Add(time.Hour).Unix()}
+		c.ok(http.StatusOK, map[string]any{"resources": map[string]any{"core": core}, "rate": core})
+		if c.who != nil && c.who.in == nil {
+			c.header.Set("X-OAuth-Scopes", c.who.scopes)
+			if c.who.ends != "" {
+				c.header.Set("GitHub-Authentication-Token-Expiration", c.who.ends)
+			}
+		}
 	case len(c.path) >= 2 && c.path[0] == "repositories":
 		for _, r := range c.f.repos {
 			if strconv.FormatInt(r.id, 10) == c.path[1] {
@@ -292,6 +306,7 @@ var routes = []struct {
 	pattern string
 	do      func(*call, []string)
 }{
+	{"GET", (*call).getRepo},
 	{"GET/branches", (*call).listBranches},
 	{"GET/pulls", (*call).listPulls},
 	{"GET/pulls/*", (*call).getPull},
