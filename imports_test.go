@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"report":   {"report", "baseline", "runner"},
 	"launchd":  {"launchd"},
 	"examples": {},
-	"tools":    {"runner", "report"},
+	"tools":    {"runner", "report", "metal", "baseline"},
 }
 
 // external says which imports from outside the module a folder may have; "std" is the

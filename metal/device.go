@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/metal/child"
 	"github.com/holdfast-ci/holdfast/metal/cpu"
+	"github.com/holdfast-ci/holdfast/metal/cuda"
 	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/proc"
@@ -53,6 +54,8 @@ func open(d described) (harness.Backend, error) {
 		return openMetal()
 	case BackendCPU:
 		return cpu.Open(cpu.Model{Submit: d.Config.Latency, Execute: d.Config.Execution})
+	case backendCUDA:
+		return cuda.Open(cuda.Options{})
 	}
 	return nil, fmt.Errorf("no backend %q", d.Config.Backend)
 }

@@ -28,6 +28,10 @@ const (
 	BackendMetal = "metal"
 	BackendCPU   = "cpu"
 	BackendNone  = "none" // only programs
+
+	// backendCUDA runs the harness on an NVIDIA GPU, to validate the harness. It is told to
+	// nobody who does not know of it.
+	backendCUDA = "cuda"
 )
 
 // Config says what the stage measures. The zero value measures nothing; [Default] is
@@ -161,7 +165,7 @@ func (c Config) Check() error {
 		if err := CheckKernel(c.Kernel, c.Function); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}
-	case BackendCPU:
+	case BackendCPU, backendCUDA:
 		if err := c.harness().Check(); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}

@@ -123,6 +123,20 @@ func TestStageNothingConfigured(t *testing.T) {
 	}
 }
 
+// TestNoCUDA: the backend for validation says what is missing, and no other backend is
+// taken instead.
+func TestNoCUDA(t *testing.T) {
+	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
+		t.Skip("this machine has an NVIDIA GPU")
+	}
+	c := quick()
+	c.Backend = "cuda"
+	res, _, _ := execute(t, t.Context(), c)
+	if res.Verdict != runner.Error || !strings.Contains(res.Reason, "no CUDA d") || len(res.Bench.Samples) > 0 {
+		t.Errorf("%s: %s", res.Verdict, res.Reason)
+	}
+}
+
 func TestPrograms(t *testing.T) {
 	good := sh("go bench", `echo "BenchmarkX/n=4-8 10 $((500 + $(wc -c < rounds))) ns/op 3 B/op"; printf x >> rounds`)
 	good.Build, good.Dir = []string{"touch", "rounds"}, "sub"

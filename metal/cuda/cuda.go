@@ -78,6 +78,9 @@ func (b *Backend) Compile(k harness.Kernel) (harness.Program, error) {
 	if k.Elements < 1 || k.Iterations < 1 {
 		return nil, fmt.Errorf("no kernel of %s", k)
 	}
+	if k.Source != nil {
+		return nil, fmt.Errorf("%s: kernels of a repository are Metal's", k)
+	}
 	if b.closed.Load() {
 		return nil, errClosed
 	}
