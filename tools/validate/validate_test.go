@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/metal/cuda"
+)
+
+// build compiles C sources of a folder; without a compiler there is nothing to test, but
+// in CI.
+func build(t *testing.T, source string, flags ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := exec.Command("cc", append(append([]string{"-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", out, source}, flags...), "-ldl", "-lpthread", "-lm")...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		if _, missing := exec.LookPath("cc"); missing != nil && os.Getenv("CI") == "" {
+			t.Skipf("no C compiler: %v", err)
+		}
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return out
+}
+
+// TestValidate: both sides run on the stand-in for the driver and give a row for every
+// load; the figures of this machine say nothing.
+func TestValidate(t *testing.T) {
+	s := settings{
+		Options: cuda.Options{Library: build(t, "../../metal/cuda/testdata/stub/stub.c", "-shared", "-fPIC")},
+		Loop:    build(t, "testdata/loop/loop.c"),
+		Threads: []int{1, 2}, Depths: []int{1, 4}, Elements: 10, Iterations: 1,
+		Window: 5 * time.Millisecond, Rounds: 3, Blocks: 2,
+	}
+	var out bytes.Buffer
+	c, err := tables(t.Context(), &out, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range c.Loads {
+		if len(l.Harness) != 6 || len(l.Loop) != 6 {
+			t.Errorf("%+v", l)
+		}
+		for _, v := range append(l.Harness, l.Loop...) {
+			if !(v > 0) {
+				t.Errorf("%+v", l)
+			}
+		}
+	}
+	if len(c.Loads) != 8 || strings.Count(out.String(), "\n| ") != 9 || !strings.Contains(out.String(), " 2 threads: ") {
+		t.Errorf("%s", out.String())
+	}
+}
