@@ -63,6 +63,7 @@ type Reading struct {
 	// Slices are the rates in [sliceCount] equal parts of the window, in order; nil if an
 	// operation took longer than one.
 	Slices      []float64
+	Starved     int    // threads that others kept from submitting for a part of the window
 	Collections uint64 // of garbage, within the window; expected to be none
 	Counts      Counts // lead-in and tail included
 }

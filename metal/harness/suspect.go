@@ -40,6 +40,7 @@ func (r *run) suspect() {
 		{"the processes differ by more than the rounds of one do: what is settled once in a process's life moves the figure", testProcesses, nil},
 		{"the harness's own work is a noticeable part of an operation: compare these figures with themselves only", testOverhead, nil},
 		{"garbage was collected within a window", testCollections, nil},
+		{"threads were kept from submitting by others, a lock is not fair", testStarved, nil},
 	}
 	for i, t := range r.tracks {
 		for k := range kinds {
@@ -86,6 +87,20 @@ func testDrift(t *track) string {
 		return ""
 	}
 	return fmt.Sprintf("(%+.1f %% from the first to the second half)", m*100)
+}
+
+func testStarved(t *track) string {
+	windows, most := 0, 0
+	for _, v := range t.values {
+		if v.Starved > 0 {
+			windows++
+			most = max(most, v.Starved)
+		}
+	}
+	if windows == 0 {
+		return ""
+	}
+	return fmt.Sprintf("(up to %d of %d threads in %d of %d windows)", most, t.load.Threads, windows, len(t.values))
 }
 
 // agree reports whether so many have one sign that chance is no explanation: a two-sided

@@ -231,9 +231,18 @@ func (w *window) result(r *Reading) error {
 		if seconds <= 0 || l.last.n <= first.n {
 			return fmt.Errorf("%s: thread %d: no operation completed in the window", w.load, i)
 		}
+		if l.starved(w) {
+			// Its own time began when the others had gone: what it did then alone is not what
+			// all did together. It counts from the begin of the window, in which it did nothing.
+			seconds = l.last.at.Sub(w.open).Seconds()
+			r.Starved++
+		}
 		r.Rate += float64(l.last.n-first.n) / seconds
 		r.Ops += l.last.n - first.n
 		r.Seconds += seconds / float64(len(w.lanes))
+		if r.Starved > 0 {
+			r.Slices = nil
+		}
 		l.marks[sliceCount] = l.last
 		for k := range r.Slices {
 			from, to := l.marks[k], l.marks[k+1]
@@ -245,6 +254,17 @@ func (w *window) result(r *Reading) error {
 		}
 	}
 	return nil
+}
+
+// starved reports whether the first operation of the thread came so late in the window that
+// the thread was kept from submitting, by a lock that is not fair: later than its own
+// operations take, and than a fiftieth of the window. On a shared queue that happens: a
+// driver's lock may go to the same few threads until they are done, while the others wait.
+func (l *lane) starved(w *window) bool {
+	first := l.marks[0]
+	late := first.at.Sub(w.open)
+	burst := l.last.at.Sub(first.at) / time.Duration(l.last.n-first.n) * time.Duration(w.load.Depth)
+	return late > 3*burst && late > w.slice*sliceCount/50
 }
 
 // run keeps depth operations in flight until the window is over, then drains. Counted

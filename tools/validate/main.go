@@ -32,6 +32,7 @@ type settings struct {
 	Elements   int           `json:"elements"`
 	Iterations int           `json:"iterations"`
 	Window     time.Duration `json:"window_ns"`
+	Warmup     time.Duration `json:"warmup_ns"` // longest, of a process
 	Rounds     int           `json:"rounds"`    // of a block
 	Blocks     int           `json:"blocks"`    // of both, in turn
 	Processes  int           `json:"processes"` // of each scenario in a block or run

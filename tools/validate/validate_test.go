@@ -34,7 +34,7 @@ func TestValidate(t *testing.T) {
 		Options: cuda.Options{Library: build(t, "../../metal/cuda/testdata/stub/stub.c", "-shared", "-fPIC")},
 		Loop:    build(t, "testdata/loop/loop.c"),
 		Threads: []int{1, 2}, Depths: []int{1, 4}, Elements: 10, Iterations: 1,
-		Window: 5 * time.Millisecond, Rounds: 3, Blocks: 2,
+		Window: 5 * time.Millisecond, Processes: 1, Rounds: 3, Blocks: 2,
 	}
 	var out bytes.Buffer
 	c, err := tables(t.Context(), &out, s)
