@@ -247,8 +247,8 @@ func TestCancelDevice(t *testing.T) {
 	}
 	c := Config{Backend: BackendCPU, Rounds: 1000, Latency: time.Millisecond, Window: 20 * time.Millisecond}
 	res := runner.Execute(ctx, New(c), ws, time.Minute)
-	if res.Verdict != runner.Error || res.Reason != runner.ErrSuperseded.Error() || len(res.Bench.Samples) > 0 {
-		t.Errorf("%s: %s, %d samples", res.Verdict, res.Reason, len(res.Bench.Samples))
+	if res.Verdict != runner.Error || res.Reason != runner.ErrSuperseded.Error() || len(res.Bench.Samples) > 0 || len(res.Logs) > 0 {
+		t.Errorf("%s: %s, %d samples, logs %+v", res.Verdict, res.Reason, len(res.Bench.Samples), res.Logs)
 	}
 }
 

@@ -26,6 +26,8 @@ type Command struct {
 	Slack time.Duration
 	// Ended is called once the process is gone. May be nil.
 	Ended func(proc.Exit)
+
+	run func(context.Context, proc.Cmd) (proc.Exit, error) // proc.Run; tests put another here
 }
 
 const (
@@ -33,6 +35,9 @@ const (
 	openSlack    = time.Minute
 	// grace is how long a child that was asked to stop may write down where it stood.
 	grace = 500 * time.Millisecond
+	// patience is how long a process that was killed may take to be gone. One that is inside
+	// a driver may never be.
+	patience = 10 * time.Second
 )
 
 // Child is a harness.Probe in another process.
@@ -46,9 +51,11 @@ type Child struct {
 	cancel context.CancelFunc
 	id     int
 	broken error // why it is good only for Close
+	undead bool  // it was killed and is still there
 }
 
-// Start runs a child. It lives until Close, until an error, or until ctx is done.
+// Start runs a child. It lives until Close, until an error, or until ctx is done while it
+// is asked something.
 func Start(ctx context.Context, c Command) (*Child, error) {
 	if Started() {
 		return nil, errors.New("a measuring process starts no other: the program does not know the command that it was started with")
@@ -60,15 +67,18 @@ func Start(ctx context.Context, c Command) (*Child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: open pipe: %w", c.Name, err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	if c.run == nil {
+		c.run = proc.Run
+	}
+	// It ends with its standard input, in good order, before it has to be told by a signal.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	x := &Child{c: c, in: ours, out: &answers{lines: make(chan []byte, 1), bad: make(chan error, 1)}, over: make(chan struct{}), cancel: cancel}
 	cmd := c.Proc
 	cmd.Stdin, cmd.Stdout, cmd.Bulk, cmd.Grace = theirs, x.out, true, grace
 	go func() {
 		defer close(x.over)
-		x.exit, x.err = proc.Run(ctx, cmd)
+		x.exit, x.err = c.run(ctx, cmd)
 		theirs.Close()
-		ours.Close()
 		if c.Ended != nil {
 			c.Ended(x.exit)
 		}
@@ -127,11 +137,16 @@ func (e *EndedError) Error() string {
 type DeadlineError struct {
 	Name, Doing string
 	Limit       time.Duration
+	Undead      bool // not even the kill ended it: it hangs inside the driver
 	Told        string
 }
 
 func (e *DeadlineError) Error() string {
-	return fmt.Sprintf("%s: the measuring process did not answer within %s in %s and was killed%s", e.Name, e.Limit, e.Doing, said(e.Told))
+	end := "was killed"
+	if e.Undead {
+		end = "could not be killed: it hangs inside the driver, and so may everything that uses the device"
+	}
+	return fmt.Sprintf("%s: the measuring process did not answer within %s in %s and %s%s", e.Name, e.Limit, e.Doing, end, said(e.Told))
 }
 
 // ProtocolError says that the process that measured answered with something else than an
@@ -178,9 +193,12 @@ func (x *Child) ask(ctx context.Context, doing string, q request, wait time.Dura
 	if err != nil {
 		return reply{}, err
 	}
+	if len(line) > maxLine {
+		return reply{}, fmt.Errorf("%s: a request of %d bytes, at most %d: the kernel's source is too large", x.c.Name, len(line), maxLine)
+	}
 	out := func(err error) error {
 		x.kill()
-		return &ProtocolError{x.c.Name, doing, err, telling(x.exit)}
+		return &ProtocolError{x.c.Name, doing, err, x.told()}
 	}
 	select {
 	case <-x.out.lines:
@@ -218,17 +236,40 @@ func (x *Child) ask(ctx context.Context, doing string, q request, wait time.Dura
 		return reply{}, &EndedError{x.c.Name, doing, x.exit, telling(x.exit)}
 	case <-timer.C:
 		x.kill()
-		return reply{}, &DeadlineError{x.c.Name, doing, wait, telling(x.exit)}
+		return reply{}, &DeadlineError{x.c.Name, doing, wait, x.undead, x.told()}
 	case <-ctx.Done():
-		x.kill()
+		x.in.Close()
+		x.gone(2 * abandon)
 		return reply{}, context.Cause(ctx)
 	}
 }
 
-// kill stops the process and waits until it is gone.
+// gone reports whether the process is gone by then.
+func (x *Child) gone(by time.Duration) bool {
+	timer := time.NewTimer(by)
+	defer timer.Stop()
+	select {
+	case <-x.over:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// kill stops the process and waits until it is gone, or for its patience: a process inside
+// of a driver that does not return is given up.
 func (x *Child) kill() {
 	x.cancel()
-	<-x.over
+	x.in.Close()
+	x.undead = x.undead || !x.gone(patience)
+}
+
+// told is what the process said, once it is gone.
+func (x *Child) told() string {
+	if x.undead {
+		return ""
+	}
+	return telling(x.exit)
 }
 
 // beginnings are how a line starts that says why a process ended, so that it is told in
@@ -299,6 +340,9 @@ func (p *reply) counts() harness.Counts {
 
 // Close implements harness.Probe. The error says that the process did not end well.
 func (x *Child) Close() error {
+	if x.undead {
+		return nil
+	}
 	defer x.kill()
 	if x.broken != nil {
 		return nil
@@ -306,15 +350,12 @@ func (x *Child) Close() error {
 	if _, err := x.call(context.Background(), "closing the device", request{Do: doClose}, x.c.Slack); err != nil {
 		return err
 	}
-	timer := time.NewTimer(x.c.Slack)
-	defer timer.Stop()
-	select {
-	case <-x.over:
-		if x.err == nil && !x.exit.OK() {
-			return &EndedError{x.c.Name, "closing the device", x.exit, telling(x.exit)}
-		}
-	case <-timer.C:
-		return &DeadlineError{x.c.Name, "closing the device", x.c.Slack, ""}
+	if !x.gone(x.c.Slack) {
+		x.kill()
+		return &DeadlineError{x.c.Name, "closing the device", x.c.Slack, x.undead, x.told()}
+	}
+	if x.err == nil && !x.exit.OK() {
+		return &EndedError{x.c.Name, "closing the device", x.exit, x.told()}
 	}
 	return nil
 }

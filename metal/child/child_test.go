@@ -3,12 +3,14 @@ package child
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -225,6 +227,35 @@ func TestProgramThatIsNoChild(t *testing.T) {
 	if _, err := c.Ready(t.Context(), []harness.Load{one}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// TestUnkillable: a process that hangs inside a driver is given up, not waited for.
+func TestUnkillable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		c, err := Start(t.Context(), Command{
+			Name: "x", Hang: time.Second, Kernel: harness.Kernel{Elements: 1, Iterations: 1}, Device: json.RawMessage(`{}`),
+			run: func(context.Context, proc.Cmd) (proc.Exit, error) {
+				<-free
+				return proc.Exit{}, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = c.Ready(t.Context(), []harness.Load{one})
+		var d *DeadlineError
+		if !errors.As(err, &d) || !d.Undead || !strings.Contains(err.Error(), "could not be killed") {
+			t.Errorf("error %v", err)
+		}
+		c.Close()
+		if took := time.Since(began); took > openSlack+defaultSlack+patience+2*time.Second {
+			t.Errorf("given up after %s", took)
+		}
+		close(free)
+		synctest.Wait()
+	})
 }
 
 // FuzzReply: whatever a process writes, an answer that is accepted is to the question, is

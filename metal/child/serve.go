@@ -38,7 +38,11 @@ func Main(open Opener) int {
 		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
 		os.Exit(128 + int(syscall.SIGTERM))
 	}()
-	if err := Serve(context.Background(), os.Stdin, out, open); err != nil {
+	err = Serve(context.Background(), os.Stdin, out, open)
+	if errors.Is(err, errParentGone) {
+		return 3 // nobody is there to be told, or it knows: it cancelled
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		return 3
 	}
