@@ -81,8 +81,9 @@ func BenchmarkMessageSend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	r.th.t.Retain(c)
 	defer r.th.t.Release(c)
-	if err := r.th.wait(c); err != nil {
+	if err := r.th.finish(c); err != nil {
 		b.Fatal(err)
 	}
 	compare(b, 10000, func(n int) error {
@@ -98,9 +99,7 @@ func BenchmarkEncode(b *testing.B) {
 	q, p, buf := r.q.(*queue), r.p.(*program), r.buf.(*buffer)
 	compare(b, 1000, func(n int) error {
 		for range n {
-			_, err := r.th.encode(q, p, buf, 1)
-			r.th.t.Drain()
-			if err != nil {
+			if err := r.th.run(r.th.encoding, r.th.encode, q, p, buf, 1); err != nil {
 				return err
 			}
 		}

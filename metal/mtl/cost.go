@@ -42,19 +42,16 @@ func (b *Backend) CallCost() (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
+	th.t.Retain(c)
 	defer th.t.Release(c)
-	if err := th.wait(c); err != nil {
+	if err := th.finish(c); err != nil {
 		return nil, err
 	}
 	send, err := batches(500, func() error { th.t.Send(c, b.sel.status); return nil })
 	if err != nil {
 		return nil, err
 	}
-	encode, err := batches(50, func() error {
-		_, err := th.encode(q, p, buf, 1)
-		th.t.Drain()
-		return err
-	})
+	encode, err := batches(50, func() error { return th.run(th.encoding, th.encode, q, p, buf, 1) })
 	if err != nil {
 		return nil, err
 	}

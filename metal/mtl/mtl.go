@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/metal/objc"
@@ -33,7 +32,6 @@ type Backend struct {
 	device objc.ID
 	text   string
 	set    map[string]string
-	known  [kinds]atomic.Bool // kinds of which an object was seen to have all methods
 
 	mu     sync.Mutex
 	closed bool
@@ -123,8 +121,41 @@ func (b *Backend) first(t *objc.Thread) (int, error) {
 	return n, nil
 }
 
-// try runs one operation, and learns on the way whether all methods are there.
+// probe asks a command buffer and an encoder for their methods.
+func (b *Backend) probe(t *objc.Thread) error {
+	q := objc.ID(t.Send(b.device, b.sel.newQueue, 1))
+	if q == 0 {
+		return errors.New("the device gives no queue")
+	}
+	defer t.Release(q)
+	if err := b.sel.check(t, q, onQueue); err != nil {
+		return err
+	}
+	c := objc.ID(t.Send(q, b.sel.commandBuffer))
+	if c == 0 {
+		return errors.New("the queue gives no command buffer")
+	}
+	if err := b.sel.check(t, c, onCommandBuffer); err != nil {
+		return err
+	}
+	e := objc.ID(t.Send(c, b.sel.encoder))
+	if e == 0 {
+		return errors.New("the command buffer gives no encoder")
+	}
+	err := b.sel.check(t, e, onEncoder)
+	if t.RespondsTo(e, b.sel.end) {
+		t.Send(e, b.sel.end)
+	} else {
+		t.Retain(e) // for good: releasing an encoder that was not ended ends the process
+	}
+	return err
+}
+
+// try asks for all methods, runs two operations and compares their result.
 func (b *Backend) try() error {
+	if err := b.rt.Do(b.probe); err != nil {
+		return err
+	}
 	k := harness.Kernel{Elements: 300, Iterations: 2}
 	p, err := b.Compile(k)
 	if err != nil {

@@ -19,7 +19,6 @@ const (
 	onQueue
 	onCommandBuffer
 	onEncoder
-	kinds
 )
 
 func (k on) String() string {

@@ -20,7 +20,19 @@ type thread struct {
 	t       *objc.Thread
 	flights []flight
 	idle    []uint32 // indexes of flights not in use
+
+	// What the batches work on.
+	queue, buffer, encoder, status, err objc.ID
+
+	encoding  *objc.Batch // makes buffer, and an encoder that is ended
+	encode    encode
+	submitted *objc.Batch // the same, and commits
+	submit    encode
+	finished  *objc.Batch // waits for buffer, gives it up
 }
+
+// encode are indexes of messages whose arguments change.
+type encode struct{ pipeline, memory, dispatch int }
 
 // Enter implements [harness.Backend].
 func (b *Backend) Enter() (harness.Thread, error) {
@@ -29,7 +41,53 @@ func (b *Backend) Enter() (harness.Thread, error) {
 	if b.closed {
 		return nil, fmt.Errorf("enter thread: %w", errClosed)
 	}
-	return &thread{b: b, t: b.rt.Enter()}, nil
+	th := &thread{b: b, t: b.rt.Enter()}
+
+	th.encoding = th.t.NewBatch()
+	th.encode = th.addEncode(th.encoding)
+	th.encoding.Drain()
+
+	// The buffer belongs to the pool, which is drained at the end.
+	th.submitted = th.t.NewBatch()
+	th.submit = th.addEncode(th.submitted)
+	th.submitted.Retain(&th.buffer)
+	th.submitted.Send(&th.buffer, b.sel.commit, nil)
+	th.submitted.Drain()
+
+	th.finished = th.t.NewBatch()
+	th.finished.Send(&th.buffer, b.sel.wait, nil)
+	th.finished.Send(&th.buffer, b.sel.status, &th.status)
+	th.finished.Send(&th.buffer, b.sel.err, &th.err)
+	th.finished.Retain(&th.err)
+	th.finished.Release(&th.buffer)
+	return th, nil
+}
+
+func (th *thread) addEncode(l *objc.Batch) (e encode) {
+	sel := &th.b.sel
+	l.Send(&th.queue, sel.commandBuffer, &th.buffer)
+	l.Send(&th.buffer, sel.encoder, &th.encoder)
+	e.pipeline = l.Send(&th.encoder, sel.setPipeline, nil)
+	e.memory = l.Send(&th.encoder, sel.setBuffer, nil, 0, 0, 0)
+	e.dispatch = l.SendSizes(&th.encoder, sel.dispatch, nil)
+	l.Send(&th.encoder, sel.end, nil)
+	return e
+}
+
+// run sets one dispatch up and runs a batch that encodes it.
+func (th *thread) run(l *objc.Batch, e encode, q *queue, p *program, buf *buffer, n int) error {
+	th.queue, th.buffer, th.encoder = q.id, 0, 0
+	l.Set(e.pipeline, 0, uintptr(p.id))
+	l.Set(e.memory, 0, uintptr(buf.id))
+	l.SetSizes(e.dispatch, objc.Size{Width: uint64(n), Height: 1, Depth: 1}, objc.Size{Width: p.group, Height: 1, Depth: 1})
+	if l.Run() {
+		return nil
+	}
+	th.t.Drain() // it did not come to that
+	if th.buffer == 0 {
+		return errors.New("the queue gives no command buffer")
+	}
+	return errors.New("the command buffer gives no encoder")
 }
 
 // Submit implements [harness.Thread].
@@ -49,64 +107,15 @@ func (th *thread) Submit(hq harness.Queue, hp harness.Program, hb harness.Buffer
 		th.idle = append(th.idle, uint32(len(th.flights)))
 		th.flights = append(th.flights, flight{})
 	}
-	c, err := th.encode(q, p, buf, n)
-	if err != nil {
-		th.t.Drain()
+	if err := th.run(th.submitted, th.submit, q, p, buf, n); err != nil {
 		return 0, fmt.Errorf("submit: %w", err)
 	}
-	// It belongs to the pool, which is drained below.
-	th.t.Retain(c)
-	th.t.Send(c, th.b.sel.commit)
-	th.t.Drain()
-
 	i := th.idle[len(th.idle)-1]
 	th.idle = th.idle[:len(th.idle)-1]
 	f := &th.flights[i]
-	f.buffer = c
+	f.buffer = th.buffer
 	f.use++
 	return harness.Ticket(uint64(f.use)<<32 | uint64(i)), nil
-}
-
-// encode makes a command buffer of one dispatch. It belongs to the pool, as does what is
-// left of it after an error.
-func (th *thread) encode(q *queue, p *program, buf *buffer, n int) (objc.ID, error) {
-	t, sel := th.t, &th.b.sel
-	c := objc.ID(t.Send(q.id, sel.commandBuffer))
-	if c == 0 {
-		return 0, errors.New("the queue gives no command buffer")
-	}
-	if err := th.known(c, onCommandBuffer); err != nil {
-		return 0, err
-	}
-	e := objc.ID(t.Send(c, sel.encoder))
-	if e == 0 {
-		return 0, errors.New("the command buffer gives no encoder")
-	}
-	if err := th.known(e, onEncoder); err != nil {
-		if t.RespondsTo(e, sel.end) {
-			t.Send(e, sel.end)
-		} else {
-			t.Retain(e) // for good: releasing an encoder that was not ended ends the process
-		}
-		return 0, err
-	}
-	t.Send(e, sel.setPipeline, uintptr(p.id))
-	t.Send(e, sel.setBuffer, uintptr(buf.id), 0, 0)
-	t.SendSizes(e, sel.dispatch, objc.Size{Width: uint64(n), Height: 1, Depth: 1}, objc.Size{Width: p.group, Height: 1, Depth: 1})
-	t.Send(e, sel.end)
-	return c, nil
-}
-
-// known checks the methods of the first objects of a kind.
-func (th *thread) known(o objc.ID, kind on) error {
-	if th.b.known[kind].Load() {
-		return nil
-	}
-	if err := th.b.sel.check(th.t, o, kind); err != nil {
-		return err
-	}
-	th.b.known[kind].Store(true)
-	return nil
 }
 
 // Wait implements [harness.Thread].
@@ -115,9 +124,7 @@ func (th *thread) Wait(k harness.Ticket) error {
 	if err != nil {
 		return err
 	}
-	err = th.wait(c)
-	th.t.Release(c)
-	return err
+	return th.finish(c)
 }
 
 // WaitSpan implements [harness.SpanThread].
@@ -126,8 +133,9 @@ func (th *thread) WaitSpan(k harness.Ticket) (start, end float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	th.t.Retain(c)
 	defer th.t.Release(c)
-	if err := th.wait(c); err != nil {
+	if err := th.finish(c); err != nil {
 		return 0, 0, err
 	}
 	start, end = th.t.Float64(c, th.b.sel.gpuStart), th.t.Float64(c, th.b.sel.gpuEnd)
@@ -155,17 +163,19 @@ const (
 	failed    = 5
 )
 
-func (th *thread) wait(c objc.ID) error {
-	th.t.Send(c, th.b.sel.wait)
-	status := th.t.Send(c, th.b.sel.status)
-	if status == completed {
+// finish waits for a command buffer and gives it up.
+func (th *thread) finish(c objc.ID) error {
+	th.buffer, th.status, th.err = c, 0, 0
+	th.finished.Run()
+	if th.status == completed && th.err == 0 {
 		return nil
 	}
 	defer th.t.Drain()
-	if status != failed {
-		return fmt.Errorf("wait: the command buffer has status %d after its end", status)
+	defer th.t.Release(th.err)
+	if th.status != failed && th.err == 0 {
+		return fmt.Errorf("wait: the command buffer has status %d after its end", th.status)
 	}
-	return fmt.Errorf("wait: the command buffer failed: %w", th.t.Error(objc.ID(th.t.Send(c, th.b.sel.err))))
+	return fmt.Errorf("wait: the command buffer failed with status %d: %w", th.status, th.t.Error(th.err))
 }
 
 // Leave implements [harness.Thread].

@@ -46,6 +46,7 @@ type Runtime struct {
 
 	msgSend, getClass, register uintptr
 	push, pop, retain, release  uintptr
+	run                         uintptr // of batches; not Objective-C's
 
 	float64 func(ID, Selector) float64
 	text    func(ID, Selector) string
@@ -61,7 +62,7 @@ func Open(libraries []string) (*Runtime, error) {
 	if len(libraries) == 0 {
 		return nil, ErrNoRuntime
 	}
-	r := &Runtime{}
+	r := &Runtime{run: runAddress()}
 	for _, l := range libraries {
 		h, err := purego.Dlopen(l, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 		if err != nil {

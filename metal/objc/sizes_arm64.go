@@ -10,3 +10,9 @@ func (t *Thread) placeSizes(a, b Size) int {
 	t.words[2], t.words[3] = uintptr(unsafe.Pointer(&t.words[6])), uintptr(unsafe.Pointer(&t.words[9]))
 	return 4
 }
+
+// placeSizes makes the words of a step those of a message of two sizes. The step must not
+// move after it.
+func (s *step) placeSizes() {
+	s.words[1], s.words[2] = uintptr(unsafe.Pointer(&s.words[stepSizes])), uintptr(unsafe.Pointer(&s.words[stepSizes+3]))
+}

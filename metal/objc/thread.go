@@ -16,7 +16,7 @@ const maxArguments = 8
 // and to it alone, until Leave. Nothing on it allocates but where that is said.
 type Thread struct {
 	r    *Runtime
-	pool uintptr
+	pool ID  // token, not an object
 	qos  QoS // to restore; 0: never changed
 
 	// The arguments of the call being made, what they point to, and the error it gave. It
@@ -24,19 +24,21 @@ type Thread struct {
 	// and the call.
 	words  [2 + 4 + 6]uintptr
 	failed ID
+
+	batches []*Batch
 }
 
 // Enter locks the calling goroutine to its OS thread and pushes an autorelease pool.
 func (r *Runtime) Enter() *Thread {
 	runtime.LockOSThread()
 	t := &Thread{r: r}
-	t.pool = t.Call(r.push)
+	t.pool = ID(t.Call(r.push))
 	return t
 }
 
 // Leave pops the pool and unlocks the goroutine. t must not be used any more.
 func (t *Thread) Leave() {
-	t.Call(t.r.pop, t.pool)
+	t.Call(t.r.pop, uintptr(t.pool))
 	t.restoreQoS()
 	t.r = nil
 	runtime.UnlockOSThread()
@@ -44,8 +46,8 @@ func (t *Thread) Leave() {
 
 // Drain releases what the thread's pool holds: pops it and pushes a new one.
 func (t *Thread) Drain() {
-	t.Call(t.r.pop, t.pool)
-	t.pool = t.Call(t.r.push)
+	t.Call(t.r.pop, uintptr(t.pool))
+	t.pool = ID(t.Call(t.r.push))
 }
 
 // Do runs f on a thread of its own making, for what is off the hot path.
@@ -86,9 +88,10 @@ func (t *Thread) Bool(o ID, s Selector, args ...uintptr) bool {
 type Size struct{ Width, Height, Depth uint64 }
 
 // SendSizes sends a message of two sizes, by value.
-func (t *Thread) SendSizes(o ID, s Selector, a, b Size) {
+func (t *Thread) SendSizes(o ID, s Selector, a, b Size) uintptr {
 	t.words[0], t.words[1] = uintptr(o), uintptr(s)
-	purego.SyscallN(t.r.msgSend, t.words[:t.placeSizes(a, b)]...)
+	x, _, _ := purego.SyscallN(t.r.msgSend, t.words[:t.placeSizes(a, b)]...)
+	return x
 }
 
 func (t *Thread) putSizes(a, b Size) {

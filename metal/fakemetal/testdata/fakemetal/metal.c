@@ -45,6 +45,11 @@ static uint64_t device_registry(device *d, SEL _) { return UINT64_C(0xfedcba9876
 static bool device_unified(device *d, SEL _) { return true; }
 static bool device_family(device *d, SEL _, long family) { return family <= settings[FAMILY]; }
 
+// fake_sum is no method of Metal: it shows where the words of two structures arrive.
+static uint64_t fake_sum(device *d, SEL _, MTLSize a, MTLSize b) {
+  return a.width + 2 * a.height + 3 * a.depth + 4 * b.width + 5 * b.height + 6 * b.depth;
+}
+
 // ---- buffers. New memory is not zero: Metal does not promise it.
 
 static object *device_buffer(device *d, SEL _, NSUInteger length, NSUInteger options) {
@@ -287,6 +292,7 @@ void init_metal(void) {
   add_method(device_class, "registryID", device_registry);
   add_method(device_class, "hasUnifiedMemory", device_unified);
   add_method(device_class, "supportsFamily:", device_family);
+  add_method(device_class, "fakeSum:of:", fake_sum);
   add_method(device_class, "newBufferWithLength:options:", device_buffer);
   add_method(device_class, "newLibraryWithSource:options:error:", device_library);
   add_method(device_class, "newComputePipelineStateWithFunction:error:", device_pipeline);
