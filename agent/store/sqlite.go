@@ -14,7 +14,10 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
-	_ "modernc.org/sqlite" // registers the "sqlite" driver
+	"modernc.org/sqlite" // registers the "sqlite" driver
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // sqliteEngine keeps everything in one file on a local disk. All writing, River's
@@ -41,7 +44,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngi
 	e := &sqliteEngine{path: path, db: db}
 	if err := db.PingContext(ctx); err != nil {
 		e.close()
-		return nil, err
+		return nil, diskHint(err)
 	}
 	if e.ro, err = sql.Open("sqlite", sqliteURL(path, "_pragma=query_only(1)")); err != nil {
 		e.close()
@@ -81,13 +84,27 @@ func (e *sqliteEngine) reader() querier { return sqlQuerier{e.ro} }
 func (e *sqliteEngine) inTx(ctx context.Context, f func(tx) error) error {
 	t, err := e.db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return diskHint(err)
 	}
 	if err := f(&sqliteTx{sqlQuerier{t}, t, e.client}); err != nil {
 		_ = t.Rollback()
+		return diskHint(err)
+	}
+	return diskHint(t.Commit())
+}
+
+// diskHint says what SQLite's "disk I/O error" usually is: where the room for one of its
+// files cannot be had, it does not say that the disk is full.
+func diskHint(err error) error {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
 		return err
 	}
-	return t.Commit()
+	switch se.Code() & 0xff { // what is above tells which call it was
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL:
+		return runner.WithHint(err, "look whether the disk is full or read-only; the state folder wants a local disk")
+	}
+	return err
 }
 
 func (e *sqliteEngine) migrate(ctx context.Context, own func(context.Context) error) error {
