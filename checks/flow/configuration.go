@@ -1,9 +1,14 @@
 package flow
 
-import "github.com/holdfast-ci/holdfast/checks/scan"
+import (
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/checks/scan"
+)
 
 // maxConfigurations bounds how often a file is read to see all branches of its #if.
-const maxConfigurations = 16
+const maxConfigurations = 32
 
 // configuration says by the token of each #if which of its branches is read.
 type configuration map[int]int
@@ -18,11 +23,12 @@ type conditional struct {
 type alternative struct {
 	inner []*conditional
 	live  bool // it has tokens that may compile
+	does  bool // among them one that a call, a message, a block or an assignment needs
 	seen  bool // by some configuration, with all branches inside of it
 }
 
-// configurations are choices of branches such that each branch that may compile is in one
-// of them. complete is false if they would be too many.
+// configurations are choices of branches such that each branch that does something is in
+// one of them. complete is false if they would be too many.
 func configurations(f *scan.File) (out []configuration, complete bool) {
 	root := conditionals(f)
 	for range maxConfigurations {
@@ -40,14 +46,12 @@ func configurations(f *scan.File) (out []configuration, complete bool) {
 // choose takes of each conditional the first branch that was not seen yet.
 func (a *alternative) choose(c configuration) {
 	for _, g := range a.inner {
-		pick := -1
-		for k, b := range g.branches {
-			if b.live && (pick < 0 || g.branches[pick].seen && !b.seen) {
-				pick = k
-			}
+		pick := slices.IndexFunc(g.branches, func(b *alternative) bool { return b.does && !b.seen })
+		if pick < 0 {
+			pick = max(slices.IndexFunc(g.branches, func(b *alternative) bool { return b.live }), 0)
 		}
-		c[g.at] = max(pick, 0)
-		g.branches[max(pick, 0)].choose(c)
+		c[g.at] = pick
+		g.branches[pick].choose(c)
 	}
 }
 
@@ -57,7 +61,7 @@ func (a *alternative) visit(c configuration) {
 	for _, g := range a.inner {
 		g.branches[c[g.at]].visit(c)
 		for _, b := range g.branches {
-			a.seen = a.seen && (b.seen || !b.live)
+			a.seen = a.seen && (b.seen || !b.does)
 		}
 	}
 }
@@ -71,7 +75,9 @@ func conditionals(f *scan.File) *alternative {
 			continue
 		}
 		if !t.Directive {
-			at[len(at)-1].live = true
+			top := at[len(at)-1]
+			top.live = true
+			top.does = top.does || t.Kind == scan.Punct && strings.IndexByte("([{}=", f.Src[t.Offset]) >= 0
 			continue
 		}
 		switch n := len(open) - 1; branching(f, i) {
@@ -87,9 +93,11 @@ func conditionals(f *scan.File) *alternative {
 			}
 		case "endif":
 			if n >= 0 {
-				inner := at[len(at)-1].live
-				open, at = open[:n], at[:len(at)-1]
-				at[len(at)-1].live = at[len(at)-1].live || inner
+				g, around := open[n], at[n]
+				open, at = open[:n], at[:n+1]
+				for _, b := range g.branches {
+					around.live, around.does = around.live || b.live, around.does || b.does
+				}
 			}
 		}
 	}
