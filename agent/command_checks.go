@@ -139,7 +139,11 @@ func explain(w io.Writer, x *checks.Explanation) {
 	}
 	for i := range r.Evidence {
 		v := &r.Evidence[i]
-		fmt.Fprintf(w, "%s:%d:%d\n%s", line(v.File), v.Line, v.Column, report.Frame(v))
+		fmt.Fprintf(w, "%s:%d:%d", line(v.File), v.Line, v.Column)
+		if v.Note != "" {
+			fmt.Fprintf(w, ": %s", line(v.Note))
+		}
+		fmt.Fprintf(w, "\n%s", report.Frame(v))
 	}
 	if x.Cut > 0 {
 		fmt.Fprintf(w, "and %d more\n", x.Cut)

@@ -111,8 +111,9 @@ func (c *compiled) examineAreas(src *source, t *tally) error {
 				u.cut++
 				continue
 			}
-			u.hits = append(u.hits, src.evidenceTo(f.offset, f.end))
-			u.texts = append(u.texts, f.text)
+			hit := src.evidenceTo(f.offset, f.end)
+			hit.Note = f.text
+			u.hits = append(u.hits, hit)
 		}
 		t.units = append(t.units, u)
 	}

@@ -190,6 +190,7 @@ func (c *compiled) conclude(r row, ts []tally) row {
 				first = one.text
 			}
 			if len(r.Evidence) < maxHits {
+				one.evidence.Note = one.text
 				r.Evidence = append(r.Evidence, one.evidence)
 			} else {
 				r.cut++

@@ -21,6 +21,7 @@ const maxHits = 1000
 type tally struct {
 	file  string
 	err   error    // the file could not be judged
+	shown string   // the line that err is about
 	units []unit   // the file as a whole, or the bodies of the function asked for
 	torn  string   // a function whose extent depends on #if, as "NAME (line 12)"
 	facts []*facts // of a kind that is written in Go: one for each configuration
@@ -38,8 +39,7 @@ type unit struct {
 	hits   []runner.Evidence
 	cut    int // hits beyond maxHits
 
-	subjects int      // how often a rule of the newer kinds applied
-	texts    []string // what is wrong at each of hits, for these kinds
+	subjects int // how often a rule of the newer kinds applied
 }
 
 // examined is what one rule found in all files that it asked for.
@@ -179,6 +179,10 @@ func (w *worker) run(ctx context.Context) {
 			tl := tally{file: w.names[i], err: err}
 			if err == nil {
 				tl.err = w.rules[n].examine(src, &tl)
+			}
+			var pe *placeError
+			if errors.As(tl.err, &pe) && src != nil {
+				tl.shown = lineText(src.lines(), pe.line)
 			}
 			if !tl.silent() {
 				w.found = append(w.found, reading{i, n, tl})

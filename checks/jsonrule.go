@@ -138,8 +138,9 @@ func (c *compiled) examineJSON(src *source, t *tally) error {
 			u.cut++
 			continue
 		}
-		u.hits = append(u.hits, src.evidence(f.offset))
-		u.texts = append(u.texts, f.text)
+		hit := src.evidence(f.offset)
+		hit.Note = f.text
+		u.hits = append(u.hits, hit)
 	}
 	if lacking != "" && c.OnMissing == "skip" {
 		u.subjects = max(u.subjects, 1)

@@ -182,10 +182,10 @@ func (r *row) addUnread(bad []tally) {
 		r.Reason += fmt.Sprintf(" (and %s more could not be judged)", plural(len(bad)-1, "file"))
 	}
 	for _, t := range bad {
-		e := runner.Evidence{File: t.file, Line: 1, Column: 1, Text: t.err.Error()}
+		e := runner.Evidence{File: t.file, Line: 1, Column: 1, Note: t.err.Error()}
 		var pe *placeError
 		if errors.As(t.err, &pe) {
-			e.Line, e.Column, e.Text = pe.line, max(1, pe.column), pe.text
+			e.Line, e.Column, e.Text, e.Note = pe.line, max(1, pe.column), t.shown, pe.text
 		}
 		r.Evidence = append(r.Evidence, e)
 	}
@@ -307,7 +307,6 @@ func (c *compiled) place(files, units int) string {
 // judgeFound judges the kinds that find what is wrong.
 func (c *compiled) judgeFound(r row, ts []tally, units []unit, bad []tally) row {
 	wrong, subjects, good := 0, 0, 0
-	var texts []string
 	for _, t := range ts { // also from files that were not read to their end
 		for _, u := range t.units {
 			subjects += u.subjects
@@ -315,7 +314,6 @@ func (c *compiled) judgeFound(r row, ts []tally, units []unit, bad []tally) row 
 				wrong += n
 				r.Evidence = append(r.Evidence, u.hits...)
 				r.cut += u.cut
-				texts = append(texts, u.texts...)
 			} else if t.err == nil && u.subjects > 0 {
 				good++
 			}
@@ -324,7 +322,7 @@ func (c *compiled) judgeFound(r row, ts []tally, units []unit, bad []tally) row 
 	place := c.place(r.Files, len(units))
 	switch {
 	case wrong > 0 && (!c.In.Any || good == 0):
-		r.Outcome, r.Reason = c.violated(), texts[0]
+		r.Outcome, r.Reason = c.violated(), r.Evidence[0].Note
 		if wrong > 1 {
 			r.Reason += fmt.Sprintf(" (%s in %s)", plural(wrong, "place"), place)
 		}

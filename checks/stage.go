@@ -346,8 +346,10 @@ func findings(r runner.Rule, verdict runner.Verdict) []runner.Finding {
 	if r.Reason != "" {
 		text += ": " + r.Reason
 	}
+	tail := ""
 	if r.Ack != nil {
-		text += fmt.Sprintf(" (acknowledged by %s until %s: %s)", r.Ack.Owner, r.Ack.Until, r.Ack.Reason)
+		tail = fmt.Sprintf(" (acknowledged by %s until %s: %s)", r.Ack.Owner, r.Ack.Until, r.Ack.Reason)
+		text += tail
 	}
 	if len(r.Evidence) == 0 {
 		return []runner.Finding{{Verdict: verdict, Rule: r.ID, Text: text}}
@@ -356,6 +358,10 @@ func findings(r runner.Rule, verdict runner.Verdict) []runner.Finding {
 	for _, e := range r.Evidence[:min(len(r.Evidence), maxFindings)] {
 		if r.New > 0 && !e.New && len(out) > 0 { // what is old stands behind what is new
 			break
+		}
+		text := text
+		if e.Note != "" {
+			text = r.Title + ": " + e.Note + tail
 		}
 		out = append(out, runner.Finding{
 			Verdict: verdict, Rule: r.ID, File: e.File, Line: e.Line, Column: e.Column, EndLine: e.EndLine, EndColumn: e.EndColumn, Text: text,

@@ -57,6 +57,9 @@ func Notices(in Input) []Notice {
 			f := runner.Finding{Rule: r.ID, Text: strings.TrimPrefix(r.Title+": "+r.Reason, ": ")}
 			places := violations(r)
 			for _, e := range places[:min(len(places), maxNames)] {
+				if e.Note != "" {
+					f.Text = strings.TrimPrefix(r.Title+": "+e.Note, ": ")
+				}
 				f.File, f.Line, f.Column, f.EndLine, f.EndColumn = e.File, e.Line, e.Column, e.EndLine, e.EndColumn
 				out = append(out, Notice{LevelWarning, f})
 			}

@@ -85,6 +85,9 @@ func rule(r *runner.Rule, sign string) string {
 		if visible(e.Text) != "" {
 			b.WriteString(" " + code(e.Text))
 		}
+		if e.Note != "" && !strings.HasPrefix(r.Reason, e.Note) {
+			b.WriteString(" " + prose(e.Note))
+		}
 		b.WriteString("\n")
 	}
 	if n := len(r.Evidence) - most; n > 0 {

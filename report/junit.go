@@ -100,6 +100,9 @@ func junitMessage(reason, kind string, places []runner.Evidence) *junitResult {
 	r := &junitResult{Message: line(reason), Type: kind}
 	for _, e := range places[:min(len(places), maxNames)] {
 		r.Text += "\n" + place(line(e.File), e.Line, e.Column) + ": " + line(e.Text)
+		if e.Note != "" {
+			r.Text += "\n    " + line(e.Note)
+		}
 	}
 	if n := len(places) - maxNames; n > 0 {
 		r.Text += "\nand " + plural(n, "more place")

@@ -207,7 +207,6 @@ func (run *sarifRun) rules(c *runner.Checks, call *sarifInvocation) {
 		if outcome(r.Outcome) == runner.Error {
 			var at []sarifLocation
 			for _, e := range r.Evidence[:min(1, len(r.Evidence))] {
-				e.Text = "" // says what is wrong there, not what is written there
 				at = sarifPlace(e)
 			}
 			call.notify("error", r.ID+": "+r.Reason, &sarifReference{id, index}, at)
@@ -246,7 +245,9 @@ func (run *sarifRun) rules(c *runner.Checks, call *sarifInvocation) {
 		}
 		for _, e := range places {
 			one := res
-			one.Locations = sarifPlace(e)
+			if one.Locations = sarifPlace(e); e.Note != "" {
+				one.Message = sarifText(cmp.Or(r.Title, r.ID) + ": " + e.Note)
+			}
 			if e.Fingerprint != "" {
 				one.Fingerprints = sarifPrints(e.Fingerprint)
 			}

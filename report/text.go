@@ -172,6 +172,9 @@ func ruleText(b *strings.Builder, r *runner.Rule) {
 	for i := range r.Evidence[:min(len(r.Evidence), maxWarned)] {
 		e := &r.Evidence[i]
 		if p := place(line(e.File), e.Line, e.Column); p != "" {
+			if e.Note != "" && !strings.Contains(r.Reason, e.Note) {
+				p += ": " + line(e.Note)
+			}
 			b.WriteString(indent + p + "\n" + frame(e, indent))
 		}
 	}

@@ -109,6 +109,8 @@ type Evidence struct {
 	Line   int    `json:"line"`   // 1-based
 	Column int    `json:"column"` // 1-based, in bytes
 	Text   string `json:"text"`   // the source line, trimmed
+	// Note says what is wrong at this place; "" where the reason of the rule does.
+	Note string `json:"note,omitempty"`
 	// EndLine and EndColumn are behind the last byte of the match, counted like Line and
 	// Column; 0 if not known.
 	EndLine   int `json:"end_line,omitempty"`
