@@ -148,7 +148,7 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 		j := job{
 			progress: func(ev runner.Event) { watch.event(context.WithoutCancel(ctx), ev) },
 			run:      run, repo: repo, stage: stage, commit: doc.Commit, base: doc.Base, fresh: claimed.Fresh,
-			trusted: doc.PullRequest == 0 || repo.PullRequests != config.PullRequestsAll,
+			trusted: doc.PullRequest == 0 || !claimed.Fork,
 		}
 		switch stage {
 		case runner.StageProofs:

@@ -98,25 +98,31 @@ func baselineAccept(ctx context.Context, e *env, args []string) error {
 				return store.Change{}, err
 			}
 		}
-		c := store.Change{Action: store.ActionAccept, Since: list[from].Run}
-		var values [][]float64
-		for _, p := range list[from:] {
-			values = append(values, p.Values)
-			if !p.Serves {
-				c.Points = append(c.Points, p)
-			}
-		}
-		was, err := a.fill(ctx, []store.Baseline{b}, repo.Thresholds.BaselineRuns)
-		if err != nil {
-			return c, err
-		}
-		level := baseline.LevelOf(values)
-		c.Detail = fmt.Sprintf("accepted from run %d on: %s of %s", c.Since, baseline.Format(level.Median, b.Sample.Unit), runs(level.Runs))
-		if old := was[0].level; old.Runs > 0 {
-			c.Detail += fmt.Sprintf(", %s against %s of %s before", baseline.Percent(level.Median/old.Median-1), baseline.Format(old.Median, b.Sample.Unit), runs(old.Runs))
-		}
-		return c, nil
+		return a.accepted(ctx, repo, b, list[from].Run, list[from:])
 	})
+}
+
+// accepted makes the change by which points are the new level of a baseline, together with
+// what runs from since on measure.
+func (a *app) accepted(ctx context.Context, repo *config.Repository, b store.Baseline, since int64, points []store.Point) (store.Change, error) {
+	c := store.Change{Baseline: b.ID, Action: store.ActionAccept, Since: since}
+	var values [][]float64
+	for _, p := range points {
+		values = append(values, p.Values)
+		if !p.Serves {
+			c.Points = append(c.Points, p)
+		}
+	}
+	was, err := a.fill(ctx, []store.Baseline{b}, repo.Thresholds.BaselineRuns)
+	if err != nil {
+		return c, err
+	}
+	level := baseline.LevelOf(values)
+	c.Detail = fmt.Sprintf("accepted from run %d on: %s of %s", c.Since, baseline.Format(level.Median, b.Sample.Unit), runs(level.Runs))
+	if old := was[0].level; old.Runs > 0 {
+		c.Detail += fmt.Sprintf(", %s against %s of %s before", baseline.Percent(level.Median/old.Median-1), baseline.Format(old.Median, b.Sample.Unit), runs(old.Runs))
+	}
+	return c, nil
 }
 
 func runs(n int) string {

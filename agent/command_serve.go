@@ -239,7 +239,14 @@ func (a *app) enqueueHead(ctx context.Context, repo *config.Repository, h intake
 	}
 	base := h.Before
 	if h.PullRequest != 0 {
-		n.Trigger, base = store.TriggerPullRequest, h.BaseSHA
+		c, err := a.choose(ctx, repo, h)
+		if err != nil {
+			return err
+		}
+		if c.mark != "" {
+			return a.setAside(ctx, repo, h, c)
+		}
+		n.Trigger, base, n.Fork = store.TriggerPullRequest, h.BaseSHA, h.Fork
 		if err := m.Fetch(ctx, fmt.Sprintf("refs/pull/%d/head", h.PullRequest)); err != nil {
 			return err
 		}
@@ -256,6 +263,14 @@ func (a *app) enqueueHead(ctx context.Context, repo *config.Repository, h intake
 			a.log.Info("no base to compare with", "repo", repo.Name, "sha", h.SHA, "base", base, "error", err)
 		}
 		n.Base = b
+	}
+	if h.PullRequest != 0 {
+		if c, err := a.touches(ctx, repo, h, n.Base); err != nil || c.mark != "" {
+			if err != nil {
+				return err
+			}
+			return a.setAside(ctx, repo, h, c)
+		}
 	}
 	return a.enqueue(ctx, repo, n)
 }

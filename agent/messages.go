@@ -38,10 +38,11 @@ func (a *app) pending(repo *config.Repository, n store.NewRun) func(int64) []pub
 // concluded, and the report goes where the repository wants it. said tells that something
 // was said about the run before.
 func (a *app) concluded(ctx context.Context, repo *config.Repository, in report.Input, said bool, stages []string) []publish.Message {
-	run := &in.Run
-	if repo.GitHub == "" || (a.poster == nil && !said) || probing(run) {
+	if repo.GitHub == "" || (a.poster == nil && !said) || probing(&in.Run) {
 		return nil
 	}
+	in, stages = a.wholeOf(ctx, repo, in, stages)
+	run := &in.Run
 	t := target(repo)
 	msgs := publish.Statuses(t, run, stages)
 	whole := "" // the check run that has the whole report
@@ -55,7 +56,7 @@ func (a *app) concluded(ctx context.Context, repo *config.Repository, in report.
 	if run.State == runner.StateSuperseded {
 		return msgs
 	}
-	asked := repo.Comment == config.CommentAlways
+	asked := repo.Comment == config.CommentAlways || run.Trigger == store.TriggerComment
 	if m, ok := publish.Comment(t, run, report.PullRequest(in, report.View{Asked: asked, Check: whole}, commentLimit)); ok && repo.Comment != config.CommentNever {
 		m.IfExists = report.Fine(in) && !asked
 		msgs = append(msgs, m)
@@ -67,4 +68,36 @@ func (a *app) concluded(ctx context.Context, repo *config.Repository, in report.
 		}
 	}
 	return msgs
+}
+
+// wholeOf completes a run in which somebody asked for some stages again: the others are
+// those of the newest run of the same commit with the same base, so that what is said of
+// the commit as a whole is never better than what is known.
+func (a *app) wholeOf(ctx context.Context, repo *config.Repository, in report.Input, stages []string) (report.Input, []string) {
+	all := enabled(repo, runner.Stages)
+	if in.Run.Trigger != store.TriggerComment || in.Run.State != runner.StateDone || len(stages) >= len(all) {
+		return in, stages
+	}
+	recs, err := a.store.PullRequestRuns(ctx, in.Run.Repo, in.Run.PullRequest, in.Run.Commit.SHA, in.Run.Number)
+	whole := in
+	whole.Run.Stages, stages = nil, nil
+	for _, j := range all {
+		stages = append(stages, j.Stage)
+		res := in.Run.Stage(j.Stage)
+		for i := range recs {
+			if r := &recs[i].Run; res == nil && r.Base.SHA == in.Run.Base.SHA {
+				res = r.Stage(j.Stage)
+			}
+		}
+		if res == nil {
+			why := "it was not examined for this commit: /holdfast rerun does"
+			if err != nil {
+				why = err.Error()
+			}
+			res = &runner.Result{Stage: j.Stage, Verdict: runner.Error, Reason: why}
+		}
+		whole.Run.Stages = append(whole.Run.Stages, *res)
+	}
+	whole.Run = conclude(whole.Run)
+	return whole, stages
 }

@@ -73,7 +73,12 @@ func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Reposi
 	errs := []error{err}
 	var same []intake.Head
 	for _, h := range heads {
-		if !h.Changed {
+		settled, err := a.settled(ctx, repo, h)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if !h.Changed || settled {
 			same = append(same, h)
 			continue
 		}
@@ -81,6 +86,10 @@ func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Reposi
 		if err := a.enqueueHead(ctx, repo, h); err != nil && ctx.Err() == nil {
 			errs = append(errs, fmt.Errorf("enqueue %s at %.10s: %w", h.Ref(), h.SHA, err))
 		}
+	}
+	if n, err := a.commands(ctx, repo, r, heads); n > 0 || err != nil {
+		changed = true // an ok lets something run at the next look
+		errs = append(errs, err)
 	}
 	if repo.GitHub != "" && a.checks(ctx) {
 		again, err := a.rerequested(ctx, repo, same, twice)
@@ -141,6 +150,7 @@ func (a *app) rerun(ctx context.Context, repo *config.Repository, rec store.Reco
 	n := store.NewRun{
 		Repo: repo.Name, Branch: rec.Run.Branch, PullRequest: rec.Run.PullRequest, Commit: rec.Run.Commit, Base: rec.Run.Base,
 		Trigger: store.TriggerRerun, Stages: enabled(repo, runner.Stages), HeadRef: rerunRef(rec.Run.Commit.SHA), HeadMark: mark, Fresh: fresh,
+		Fork: rec.Fork,
 	}
 	if len(n.Stages) == 0 {
 		return nil

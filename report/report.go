@@ -149,7 +149,7 @@ func proved(p *runner.Proofs) string {
 func tally(c *runner.Checks) string {
 	text := fmt.Sprintf("%s of %s pass", number(c.Pass), plural(c.Total(), "rule"))
 	if c.Total() == c.Pass && c.Total() > 0 {
-		text = fmt.Sprintf("all %s pass", plural(c.Total(), "rule"))
+		text = choose(c.Total(), "the one rule passes", "all "+plural(c.Total(), "rule")+" pass")
 	}
 	for _, part := range []struct {
 		n    int

@@ -74,6 +74,7 @@ type GitHub struct {
 const (
 	PullRequestsNone           = "none"
 	PullRequestsSameRepository = "same-repository" // not those of forks, which are other people's code
+	PullRequestsApproved       = "approved"        // those of forks when somebody who may write said so, commit by commit
 	PullRequestsAll            = "all"
 )
 
@@ -93,12 +94,17 @@ const (
 
 // Repository is one table of [[repositories]]. Exactly one of URL and Path is set.
 type Repository struct {
-	Name          string   `toml:"name" is:"name"`     // unique; default: last part of URL or Path
-	URL           string   `toml:"url"`                // https, http, ssh, file or user@host:path; no credentials
-	Path          string   `toml:"path" is:"path"`     // a local repository
-	GitHub        string   `toml:"github"`             // "owner/name"; default: from a github.com URL
-	Branches      []string `toml:"branches" is:"glob"` // default ["main"]; see MatchBranch
-	PullRequests  string   `toml:"pull_requests" is:"none|same-repository|all"`
+	Name          string   `toml:"name" is:"name"`                                       // unique; default: last part of URL or Path
+	URL           string   `toml:"url"`                                                  // https, http, ssh, file or user@host:path; no credentials
+	Path          string   `toml:"path" is:"path"`                                       // a local repository
+	GitHub        string   `toml:"github"`                                               // "owner/name"; default: from a github.com URL
+	Branches      []string `toml:"branches" is:"glob"`                                   // default ["main"]; see MatchBranch
+	PullRequests  string   `toml:"pull_requests" is:"none|same-repository|approved|all"` // default approved
+	Commands      bool     `toml:"commands"`                                             // default true: comments of people who may write are read for commands
+	Drafts        bool     `toml:"drafts"`                                               // default true: drafts are examined, too
+	Labels        []string `toml:"labels" is:"name"`                                     // a pull request needs one of these; none: no label is needed
+	SkipLabels    []string `toml:"skip_labels" is:"name"`                                // one with any of these is not examined
+	Paths         []string `toml:"paths" is:"glob"`                                      // a pull request has to change one of these files; none: any
 	Comment       string   `toml:"comment" is:"problems|always|never"`
 	Report        string   `toml:"report" is:"none|issue|commit"` // default none
 	TrackingIssue int      `toml:"tracking_issue" is:">=0"`       // issue number; 0: found by its marker or created

@@ -46,7 +46,7 @@ func problems(t *testing.T, text string) []*Problem {
 func TestSmallestFile(t *testing.T) {
 	c := parseString(t, "[[repositories]]\npath = \".\"\n")
 	r := c.Repositories[0]
-	if r.Name != "holdfast" || r.Path != "/etc/holdfast" || !r.MatchBranch("main") || r.PullRequests != PullRequestsSameRepository {
+	if r.Name != "holdfast" || r.Path != "/etc/holdfast" || !r.MatchBranch("main") || r.PullRequests != PullRequestsApproved {
 		t.Errorf("repository %+v", r)
 	}
 	if c.Agent.State != "/home/nobody/.local/state/holdfast" || c.Engine.SQLite != c.Agent.State+"/holdfast.db" || c.Agent.Name != "localhost" {

@@ -105,7 +105,7 @@ func (d *decoder) repositories(c *Config, v any) {
 	}
 	for i, item := range items {
 		r := Repository{
-			Branches: []string{"main"}, PullRequests: PullRequestsSameRepository, Comment: CommentProblems, Report: ReportNone,
+			Branches: []string{"main"}, PullRequests: PullRequestsApproved, Commands: true, Drafts: true, Comment: CommentProblems, Report: ReportNone,
 			Proofs: c.Proofs, Checks: c.Checks, Bench: c.Bench, Thresholds: c.Thresholds,
 		}
 		d.field(p.index(i), item, reflect.ValueOf(&r).Elem(), "")

@@ -45,8 +45,11 @@ func pullEntries(body []byte) (stored, error) {
 		State  string `json:"state"`
 		Title  string `json:"title"`
 		Draft  bool   `json:"draft"`
-		Head   side   `json:"head"`
-		Base   side   `json:"base"`
+		Labels []struct {
+			Name string `json:"name"`
+		} `json:"labels"`
+		Head side `json:"head"`
+		Base side `json:"base"`
 	}
 	if err := decodeList(body, &list); err != nil {
 		return stored{}, err
@@ -79,10 +82,16 @@ func pullEntries(body []byte) (stored, error) {
 		if h, b := p.Head.Repo, p.Base.Repo; h != nil && b != nil {
 			e.Fork = h.ID != b.ID || h.ID == 0
 		}
+		for _, l := range p.Labels[:min(len(p.Labels), maxLabels)] {
+			e.Labels = append(e.Labels, clip(l.Name))
+		}
 		s.Entries = append(s.Entries, e)
 	}
 	return s, nil
 }
+
+// maxLabels of a pull request are looked at; GitHub allows as many.
+const maxLabels = 100
 
 // decodeList decodes a JSON list; null is none.
 func decodeList(body []byte, list any) error {

@@ -22,10 +22,11 @@ import (
 // Policies for pull requests.
 const (
 	PullRequestsNone = "none"
-	// PullRequestsSame reports pull requests whose head lies in the repository itself.
-	// Code of a fork is a stranger's: it is run only when a person chose PullRequestsAll.
-	PullRequestsSame = "same-repository"
-	PullRequestsAll  = "all"
+	// Code of a fork is a stranger's. All other policies report it, marked as such; whether
+	// it runs is for the caller to decide: never, when somebody approved it, or always.
+	PullRequestsSame     = "same-repository"
+	PullRequestsApproved = "approved"
+	PullRequestsAll      = "all"
 )
 
 // Repository is what intake must know about one watched repository.
@@ -53,6 +54,7 @@ type Head struct {
 	Fork        bool   // of a pull request: the head lies in another or a deleted repository
 	Draft       bool
 	Title       string
+	Labels      []string
 	// Changed is true when the store has not recorded Mark for Ref yet.
 	Changed bool
 	// Before is the mark that the store holds; "" when the ref was never seen.

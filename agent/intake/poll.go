@@ -109,10 +109,10 @@ func Poll(ctx context.Context, c *hub.Client, repo Repository, etags ETagStore, 
 // check looks at what came from the configuration.
 func (r Repository) check() error {
 	switch r.PullRequests {
-	case "", PullRequestsNone, PullRequestsSame, PullRequestsAll:
+	case "", PullRequestsNone, PullRequestsSame, PullRequestsApproved, PullRequestsAll:
 	default:
 		return runner.WithHint(fmt.Errorf("pull request policy %q is not known", r.PullRequests),
-			"write %s, %s or %s", PullRequestsNone, PullRequestsSame, PullRequestsAll)
+			"write %s, %s, %s or %s", PullRequestsNone, PullRequestsSame, PullRequestsApproved, PullRequestsAll)
 	}
 	if r.GitHub == "" {
 		if r.LsRemote == nil {
@@ -139,14 +139,15 @@ type poll struct {
 // entry is what is kept of one branch or pull request. Its JSON is stored with the ETag:
 // fields may be added, never renamed.
 type entry struct {
-	Branch  string `json:"branch"`
-	SHA     string `json:"sha"`
-	Number  int    `json:"number,omitempty"`
-	BaseRef string `json:"base_ref,omitempty"`
-	BaseSHA string `json:"base_sha,omitempty"`
-	Fork    bool   `json:"fork,omitempty"`
-	Draft   bool   `json:"draft,omitempty"`
-	Title   string `json:"title,omitempty"`
+	Branch  string   `json:"branch"`
+	SHA     string   `json:"sha"`
+	Number  int      `json:"number,omitempty"`
+	BaseRef string   `json:"base_ref,omitempty"`
+	BaseSHA string   `json:"base_sha,omitempty"`
+	Fork    bool     `json:"fork,omitempty"`
+	Draft   bool     `json:"draft,omitempty"`
+	Title   string   `json:"title,omitempty"`
+	Labels  []string `json:"labels,omitempty"`
 }
 
 // stored is the value kept with the ETag of one page.
@@ -168,7 +169,8 @@ func (p *poll) branches(ctx context.Context) []Head {
 	return p.matching(all)
 }
 
-// pulls reads the open pull requests that the policy allows.
+// pulls reads the open pull requests, those of forks too: that one is not examined has to be
+// said.
 func (p *poll) pulls(ctx context.Context) []Head {
 	if p.repo.PullRequests == "" || p.repo.PullRequests == PullRequestsNone {
 		return nil
@@ -180,9 +182,6 @@ func (p *poll) pulls(ctx context.Context) []Head {
 	}
 	var heads []Head
 	for _, e := range all {
-		if e.Fork && p.repo.PullRequests != PullRequestsAll {
-			continue
-		}
 		heads = append(heads, e.head(p.repo.Name))
 	}
 	slices.SortFunc(heads, func(a, b Head) int { return a.PullRequest - b.PullRequest })
@@ -320,7 +319,7 @@ func (p *poll) page(ctx context.Context, path string, decode func([]byte) (store
 func (e entry) head(repo string) Head {
 	return Head{
 		Repo: repo, Branch: e.Branch, PullRequest: e.Number, SHA: e.SHA,
-		BaseRef: e.BaseRef, BaseSHA: e.BaseSHA, Fork: e.Fork, Draft: e.Draft, Title: e.Title,
+		BaseRef: e.BaseRef, BaseSHA: e.BaseSHA, Fork: e.Fork, Draft: e.Draft, Title: e.Title, Labels: e.Labels,
 	}
 }
 

@@ -138,13 +138,8 @@ func TestPoll(t *testing.T) {
 	draft := s.f.OpenPull("acme/pool", hubtest.Pull{Head: "wip", SHA: hubtest.SHA("18"), Draft: true})
 	branches := "pool refs/heads/main d4d4\npool refs/heads/release/1 b2b2\n"
 	s.poll(t, branches+
-		"pool refs/pull/1/head e5e5 fix->main@d4d4 changed\npool refs/pull/4/head 1818 wip->main@d4d4 draft changed\n")
-
-	// Strangers' code only where a person asked for it.
-	s.repo.PullRequests = intake.PullRequestsAll
-	s.poll(t, branches+
-		"pool refs/pull/1/head e5e5 fix->main@d4d4\npool refs/pull/2/head f6f6 main->main@d4d4 fork changed\n"+
-		"pool refs/pull/3/head 0707 patch->main@d4d4 fork changed\npool refs/pull/4/head 1818 wip->main@d4d4 draft\n")
+		"pool refs/pull/1/head e5e5 fix->main@d4d4 changed\npool refs/pull/2/head f6f6 main->main@d4d4 fork changed\n"+
+		"pool refs/pull/3/head 0707 patch->main@d4d4 fork changed\npool refs/pull/4/head 1818 wip->main@d4d4 draft changed\n")
 	s.repo.PullRequests = intake.PullRequestsNone
 	s.poll(t, branches)
 	s.repo.PullRequests = intake.PullRequestsAll

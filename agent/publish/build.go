@@ -81,6 +81,14 @@ func (t Target) message(run *runner.Run, context, state, description string, pha
 	}
 }
 
+// Overrule makes messages come after all that the runs up to a number say, and before what
+// the next one says.
+func Overrule(msgs []Message, number int64) {
+	for i := range msgs {
+		msgs[i].Seq = number*8 + 7
+	}
+}
+
 // ended reports whether nothing more will come of the run.
 func ended(run *runner.Run) bool {
 	return run.State != runner.StateQueued && run.State != runner.StateRunning
@@ -88,6 +96,9 @@ func ended(run *runner.Run) bool {
 
 func pending(run *runner.Run) (state, text string, phase int64) {
 	if run.State == runner.StateQueued {
+		if run.Reason != "" {
+			return StatePending, run.Reason, phaseQueued
+		}
 		return StatePending, fmt.Sprintf("run %d is queued", run.Number), phaseQueued
 	}
 	return StatePending, fmt.Sprintf("run %d is in progress", run.Number), phaseRunning
@@ -318,5 +329,21 @@ func Regression(t Target, run *runner.Run, key, title, body string, fixed bool) 
 	return Message{
 		Key: key, Seq: seq(run, phaseOf(run)), Kind: KindIssue, Repo: t.Repo, SHA: run.Commit.SHA, Title: Description(title),
 		Body: body, Close: fixed, IfExists: fixed,
+	}
+}
+
+// Reaction is a reaction to the comment that gave a command.
+func Reaction(t Target, comment int64, content string) Message {
+	return Message{
+		Key: fmt.Sprintf("reaction/%s/%d/%s", strings.ToLower(t.Repo), comment, content), Kind: KindReaction, Repo: t.Repo,
+		Comment: comment, Content: content,
+	}
+}
+
+// Answers is the one comment on a pull request that answers commands; seq grows with each
+// command.
+func Answers(t Target, pull int, seq int64, body string) Message {
+	return Message{
+		Key: fmt.Sprintf("answers/%s/%d", strings.ToLower(t.Repo), pull), Seq: seq, Kind: KindComment, Repo: t.Repo, Number: pull, Body: body,
 	}
 }

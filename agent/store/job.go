@@ -20,6 +20,7 @@ type Job struct {
 	Limit   time.Duration
 	Started time.Time
 	Fresh   bool // see [NewRun]
+	Fork    bool // likewise
 }
 
 // Claim takes a queued job: queued → running. ok is false, without an error, when that
@@ -48,7 +49,7 @@ func (s *Store) Claim(ctx context.Context, run int64, stage string, attempt int)
 		if err != nil {
 			return err
 		}
-		job = Job{Run: run, Stage: stage, Attempt: attempt, Queue: queue, Limit: time.Duration(limit) * time.Millisecond, Started: at, Fresh: rec.Fresh}
+		job = Job{Run: run, Stage: stage, Attempt: attempt, Queue: queue, Limit: time.Duration(limit) * time.Millisecond, Started: at, Fresh: rec.Fresh, Fork: rec.Fork}
 		r, ok = rec.Run, true
 		return nil
 	})

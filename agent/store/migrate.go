@@ -30,9 +30,14 @@ var schema5 string
 //go:embed schema6.sql
 var schema6 string
 
+//go:embed schema7.sql
+var schema7 string
+
 // schemas are the steps from one version of Holdfast's own tables to the next; the first
 // makes version 1. What has shipped is never edited.
-func schemas() []string { return []string{schema, schema2, schema3, schema4, schema5, schema6} }
+func schemas() []string {
+	return []string{schema, schema2, schema3, schema4, schema5, schema6, schema7}
+}
 
 // schemaVersion is the version of the tables that this program writes.
 var schemaVersion = int64(len(schemas()))

@@ -19,6 +19,7 @@ type Record struct {
 	Judgement json.RawMessage // given to FinishRun; nil before
 	Builds    json.RawMessage // likewise
 	Fresh     bool            // see [NewRun]
+	Fork      bool            // likewise
 	Reported  bool            // FinishRun was called
 	Direct    bool
 	Bisection int64     // that the run is a probe of; 0 for none
@@ -166,14 +167,14 @@ func (s *Store) Run(ctx context.Context, number int64) (Record, error) {
 func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	var rec Record
 	var commit, base, verdict, doc, judgement, builds string
-	var direct, jobs, reported, created, started, finished, pull, messages, fresh int64
+	var direct, jobs, reported, created, started, finished, pull, messages, fresh, fork int64
 	r := runner.Run{Number: number}
 	found, err := one(ctx, q, []any{
 		&r.Repo, &r.Branch, &pull, &commit, &base, &r.Trigger, &direct, &r.State, &r.Reason, &verdict, &jobs, &reported,
-		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds, &rec.Bisection,
+		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds, &rec.Bisection, &fork,
 	},
 		`select repo, branch, pull, commit_doc, base_doc, trigger_by, direct, state, reason, verdict, open_jobs, reported,
-			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds, bisection
+			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds, bisection, fork
 		from run where id = $1`, number)
 	if err != nil {
 		return Record{}, err
@@ -183,6 +184,7 @@ func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	}
 	rec.Direct, rec.Reported, rec.Open = direct == 1, reported == 1, int(jobs)
 	rec.Created, rec.Messages, rec.Fresh = fromMilli(created), messages == 1, fresh == 1
+	rec.Fork = fork == 1
 	if judgement != "" {
 		rec.Judgement = json.RawMessage(judgement)
 	}

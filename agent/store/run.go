@@ -22,7 +22,8 @@ const (
 	TriggerCommand     = "command"
 	TriggerPush        = "push"
 	TriggerPullRequest = "pull request"
-	TriggerRerun       = "re-run" // somebody asked for it on GitHub
+	TriggerRerun       = "re-run"  // somebody asked for it on GitHub
+	TriggerComment     = "comment" // a command in a comment on a pull request
 )
 
 // NewRun asks for an examination of one commit.
@@ -40,6 +41,14 @@ type NewRun struct {
 	// schedule covers several repositories: each has its own claim.
 	Schedule string
 	Due      time.Time
+
+	Fork bool // the commit is a stranger's
+
+	// Comment is the number of the comment whose command asks for the run, 0 for none. The
+	// command ([Store.BeginCommand]) gets one run. Replace: the run takes the place of the
+	// open ones of its pull request.
+	Comment int64
+	Replace bool
 
 	// HeadRef and HeadMark are recorded with the run as [Store.SetHead] does; "" for none.
 	HeadRef, HeadMark string
@@ -168,12 +177,30 @@ func (s *Store) createRun(ctx context.Context, t tx, n NewRun) (run int64, creat
 	ident := "#" + strconv.FormatInt(number, 10)
 	if n.head() {
 		ident = n.ref() + " " + n.Commit.SHA + " " + n.Trigger
+		if n.PullRequest != 0 && n.Base.SHA != "" {
+			ident += " on " + n.Base.SHA // another base is another comparison
+		}
 		if _, err := one(ctx, t, []any{&run}, "select id from run where ident = $1", ident); err != nil {
 			return 0, false, nil, err
 		}
 		reason := fmt.Sprintf("superseded by commit %s", n.Commit.Short())
 		if told, err = supersede(ctx, t, n.ref(), run, reason, at); err != nil {
 			return 0, false, nil, err
+		}
+	}
+	if n.Comment != 0 {
+		if _, err := one(ctx, t, []any{&run}, "select run from command where repo = $1 and comment = $2", n.Repo, n.Comment); err != nil {
+			return 0, false, nil, err
+		}
+		if run == 0 {
+			if _, err := t.exec(ctx, "update command set run = $3 where repo = $1 and comment = $2", n.Repo, n.Comment, number); err != nil {
+				return 0, false, nil, err
+			}
+		}
+		if run == 0 && n.Replace {
+			if told, err = supersede(ctx, t, n.ref(), 0, fmt.Sprintf("superseded by run %d, which somebody asked for", number), at); err != nil {
+				return 0, false, nil, err
+			}
 		}
 	}
 	if n.HeadRef != "" {
@@ -191,10 +218,10 @@ func (s *Store) createRun(ctx context.Context, t tx, n NewRun) (run int64, creat
 		owner = s.owner
 	}
 	if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
-			state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh, bisection)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15, $16)`,
+			state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh, bisection, fork)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15, $16, $17)`,
 		run, ident, n.ref(), n.Repo, n.Branch, int64(n.PullRequest), n.Commit.SHA, string(commit), string(base), n.Trigger, flag(n.Direct), owner,
-		int64(len(n.Stages)), at, flag(n.Fresh), n.bisection); err != nil {
+		int64(len(n.Stages)), at, flag(n.Fresh), n.bisection, flag(n.Fork)); err != nil {
 		return 0, false, nil, err
 	}
 	var ids []int64
@@ -233,7 +260,7 @@ func supersede(ctx context.Context, t tx, ref string, keep int64, reason string,
 		olds = append(olds, id)
 		return err
 	}, `select id from run where ref = $1 and state in ('queued', 'running') and id <> $2 and direct = 0
-		and trigger_by in ($3, $4) order by id`, ref, keep, TriggerPush, TriggerPullRequest)
+		and trigger_by in ($3, $4, $5) order by id`, ref, keep, TriggerPush, TriggerPullRequest, TriggerComment)
 	if err != nil {
 		return nil, err
 	}

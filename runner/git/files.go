@@ -115,3 +115,22 @@ func Changed(ctx context.Context, environ []string, dir, base string) (files []s
 	}
 	return files, runner.Commit{SHA: sha}, nil
 }
+
+// ChangedBetween lists the files that differ between two commits, also those that were
+// deleted; what was renamed is listed under both names.
+func (m *Mirror) ChangedBetween(ctx context.Context, base, head string) ([]string, error) {
+	if !IsHash(base) || !IsHash(head) {
+		return nil, fmt.Errorf("what changed between %q and %q: not commit hashes", base, head)
+	}
+	out, err := m.git(ctx, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none", base, head, "--")
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for name := range strings.SplitSeq(out, "\x00") {
+		if name != "" {
+			files = append(files, name)
+		}
+	}
+	return files, nil
+}

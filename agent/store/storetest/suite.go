@@ -38,6 +38,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"History", history},
 		{"Baselines", baselines},
 		{"Bisections", bisections},
+		{"Commands", commands},
 		{"Proofs", proofs},
 		{"BuildTimes", buildTimes},
 		{"Checks", checks},

@@ -1,0 +1,333 @@
+package agent
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+	"github.com/holdfast-ci/holdfast/agent/intake"
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/agent/slash"
+	"github.com/holdfast-ci/holdfast/agent/store"
+)
+
+// pullTest is an agent with one pull request on a real repository; polls are called by the
+// test.
+type pullTest struct {
+	*agentTest
+	base   string
+	number int
+	conf   *config.Repository
+}
+
+func newPullTest(t *testing.T, p hubtest.Pull) *pullTest {
+	a := &pullTest{agentTest: newAgentTest(t)}
+	a.conf = a.app.cfg.Repository("pool")
+	a.conf.Bench.Enabled = false
+	a.base = a.commit()
+	a.fake.AddRepo("acme/pool", a.base)
+	// Everything that was said before the agent came is none of its business.
+	a.poll()
+	a.git("checkout", "--quiet", "-b", "change")
+	a.write(filepath.Join(a.repo, "src", "a.cc"), "int a;\n")
+	p.SHA, p.Head = a.commit(), "change"
+	a.number = a.fake.OpenPull("acme/pool", p)
+	a.git("update-ref", fmt.Sprintf("refs/pull/%d/head", a.number), p.SHA)
+	a.fake.Collaborator("acme/pool", "mara", "write")
+	a.fake.Collaborator("acme/pool", "ada", "admin")
+	return a
+}
+
+// push moves the head of the pull request.
+func (a *pullTest) pushPull(name, text string) (sha string) {
+	a.t.Helper()
+	a.write(filepath.Join(a.repo, name), text)
+	sha = a.commit()
+	a.git("update-ref", fmt.Sprintf("refs/pull/%d/head", a.number), sha)
+	a.fake.ChangePull("acme/pool", a.number, func(p *hubtest.Pull) { p.SHA = sha })
+	return sha
+}
+
+// poll looks once at heads and comments, as serve does again and again.
+func (a *pullTest) poll() {
+	a.t.Helper()
+	p := intake.Repository{Name: "pool", GitHub: "acme/pool", PullRequests: a.conf.PullRequests}
+	if _, err := a.app.look(a.t.Context(), a.conf, p, map[string]string{}); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *pullTest) say(who, text string) int64 {
+	a.t.Helper()
+	id := a.fake.Comment("acme/pool", a.number, who, text)
+	a.poll()
+	return id
+}
+
+func (a *pullTest) head() string {
+	a.t.Helper()
+	return a.git("rev-parse", "change")
+}
+
+// deliver posts what is due.
+func (a *pullTest) deliver() {
+	a.t.Helper()
+	if err := a.app.deliver(a.t.Context()); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *pullTest) is(state, description string) {
+	a.t.Helper()
+	a.deliver()
+	if want := fmt.Sprintf("status holdfast %s %q", state, description); !strings.Contains(a.fake.Dump(), want) {
+		a.t.Errorf("no %s in\n%s", want, a.fake.Dump())
+	}
+}
+
+func (a *pullTest) runs() (list []string) {
+	a.t.Helper()
+	for _, n := range []int64{1, 2, 3, 4, 5, 6} {
+		if rec, err := a.app.store.Run(a.t.Context(), n); err == nil {
+			list = append(list, fmt.Sprintf("%d %.7s %s %s", n, rec.Run.Commit.SHA, rec.Run.Trigger, rec.Run.State))
+		}
+	}
+	return list
+}
+
+func (a *pullTest) want(list ...string) {
+	a.t.Helper()
+	if got := a.runs(); !slices.Equal(got, list) {
+		a.t.Errorf("runs %q, want %q\n%s", got, list, a.fake.Dump())
+	}
+}
+
+// The code of a fork waits for somebody who may write, who names the whole commit; a new
+// commit waits again, and ends the run of the old one.
+func TestForkWaitsForOK(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster", Author: "eve", From: "eve/pool"})
+	first := a.head()
+	a.poll()
+	a.poll()
+	a.want()
+	a.is("pending", "waits for somebody who may write here to comment: /holdfast ok "+first)
+	a.say("eve", "/holdfast ok "+first)
+	a.say("mara", "/holdfast ok "+first[:10])
+	a.say("mara", "/holdfast run")
+	a.say("mara", "/holdfast ok "+strings.Repeat("0", 40))
+	a.poll()
+	a.want()
+	a.deliver()
+	for _, why := range []string{"takes the permission to write", "with all 40 digits", "say /holdfast ok " + first[:6], "the head is "} {
+		if plain := strings.ReplaceAll(a.fake.Dump(), "&#8203;", ""); !strings.Contains(plain, why) {
+			t.Errorf("not refused with %q:\n%s", why, plain)
+		}
+	}
+	a.say("mara", "Reads well.\n\n/holdfast ok "+first)
+	a.poll()
+	a.want("1 " + first[:7] + " pull request queued")
+	second := a.pushPull("src/evil.cc", "int b;\n")
+	a.poll()
+	a.poll()
+	a.want("1 " + first[:7] + " pull request superseded")
+	a.is("pending", "waits for somebody who may write here to comment: /holdfast ok "+second)
+	if rec, err := a.app.store.Run(t.Context(), 1); err != nil || !rec.Fork {
+		t.Errorf("the run is not that of a stranger: %v, %v", rec.Fork, err)
+	}
+	a.conf.PullRequests = config.PullRequestsSameRepository
+	a.poll()
+	a.is("success", "does not apply: code of forks is not examined here")
+	if n := strings.Count(a.fake.Dump(), "    comment by holdfast-bot"); n != 1 {
+		t.Errorf("%d comments of the agent:\n%s", n, a.fake.Dump())
+	}
+}
+
+// What keeps a pull request from being examined is said, once, and ends when it ends.
+func TestPullRequestPolicy(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster", Draft: true})
+	a.conf.Drafts, a.conf.SkipLabels, a.conf.Labels, a.conf.Paths = false, []string{"later"}, []string{"gpu", "cpu"}, []string{"proofs/**"}
+	a.poll()
+	a.is("pending", "a draft, which is examined when it is ready for review")
+	change := func(f func(*hubtest.Pull)) { a.fake.ChangePull("acme/pool", a.number, f); a.poll() }
+	change(func(p *hubtest.Pull) { p.Draft, p.Labels = false, []string{"later", "gpu"} })
+	a.is("success", "does not apply: it has the label later")
+	a.fake.Forget()
+	for range 3 {
+		a.poll()
+		a.deliver()
+	}
+	for _, r := range a.fake.Requests() {
+		if strings.HasPrefix(r, "POST") || !strings.Contains(r, " 304") && strings.Contains(r, "/pulls") {
+			t.Errorf("an idle cycle asks or changes something: %s", r)
+		}
+	}
+	change(func(p *hubtest.Pull) { p.Labels = nil })
+	a.is("success", "does not apply: it has no label gpu or cpu")
+	change(func(p *hubtest.Pull) { p.Labels = []string{"cpu"} })
+	a.is("success", "does not apply: no changed file matches proofs/**")
+	a.want()
+	a.conf.Paths = []string{"src/**"}
+	change(func(p *hubtest.Pull) { p.Title = "x" })
+	a.want() // the same head: it is set aside until something about it changes
+	next := a.pushPull("src/b.cc", "int b;\n")
+	a.poll()
+	a.want("1 " + next[:7] + " pull request queued")
+	a.is("pending", "run 1 is queued")
+	// What is examined stays so: a label that comes later stops nothing.
+	change(func(p *hubtest.Pull) { p.Labels = []string{"later"} })
+	a.want("1 " + next[:7] + " pull request queued")
+}
+
+// Another base is another comparison, though the head is the same.
+func TestRetargetedBase(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	sha := a.head()
+	a.poll()
+	a.git("checkout", "--quiet", "--orphan", "other")
+	other := a.commit()
+	a.fake.SetBranch("acme/pool", "other", other)
+	a.git("checkout", "--quiet", "change")
+	a.fake.ChangePull("acme/pool", a.number, func(p *hubtest.Pull) { p.Base = "other" })
+	a.poll()
+	a.poll()
+	a.want("1 "+sha[:7]+" pull request superseded", "2 "+sha[:7]+" pull request queued")
+	if rec, err := a.app.store.Run(t.Context(), 2); err != nil || rec.Run.Base.SHA != "" {
+		t.Errorf("base %q, %v", rec.Run.Base.SHA, err)
+	}
+	if rec, err := a.app.store.Run(t.Context(), 1); err != nil || rec.Run.Base.SHA != a.base {
+		t.Errorf("base %q, %v", rec.Run.Base.SHA, err)
+	}
+}
+
+// A command is done once, for the head it was given for, by those who may.
+func TestCommands(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	sha := a.head()[:7]
+	a.poll()
+	a.want("1 " + sha + " pull request queued")
+	a.say("mara", "/holdfast run")
+	id := a.say("mara", "/holdfast rerun")
+	a.poll()
+	a.want("1 "+sha+" pull request superseded", "2 "+sha+" comment queued")
+	for _, text := range []string{"> /holdfast rerun", "```\n/holdfast rerun\n```", "please /holdfast rerun"} {
+		a.say("mara", text)
+	}
+	a.say("helper[bot]", "/holdfast rerun")
+	a.say("mara", publish.Marker("comment/acme/pool/1")+"\n\n/holdfast rerun") // the agent may have her token
+	a.say("eve", "/holdfast rerun")
+	a.say("mara", "/holdfast fly")
+	a.fake.EditComment("acme/pool", id, "/holdfast cancel")
+	a.poll()
+	edited := a.fake.Comment("acme/pool", a.number, "mara", "nothing")
+	a.fake.EditComment("acme/pool", edited, "/holdfast rerun")
+	a.poll()
+	a.want("1 "+sha+" pull request superseded", "2 "+sha+" comment queued")
+	a.say("ada", "/holdfast cancel")
+	a.want("1 "+sha+" pull request superseded", "2 "+sha+" comment cancelled")
+	a.say("ada", "/holdfast cancel")
+	a.say("ada", "/holdfast explain")
+	a.deliver()
+	dump := strings.ReplaceAll(a.fake.Dump(), "&#8203;", "")
+	for _, want := range []string{
+		"comment by mara, holdfast-bot eyes\n      | /holdfast run\n", "comment by eve, holdfast-bot confused", "comment by ada, holdfast-bot eyes\n      | /holdfast cancel",
+		"✅ `/holdfast run` by `mara`: run 1 of " + a.head()[:6], "❌ `/holdfast rerun` by `eve`: this takes the permission to write", "only run, rerun, bench, accept, explain, cancel and ok",
+		"❌ `/holdfast cancel` by `ada`: nothing runs", "❌ `/holdfast explain` by `ada`: no run of",
+	} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("no %q in\n%s", want, dump)
+		}
+	}
+	if n := strings.Count(dump, "    comment by holdfast-bot"); n != 1 {
+		t.Errorf("%d comments:\n%s", n, dump)
+	}
+	// The head moves while somebody writes: nobody knows which one is meant.
+	a.fake.Comment("acme/pool", a.number, "mara", "/holdfast rerun")
+	a.pushPull("src/c.cc", "int c;\n")
+	a.poll()
+	a.deliver()
+	if got := a.runs(); len(got) != 3 || !strings.Contains(a.fake.Dump(), "at about that time") {
+		t.Errorf("runs %q\n%s", got, a.fake.Dump())
+	}
+}
+
+// A commit that is fine has no comment, until somebody asks; one stage that is examined
+// again does not make the whole better than it is.
+func TestExplainAndBench(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	a.conf.Bench.Enabled = true
+	a.poll()
+	stop := a.serve()
+	a.await(`status holdfast success `)
+	if strings.Contains(a.fake.Dump(), "    comment by") {
+		t.Errorf("a comment on what is fine:\n%s", a.fake.Dump())
+	}
+	a.say("mara", "/holdfast explain")
+	a.await("comment by holdfast-bot\n.*## ✅ success.*### Checks")
+	a.say("mara", "/holdfast bench nothing")
+	a.await("no benchmark program is called nothing")
+	a.say("mara", "/holdfast bench program")
+	a.await("is measured together with the others")
+	a.await(`Holdfast at .* \(run 2\)`)
+	stop()
+	rec, err := a.app.store.Run(t.Context(), 2)
+	if err != nil || len(rec.Run.Stages) != 1 || rec.Run.Stages[0].Stage != "bench" {
+		t.Errorf("%+v, %v", rec.Run.Stages, err)
+	}
+	if dump := a.fake.Dump(); strings.Contains(dump, " pending ") || !strings.Contains(dump, `status holdfast success "checks, bench hold"`) {
+		t.Error(dump)
+	}
+}
+
+// Whatever the connection or the process broke at: the next look goes on, and the command
+// is done once.
+func TestCommandOnce(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	sha := a.head()[:7]
+	a.poll()
+	p := intake.Repository{Name: "pool", GitHub: "acme/pool", PullRequests: a.conf.PullRequests}
+	id := a.fake.Comment("acme/pool", a.number, "mara", "/holdfast rerun")
+	failed := 0
+	for n := 0; ; n++ {
+		a.fake.Fail(hubtest.Fault{Kind: hubtest.FailStatus, Path: "/repos/", Skip: n, Times: -1})
+		_, err := a.app.commands(t.Context(), a.conf, p, nil)
+		a.fake.Heal()
+		if err == nil {
+			break
+		}
+		failed++
+		if n == 2 {
+			// Killed between making the run and recording that the command is done.
+			c, err := a.app.store.BeginCommand(t.Context(), store.Command{Repo: "pool", Comment: id, Pull: a.number, Author: "mara", Verb: "rerun", Text: "/holdfast rerun", SHA: a.head()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, _, err := intake.PullRequest(t.Context(), a.app.hub, p, a.number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := doing{a: a.app, repo: a.conf, h: h, c: &c, cmd: slash.Command{Verb: slash.Rerun}}
+			if err := d.do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			a.want("1 "+sha+" pull request superseded", "2 "+sha+" comment queued")
+		}
+	}
+	if failed < 3 {
+		t.Errorf("it failed only %d times", failed)
+	}
+	// And once more, as if what was read had not been recorded.
+	for range 2 {
+		if _, err := a.app.commands(t.Context(), a.conf, p, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.want("1 "+sha+" pull request superseded", "2 "+sha+" comment queued")
+	a.deliver()
+	if n := strings.Count(a.fake.Dump(), "holdfast-bot eyes"); n != 1 {
+		t.Errorf("%d reactions:\n%s", n, a.fake.Dump())
+	}
+}
