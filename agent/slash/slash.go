@@ -197,8 +197,14 @@ func htmlEnd(lower string) string {
 	}
 	text := lower[i:]
 	for _, b := range []struct{ start, end string }{
-		{"<!--", "-->"}, {"<?", "?>"}, {"<![cdata[", "]]>"}, {"<!", ">"},
-		{"<pre", "</pre>"}, {"<script", "</script>"}, {"<style", "</style>"}, {"<textarea", "</textarea>"},
+		{"<!--", "-->"},
+		{"<?", "?>"},
+		{"<![cdata[", "]]>"},
+		{"<!", ">"},
+		{"<pre", "</pre>"},
+		{"<script", "</script>"},
+		{"<style", "</style>"},
+		{"<textarea", "</textarea>"},
 	} {
 		if strings.HasPrefix(text, b.start) {
 			return b.end
