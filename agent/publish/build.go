@@ -96,7 +96,7 @@ func ended(run *runner.Run) bool {
 
 func pending(run *runner.Run) (state, text string, phase int64) {
 	if run.State == runner.StateQueued {
-		if run.Reason != "" {
+		if Description(run.Reason) != "" { // something to read
 			return StatePending, run.Reason, phaseQueued
 		}
 		return StatePending, fmt.Sprintf("run %d is queued", run.Number), phaseQueued
