@@ -13,8 +13,8 @@ import (
 // DefaultBackend is what is measured if nothing else is asked for.
 const DefaultBackend = BackendCPU
 
-// noMetal says why this system has no Metal. Package mtl would build here, as its tests
-// do, but calling C makes a program need a C library, which it does without elsewhere.
+// noMetal says why this system has no Metal. Package mtl builds here, for its tests, but
+// the program needs none of it.
 var noMetal = runner.WithHint(fmt.Errorf("%s has no Metal", runtime.GOOS), "set backend = %q in [bench], or run the agent on a Mac", BackendCPU)
 
 func openMetal() (harness.Backend, error) { return nil, noMetal }

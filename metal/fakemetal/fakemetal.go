@@ -11,6 +11,7 @@
 package fakemetal
 
 import (
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -228,11 +229,13 @@ func (f *Fake) Settle(tb testing.TB, name string, want int) {
 }
 
 // Child runs the named test again in a child process, with extra environment, and
-// returns what it printed. The environment's FAKEMETAL_EXEC is put before the command
+// returns what it printed, within a minute. The environment's FAKEMETAL_EXEC is put before the command
 // where the test binary is of another architecture.
 func Child(tb testing.TB, test string, env ...string) (output string, err error) {
 	args := append(strings.Fields(os.Getenv("FAKEMETAL_EXEC")), os.Args[0], "-test.run=^"+test+"$", "-test.count=1")
-	cmd := exec.Command(args[0], args[1:]...)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

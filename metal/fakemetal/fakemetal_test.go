@@ -163,7 +163,7 @@ func TestMisuse(t *testing.T) {
 					}
 				}()
 			}
-			select {}
+			time.Sleep(20 * time.Second) // or else
 		}, "two threads use one encoder"},
 	}
 	f := fakemetal.Open(t)

@@ -21,6 +21,9 @@ func (r *run) settings() {
 	s["lead-in"] = (c.Window / leadFraction).String()
 	s["seed"] = strconv.FormatUint(c.Seed, 10)
 	s["kernel"] = c.Kernel.String()
+	if c.Kernel.Source != nil {
+		s["kernel-results"] = "finite, changed, the same bits twice; what is right is not known"
+	}
 	s["collector"] = "off within windows"
 	s["order"] = "random, interleaved in every round"
 	s["buffers"] = "one per thread"
