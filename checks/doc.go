@@ -10,6 +10,10 @@
 //
 // # Rules
 //
+// The rules of a repository are in holdfast.rules.toml, in the files of the folder
+// holdfast.rules/ (holdfast.rules/*.toml), or in both; checks.rules in agent.toml names
+// others. Ids are unique over all of them.
+//
 // A rule file is TOML: [[rule]] and [[ack]] tables, and packs. An unknown key, a
 // bad pattern or glob, a duplicate id and an empty file are mistakes; a file with a
 // mistake is not judged by, and the verdict is error.

@@ -2,11 +2,8 @@ package checks
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -149,32 +146,4 @@ func (s *Stage) explainProgram(ctx context.Context, ws *runner.Workspace, id str
 		}
 	}
 	return nil, &ErrNoRule{id, known}
-}
-
-// Settings are the keys of a rule that are set, as "KEY = VALUE", without those that say
-// what it is called, what it is for and where it looks.
-func (r Rule) Settings() []string {
-	var out []string
-	v := reflect.ValueOf(r)
-	for i := range v.NumField() {
-		key := v.Type().Field(i).Tag.Get("toml")
-		f := v.Field(i)
-		if f.IsZero() || slices.Contains([]string{"-", "id", "title", "doc", "kind", "files", "exclude", "in"}, key) {
-			continue
-		}
-		if f.Kind() == reflect.Pointer {
-			f = f.Elem()
-		}
-		text := fmt.Sprint(f.Interface())
-		if f.Kind() == reflect.Slice || f.Kind() == reflect.Map || f.Kind() == reflect.Struct {
-			var b strings.Builder
-			enc := json.NewEncoder(&b)
-			enc.SetEscapeHTML(false)
-			if enc.Encode(f.Interface()) == nil {
-				text = strings.TrimSpace(b.String())
-			}
-		}
-		out = append(out, key+" = "+text)
-	}
-	return out
 }

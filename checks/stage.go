@@ -19,7 +19,9 @@ const maxRuleFile = 4 << 20
 // Config says what the stage judges. The zero value means the rules of
 // holdfast.rules.toml.
 type Config struct {
-	RuleFiles []string // globs relative to the checkout; none means holdfast.rules.toml
+	// RuleFiles are globs relative to the checkout, and folders, which end with a slash; none
+	// means holdfast.rules.toml and the folder holdfast.rules/.
+	RuleFiles []string
 	Rules     []Rule   // rules from agent.toml
 	Acks      []Ack    // acknowledgements from agent.toml
 	Packs     []string // rule packs from agent.toml, as they are
@@ -130,7 +132,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 }
 
 func hiddenGlob(text string) bool {
-	g, err := parseGlob(text)
+	g, err := parseGlob(strings.TrimSuffix(text, "/"))
 	return err == nil && g.hidden
 }
 
@@ -165,12 +167,8 @@ func (t *tree) ruleFiles() ruleFiles {
 // that are not there.
 func (s *Stage) collect(src ruleFiles, quiet bool) *ruleSet {
 	set := &ruleSet{}
-	wanted := s.cfg.RuleFiles
-	// agent.toml fills in the default name. Its absence is fine if there are other rules.
-	optional := len(wanted) == 0 || len(wanted) == 1 && wanted[0] == DefaultRuleFile
-	if len(wanted) == 0 {
-		wanted = []string{DefaultRuleFile}
-	}
+	// The absence of the standard files is fine if there are other rules.
+	wanted, standard := ruleGlobs(s.cfg.RuleFiles)
 	seen := map[string]bool{}
 	for _, text := range wanted {
 		g, err := parseGlob(text)
@@ -189,12 +187,12 @@ func (s *Stage) collect(src ruleFiles, quiet bool) *ruleSet {
 				set.file(src, name)
 			}
 		}
-		if !found && !quiet && optional && len(s.cfg.Rules)+len(s.cfg.Programs)+len(s.cfg.Packs) > 0 {
-			set.warnings = append(set.warnings, "there is no rule file "+text+": only what agent.toml names was judged")
-		}
-		if !found && !quiet && !optional {
+		if !found && !quiet && !standard {
 			set.mistake(&Mistake{File: text, Text: "no such rule file", Advice: "rule files are named by checks.rules in agent.toml"})
 		}
+	}
+	if standard && len(seen) == 0 && !quiet && len(s.cfg.Rules)+len(s.cfg.Programs)+len(s.cfg.Packs) > 0 {
+		set.warnings = append(set.warnings, "there is no rule file "+DefaultRuleFile+": only what agent.toml names was judged")
 	}
 	inline := make([]Rule, len(s.cfg.Rules))
 	for i, r := range s.cfg.Rules {

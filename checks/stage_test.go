@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -332,6 +333,8 @@ func TestConfiguredRules(t *testing.T) {
 		{"inline", Config{Rules: []Rule{inline}}, runner.Failure, "0 of 1 check passes, 1 fails: I (src/a.c:1)"},
 		{"one file", Config{RuleFiles: []string{"rules/one.toml"}}, runner.Success, "1 of 1 check passes"},
 		{"missing file", Config{RuleFiles: []string{"rules/one.toml", "rules/three.toml"}}, runner.Error, "1 of 2 checks pass, 1 could not be told: rules/rules/three.toml rule set rules/three.toml (no such rule file)"},
+		{"a folder", Config{RuleFiles: []string{"rules/"}}, runner.Error, "1 of 2 checks pass, 1 could not be told: rules/rules/two.toml:1 rule set rules/two.toml:1 (rule R: the id is already used at rules/one.toml:1)"},
+		{"an empty folder", Config{RuleFiles: []string{"src/"}}, runner.Error, "0 of 1 check passes, 1 could not be told: rules/src/*.toml rule set src/*.toml (no such rule file)"},
 		{"same id twice", Config{RuleFiles: []string{"rules/*.toml"}}, runner.Error, "1 of 2 checks pass, 1 could not be told: rules/rules/two.toml:1 rule set rules/two.toml:1 (rule R: the id is already used at rules/one.toml:1)"},
 		{"bad inline", Config{Rules: []Rule{{ID: "I", Kind: KindAbsent, Pattern: "(", Files: []string{"src/*.c"}}}}, runner.Error, "0 of 1 check passes, 1 could not be told: rules/agent.toml rule set agent.toml (rule I: pattern \"(\": missing closing ): `(`)"},
 	} {
@@ -347,6 +350,35 @@ func TestConfiguredRules(t *testing.T) {
 	}
 	if res := run(t, dir, Config{Rules: []Rule{inline}}); len(res.Warnings) != 1 {
 		t.Errorf("warnings %q", res.Warnings)
+	}
+}
+
+// TestRuleFolder: without configuration the rules are in a file, in a folder or in both.
+func TestRuleFolder(t *testing.T) {
+	rule := func(id string) string {
+		return "[[rule]]\nid = '" + id + "'\nkind = 'absent'\nfiles = ['src/*']\npattern = 'bad'\n"
+	}
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"a file", map[string]string{DefaultRuleFile: rule("A")}, "A"},
+		{"a folder", map[string]string{"holdfast.rules/locks.toml": rule("L"), "holdfast.rules/metal.toml": rule("M")}, "L M"},
+		{"both", map[string]string{DefaultRuleFile: rule("A"), "holdfast.rules/locks.toml": rule("L")}, "A L"},
+		{"fixtures are no rules", map[string]string{DefaultRuleFile: rule("A"), "holdfast.rules/A/good/x.toml": rule("X"), "holdfast.rules/A/bad/y.toml": "[["}, "A"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.files["src/a.c"] = "int a;\n"
+			var ids []string
+			for _, r := range run(t, lay(t, tt.files), Config{RuleFiles: []string{DefaultRuleFile}}).Checks.Rules {
+				ids = append(ids, r.ID)
+			}
+			slices.Sort(ids)
+			if got := strings.Join(ids, " "); got != tt.want {
+				t.Errorf("rules %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 
