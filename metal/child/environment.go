@@ -18,8 +18,8 @@ var passed = []string{"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "T
 // validation and capture layers, libraries put in between, settings of allocators and of
 // the Go runtime.
 var disturbing = []string{
-	"MTL_", "METAL_", "DYLD_", "LD_", "OBJC_", "Malloc", "NSZombie", "MALLOC_", "GODEBUG", "GOGC", "GOMEMLIMIT", "GOMAXPROCS",
-	"CUDA_", "NVIDIA_", "NV_", "ASAN_", "TSAN_", "UBSAN_",
+	"MTL_", "METAL_", "DYLD_", "LD_PRELOAD", "LD_LIBRARY_PATH", "OBJC_", "Malloc", "NSZombie", "MALLOC_", "GODEBUG", "GOGC", "GOMEMLIMIT",
+	"GOMAXPROCS", "CUDA_LAUNCH_BLOCKING", "CUDA_FORCE", "ASAN_", "TSAN_", "UBSAN_",
 }
 
 // Environment is that of the process that measures: what an allow-list has of base, and
