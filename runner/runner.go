@@ -109,4 +109,6 @@ type Machine struct {
 	// Fingerprint is the rest of that key: what an update changes on one machine, see
 	// machine.Fingerprint.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	Power       string `json:"power,omitempty"` // "mains", "battery" or "ups" when it was measured
+	Mode        string `json:"mode,omitempty"`  // of energy: "normal", "low power", "high power"; on Linux the governor
 }

@@ -31,7 +31,8 @@ const NoGPU = "no GPU API"
 type source struct {
 	run  func(ctx context.Context, args ...string) (string, error) // standard output of a program
 	file func(name string) (string, error)
-	cpus int // processors that this process may use
+	list func(dir string) []string // names in a folder; may be nil
+	cpus int                       // processors that this process may use
 	host string
 }
 
@@ -40,12 +41,25 @@ type source struct {
 // Machine; what could not be read is in its Warnings. On macOS it takes about as long as
 // system_profiler, a second or so.
 func Read(ctx context.Context, environ []string) runner.Machine {
+	return read(ctx, runtime.GOOS, system(environ))
+}
+
+// system is this machine.
+func system(environ []string) source {
 	env := []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C", "HOME=" + proc.Getenv(environ, "HOME")}
 	host, _ := os.Hostname()
-	s := source{
+	return source{
 		cpus: runtime.NumCPU(),
 		host: host,
 		file: readFile,
+		list: func(dir string) []string {
+			entries, _ := os.ReadDir(dir)
+			var names []string
+			for _, e := range entries {
+				names = append(names, e.Name())
+			}
+			return names
+		},
 		run: func(ctx context.Context, args ...string) (string, error) {
 			var out strings.Builder // in full: what proc keeps in memory has a cap
 			exit, err := proc.Run(ctx, proc.Cmd{Args: args, Dir: "/", Env: env, Limit: 15 * time.Second, Stdout: &limited{w: &out, room: maxText}})
@@ -60,7 +74,6 @@ func Read(ctx context.Context, environ []string) runner.Machine {
 			return out.String(), nil
 		},
 	}
-	return read(ctx, runtime.GOOS, s)
 }
 
 func read(ctx context.Context, goos string, s source) runner.Machine {
@@ -177,19 +190,20 @@ func Class(m runner.Machine) string {
 // Fingerprint is what an update changes on a machine of a class: the exact version of the
 // system and its build, as "macOS 15.6.1; 24G90". An update of the system brings other
 // drivers, schedulers and clocks, so measurements on both sides of it are no one level and
-// get baselines of their own. What is not known names the host, as in [Class].
+// get baselines of their own. So do those on a battery and in an energy mode that is not the
+// usual one, where [Now] has told. What is not known names the host, as in [Class].
 func Fingerprint(m runner.Machine) string {
 	parts := []string{m.OS, m.Build}
 	if m.OS == "" || m.Build == "" {
 		parts = append(parts, "host "+m.Host)
 	}
-	var out []string
-	for _, p := range parts {
-		if p = strings.ReplaceAll(clean(p), ";", ","); p != "" {
-			out = append(out, p)
-		}
+	if m.Power != "" && m.Power != "mains" {
+		parts = append(parts, "on "+m.Power)
 	}
-	return strings.Join(out, "; ")
+	if strings.HasSuffix(m.Mode, " power") || strings.Contains(m.Mode, "low-power") {
+		parts = append(parts, "energy mode "+m.Mode)
+	}
+	return strings.Join(trim(parts), "; ")
 }
 
 // memory writes a size in GiB. Linux tells what the kernel left over, which changes with
