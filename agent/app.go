@@ -170,7 +170,7 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 		a.x.progress(runner.Event{Stage: stage, Text: fmt.Sprintf("%s: %s (%.1f s)", res.Verdict, res.Reason, res.Seconds), Done: true})
 	}
 	log.Info("stage ended", "verdict", res.Verdict, "reason", res.Reason, "seconds", res.Seconds)
-	res.Machine = a.machine
+	res.Machine = machine.Now(context.WithoutCancel(ctx), os.Environ(), a.machine)
 	watch.close()
 	_, err = a.store.Finish(context.WithoutCancel(ctx), claimed, res, a.ended(repo, &doc, &res)...)
 	if errors.Is(err, store.ErrStale) {
@@ -233,7 +233,7 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 		}
 	}
 	var j *baseline.Judgement
-	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil {
+	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil && res.Verdict != runner.Neutral {
 		place := store.Place{Kind: store.KindBench, Repo: run.Repo, Settings: final.Settings, Class: run.Machine.Class, Fingerprint: run.Machine.Fingerprint}
 		history, note, err := a.history(ctx, place, repo)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 // of later baselines: asked before folding, since a run that only lacks a baseline is no
 // success, and would otherwise never become one.
 func judge(res *runner.Result, history []baseline.Past, repo *config.Repository) (j *baseline.Judgement, serves bool) {
-	if res == nil || res.Bench == nil {
+	if res == nil || res.Bench == nil || res.Verdict == runner.Neutral { // not comparable: nothing is compared
 		return nil, false
 	}
 	judgement := baseline.Judge(res.Bench.Samples, history, thresholds(repo, false))

@@ -200,7 +200,7 @@ func unable(stage string, err error) runner.Result {
 // benchSettings is the key of what was measured and how: samples compare only with
 // samples of the same key.
 func benchSettings(b config.Bench) string {
-	b.Limit, b.Seed = 0, 0 // neither changes what is measured
+	b.Limit, b.Seed, b.Conditions = 0, 0, "" // none changes what is measured
 	b.Programs = slices.Clone(b.Programs)
 	for i := range b.Programs {
 		b.Programs[i].Limit = 0

@@ -63,7 +63,7 @@ func checksConfig(c config.Checks) checks.Config {
 func benchConfig(b config.Bench) metal.Config {
 	out := metal.Config{
 		Backend: b.Backend, Threads: b.Threads, Depths: b.Depths, Rounds: b.Rounds, Window: b.Window, Warmup: b.Warmup,
-		Processes: b.Processes, Latency: b.Latency, Seed: uint64(b.Seed),
+		Processes: b.Processes, Latency: b.Latency, Seed: uint64(b.Seed), Conditions: b.Conditions,
 		Kernel: b.Kernel, Function: b.Function, Elements: b.Elements, Iterations: b.Iterations,
 	}
 	home, _ := os.UserHomeDir() // a daemon may have none

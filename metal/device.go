@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-ci/holdfast/metal/child"
 	"github.com/holdfast-ci/holdfast/metal/cpu"
 	"github.com/holdfast-ci/holdfast/metal/cuda"
+	"github.com/holdfast-ci/holdfast/metal/gate"
 	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/proc"
@@ -51,6 +52,9 @@ type described struct {
 func open(d described) (harness.Backend, error) {
 	switch d.Config.Backend {
 	case BackendMetal:
+		if _, _, err := stayActive(); err != nil {
+			fmt.Fprintln(os.Stderr, "warning:", err)
+		}
 		return openMetal()
 	case BackendCPU:
 		return cpu.Open(cpu.Model{Submit: d.Config.Latency, Execute: d.Config.Execution})
@@ -62,7 +66,7 @@ func open(d described) (harness.Backend, error) {
 
 // device runs the harness on the configured backend, each scenario in a process of its
 // own.
-func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config) (*harness.Report, error) {
+func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (*harness.Report, error) {
 	h := c.harness()
 	var err error
 	if h.Kernel.Source, err = c.kernel(ws.Dir); err != nil {
@@ -85,6 +89,7 @@ func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config) (*ha
 	env, removed := child.Environment(ws.Env, os.Environ())
 	ws.Report(runner.StageBench, "backend %s: about %s", c.Backend, about(c.Estimate()))
 	h.Progress = s.progress(ws)
+	h.Conditions = g.Conditions
 
 	n := 0
 	rep, err := harness.Drive(ctx, func(ctx context.Context, scenario string) (harness.Probe, error) {

@@ -60,6 +60,11 @@ type Config struct {
 
 	Programs []Program
 
+	// Conditions says what becomes of values that were measured while the machine was hot,
+	// slowed or used by others: ConditionsRequire drops and repeats them, ConditionsTell only
+	// says so, ConditionsAuto, the default, requires them for BackendMetal.
+	Conditions string
+
 	// CrashReports are the folders to which the system writes reports about crashed
 	// processes, see crash.Folders. nil: none are looked at.
 	CrashReports []string
@@ -111,6 +116,7 @@ func (c Config) filled() Config {
 			c.AsyncThreads = min(8, slices.Max(c.Threads))
 		}
 	}
+	orDefault(&c.Conditions, ConditionsAuto)
 	orDefault(&c.Rounds, d.Rounds)
 	orDefault(&c.Window, d.Window)
 	orDefault(&c.Processes, d.Processes)
@@ -180,6 +186,12 @@ func (c Config) Check() error {
 	default:
 		errs = append(errs, runner.WithHint(fmt.Errorf("bench: no backend %q", c.Backend),
 			"there are %s, %s and %s", BackendMetal, BackendCPU, BackendNone))
+	}
+	switch c.Conditions {
+	case ConditionsAuto, ConditionsRequire, ConditionsTell:
+	default:
+		errs = append(errs, runner.WithHint(fmt.Errorf("bench: conditions %q", c.Conditions),
+			"there are %s, %s and %s", ConditionsAuto, ConditionsRequire, ConditionsTell))
 	}
 	names := map[string]bool{}
 	for _, p := range c.Programs {

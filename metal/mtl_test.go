@@ -1,6 +1,7 @@
 package metal
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/metal/fakemetal"
 	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
 // TestStageOnMetal runs the whole stage on the fake of Metal: checkout, measuring
@@ -29,6 +31,7 @@ func TestStageOnMetal(t *testing.T) {
 		c.Backend, c.Processes, c.Hang = BackendMetal, 1, 300*time.Millisecond
 		c.Elements = 256
 		s := New(c)
+		s.state = func(context.Context, bool) machine.State { return calm }
 		s.fault = strings.Join([]string{faultFake, library, "submit_ns=200000 execute_ns=100000 complete_ns=50000 engines=4", settings}, " ")
 		return runner.Execute(t.Context(), s, ws, time.Minute)
 	}

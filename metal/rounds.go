@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/metal/gate"
+	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/proc"
 )
@@ -30,7 +32,10 @@ type programRun struct {
 // warms up or slows down in between so hits all alike, where one program after the other
 // would lay it on the last. Programs with fewer rounds than others are spread over them.
 // What one program does wrong takes only that one out.
-func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, seed uint64) []*programRun {
+//
+// A turn counts only if g finds the machine fit before and after it; else it is taken
+// again, a few times.
+func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, seed uint64, g *gate.Gate) []*programRun {
 	var runs []*programRun
 	most := 0
 	for _, p := range programs {
@@ -39,6 +44,13 @@ func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, 
 		most = max(most, p.Rounds)
 		if r.err = r.check(); r.err == nil && ctx.Err() == nil {
 			r.build(ctx, ws)
+		}
+	}
+	if most > 0 {
+		if err := g.Conditions(ctx, harness.Occasion{Moment: harness.BeforeRun}); err != nil {
+			for _, r := range runs {
+				r.fail("conditions", err)
+			}
 		}
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x70726f6772616d73))
@@ -50,7 +62,7 @@ func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, 
 		for _, r := range order {
 			// Of most rounds it takes part in Rounds, evenly spread, the last among them.
 			if turn := round * r.Rounds / most; r.err == nil && turn > (round-1)*r.Rounds/most && ctx.Err() == nil {
-				r.round(ctx, ws, turn)
+				r.round(ctx, ws, turn, g)
 			}
 		}
 	}
@@ -90,38 +102,61 @@ func (r *programRun) build(ctx context.Context, ws *runner.Workspace) {
 	r.fail("build", err)
 }
 
+// maxTurns is how often a turn is taken until the machine was fit throughout it.
+const maxTurns = 3
+
 // round runs the program once and keeps what it measured.
-func (r *programRun) round(ctx context.Context, ws *runner.Workspace, turn int) {
-	r.fail(fmt.Sprintf("round %d", turn), func() error {
-		out := &capped{}
-		cmd := r.cmd
-		cmd.Args = r.Command
-		if r.Output == "" {
-			cmd.Stdout = out
-		} else if err := r.age(ws); err != nil {
-			return err
+func (r *programRun) round(ctx context.Context, ws *runner.Workspace, turn int, g *gate.Gate) {
+	doing, name := fmt.Sprintf("round %d", turn), fmt.Sprintf("%s-%d", r.log(), turn)
+	for try := 1; ; try++ {
+		text, err := r.turn(ctx, ws, name, g)
+		var unfit *harness.UnfitError
+		switch {
+		case err == nil:
+			r.fail(doing, r.collected.add(r.read(text)))
+			return
+		case !errors.As(err, &unfit) || try == maxTurns:
+			if unfit != nil {
+				err = fmt.Errorf("conditions: %w", err)
+			}
+			r.fail(doing, err)
+			return
 		}
-		exit, err := ws.Exec(ctx, fmt.Sprintf("%s-%d", r.log(), turn), cmd)
-		if err == nil {
-			err = ended(ctx, exit)
-		}
-		if err != nil {
-			return err
-		}
+		name = fmt.Sprintf("%s-%d-again%d", r.log(), turn, try)
+	}
+}
+
+// turn runs the program once, under conditions, and returns its output.
+func (r *programRun) turn(ctx context.Context, ws *runner.Workspace, name string, g *gate.Gate) ([]byte, error) {
+	if err := g.Conditions(ctx, harness.Occasion{Moment: harness.BeforeWindow}); err != nil {
+		return nil, err
+	}
+	out := &capped{}
+	cmd := r.cmd
+	cmd.Args = r.Command
+	if r.Output == "" {
+		cmd.Stdout = out
+	} else if err := r.age(ws); err != nil {
+		return nil, err
+	}
+	exit, err := ws.Exec(ctx, name, cmd)
+	if err == nil {
+		err = ended(ctx, exit)
+	}
+	if err == nil && r.Output != "" {
+		err = r.readFile(ws, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if out.over {
+		where := "on standard output"
 		if r.Output != "" {
-			if err := r.readFile(ws, out); err != nil {
-				return err
-			}
+			where = "in " + r.Output
 		}
-		if out.over {
-			where := "on standard output"
-			if r.Output != "" {
-				where = "in " + r.Output
-			}
-			return fmt.Errorf("more than %d MiB %s", maxOutput>>20, where)
-		}
-		return r.collected.add(r.read(out.text))
-	}())
+		return nil, fmt.Errorf("more than %d MiB %s", maxOutput>>20, where)
+	}
+	return out.text, g.Conditions(ctx, harness.Occasion{Moment: harness.AfterWindow})
 }
 
 // aged is the time of a file that no round has written yet.

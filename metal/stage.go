@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"strings"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/metal/gate"
 	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
 // Stage is the bench stage. It measures in processes of its own, for which the program
@@ -19,6 +22,10 @@ type Stage struct {
 	watch  func(harness.Progress)
 	// settle and patience are how long crash reports are waited for, see crash.Collect.
 	settle, patience time.Duration
+	// state reads the machine's, and caffeinate is the program that keeps it awake; tests
+	// have their own.
+	state      func(ctx context.Context, quick bool) machine.State
+	caffeinate string
 	// Of tests: a fault of the device, and how long the process may take to answer.
 	fault string
 	slack time.Duration
@@ -26,7 +33,7 @@ type Stage struct {
 
 // New makes the stage. A configuration that [Config.Check] rejects makes Run err.
 func New(c Config) *Stage {
-	return &Stage{config: c.filled(), settle: crashSettle, patience: crashPatience}
+	return &Stage{config: c.filled(), settle: crashSettle, patience: crashPatience, state: readState, caffeinate: gate.Caffeinate}
 }
 
 // Watch makes the stage tell f how far the built-in harness is, between two windows: what f
@@ -50,13 +57,30 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		return res, nil
 	}
 	watch := s.watchCrashes()
-	res, err := s.measure(ctx, ws, c)
+	apple, release, told, err := awake(ctx, s.caffeinate)
+	if err != nil { // a machine that falls asleep shows in the figures, if at all
+		res.Warnings = append(res.Warnings, oneLine(err).Error())
+	}
+	g := s.gate(ws, c, apple)
+	kept := res.Warnings
+	res, err = s.measure(ctx, ws, c, g)
+	release()
+	res.Warnings = append(kept, res.Warnings...)
+	if told != "" {
+		res.Bench.Settings["kept awake by"] = told
+	}
+	settings, unfit := g.Told()
+	maps.Copy(res.Bench.Settings, settings)
+	res.Warnings = append(res.Warnings, unfit...)
+	if res, ok := changed(res, err); ok {
+		return res, nil
+	}
 	crashes, warnings := watch.findings(ctx, ws)
 	return judgeCrashes(res, err, crashes, warnings)
 }
 
 // measure takes all measurements.
-func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config) (runner.Result, error) {
+func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (runner.Result, error) {
 	res := runner.Result{Stage: runner.StageBench}
 	bench := &runner.Bench{Settings: map[string]string{}}
 	res.Bench = bench
@@ -71,7 +95,7 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config) (ru
 		c.Seed = seed(ws.Commit.SHA)
 	}
 	if c.Backend != BackendNone {
-		rep, err := s.device(ctx, ws, c)
+		rep, err := s.device(ctx, ws, c, g)
 		if rep != nil {
 			bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
 			bench.Settings, bench.Samples, bench.Origins = rep.Settings, rep.Samples, rep.Origins
@@ -86,7 +110,7 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config) (ru
 			fail(hinted(err))
 		}
 	}
-	for _, p := range runPrograms(ctx, ws, c.Programs, c.Seed) {
+	for _, p := range runPrograms(ctx, ws, c.Programs, c.Seed, g) {
 		if ctx.Err() != nil {
 			break
 		}

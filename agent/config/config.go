@@ -184,6 +184,7 @@ type Bench struct {
 	Elements   int            `toml:"elements" is:">=0,<=16777216" json:",omitempty"`  // floats of a buffer, threads of an operation; 0: the backend's default
 	Iterations int            `toml:"iterations" is:">=0,<=1048576" json:",omitempty"` // of the built-in kernel, an operation; likewise
 	Limit      time.Duration  `toml:"limit" is:"duration>=1s"`                         // default 10m
+	Conditions string         `toml:"conditions" is:"auto|require|tell"`               // what a hot, slowed or busy machine is to a measurement; default auto
 	Seed       int            `toml:"seed" is:">=0"`                                   // of the order of measurements; 0: from the commit
 	Programs   []BenchProgram `toml:"programs"`
 }
@@ -239,7 +240,8 @@ func defaults() *Config {
 		},
 		Checks: Checks{Enabled: true, Rules: []string{checks.DefaultRuleFile}, Limit: 10 * time.Minute, Ratchet: true, RulesFrom: RulesFromBase},
 		Bench: Bench{
-			Enabled: true, Backend: metal.DefaultBackend, Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
+			Conditions: "auto",
+			Enabled:    true, Backend: metal.DefaultBackend, Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
 			Window: 500 * time.Millisecond, Warmup: 3 * time.Second, Processes: 5, Latency: 200 * time.Microsecond,
 			Limit: 10 * time.Minute,
 		},

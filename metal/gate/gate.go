@@ -41,7 +41,8 @@ const (
 	calmEvery = 3 * time.Second
 )
 
-// Gate is the conditions of one run. It is used by one goroutine at a time.
+// Gate is the conditions of one run, which may begin several times: with the device, and
+// with programs. It is used by one goroutine at a time.
 type Gate struct {
 	// Read asks for the state; quick is for between windows.
 	Read func(ctx context.Context, quick bool) machine.State
@@ -109,13 +110,15 @@ func (g *Gate) beforeRun(ctx context.Context) error {
 			return hot(st)
 		case st.GPU > busyGPU:
 			return fmt.Sprintf("others use the GPU to %d %%", st.GPU)
-		case g.Cores > 0 && st.Load > busyCPU*float64(g.Cores):
+		case g.Enforced && g.Cores > 0 && st.Load > busyCPU*float64(g.Cores):
 			return fmt.Sprintf("others use the processors: the load is %.1f on %d cores", st.Load, g.Cores)
 		}
 		return ""
 	})
-	g.keep(&g.before, st)
-	g.keep(&g.last, st)
+	g.keep(&g.last, st) // and as the state before, if it is the first
+	if err := g.changed(st); err != nil {
+		return err
+	}
 	return g.judge(why)
 }
 

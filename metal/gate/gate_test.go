@@ -143,7 +143,12 @@ func TestBusyMachine(t *testing.T) {
 		if err != nil || len(rep.Dropped) > 0 || took > time.Second {
 			t.Errorf("not enforced: %v after %s", err, took)
 		}
-		if settings, warnings := g.Told(); len(warnings) != 1 || settings["conditions"] != "told, not enforced" {
+		// The load may well be our own, of a build before: nothing is said of that.
+		told := 1
+		if strings.Contains(want, "load") {
+			told = 0
+		}
+		if settings, warnings := g.Told(); len(warnings) != told || settings["conditions"] != "told, not enforced" {
 			t.Errorf("%v, %q", settings, warnings)
 		}
 	}

@@ -42,6 +42,9 @@ func (b *Backend) Enter() (harness.Thread, error) {
 		return nil, fmt.Errorf("enter thread: %w", errClosed)
 	}
 	th := &thread{b: b, t: b.rt.Enter()}
+	// A preference for performance cores, restored by Leave. A system that refuses it
+	// measures all the same.
+	_ = th.t.SetQoS(objc.QoSUserInteractive)
 
 	th.encoding = th.t.NewBatch()
 	th.encode = th.addEncode(th.encoding)
