@@ -68,6 +68,7 @@ func commands() []command {
 		{name: "baseline", summary: "what is compared with: list, show, accept, pin, reset, import", run: cmdBaseline},
 		{name: "compare", summary: "compare two files of benchmark results", run: cmdCompare},
 		{name: "detect", summary: "find the change points of stored series", run: cmdDetect},
+		{name: "actions", summary: "be a step of a workflow of GitHub Actions", run: cmdActions},
 		{name: "launchd", summary: "run the agent under launchd", run: serviceCommand("launchd")},
 		{name: "systemd", summary: "run the agent as a systemd user unit", run: serviceCommand("systemd")},
 		{name: "config", summary: "check agent.toml and say what it means", run: cmdConfig},

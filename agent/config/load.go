@@ -37,10 +37,6 @@ const maxFile = 1 << 20
 // in os.Environ form; only HOME and GITHUB_API_URL are read from it. The error is an [*Errors] if the file
 // could be read but something in it is wrong.
 func Load(name string, environ []string) (*Config, error) {
-	abs, err := filepath.Abs(name)
-	if err != nil {
-		return nil, err
-	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, runner.WithHint(fmt.Errorf("configuration %s does not exist", name), "name another with --config FILE")
@@ -55,6 +51,15 @@ func Load(name string, environ []string) (*Config, error) {
 	}
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("read configuration: %s is larger than %d bytes", name, maxFile)
+	}
+	return Text(name, text, environ)
+}
+
+// Text is [Load] of a file whose text is at hand: name is where it would be.
+func Text(name string, text []byte, environ []string) (*Config, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
 	}
 	host, _ := os.Hostname()
 	return parse(name, text, place{dir: filepath.Dir(abs), home: proc.Getenv(environ, "HOME"), api: proc.Getenv(environ, "GITHUB_API_URL"), host: host, goos: runtime.GOOS})

@@ -114,6 +114,9 @@ func Parse(env Env, body []byte) (Event, error) {
 	default: // schedule, workflow_dispatch: what the runner has checked out
 		e.Commit, e.Branch = env.SHA, branch(env.Ref)
 	}
+	if errors.Is(err, ErrFork) {
+		return Event{Name: env.Name}, err
+	}
 	if err != nil {
 		return Event{Name: env.Name}, fmt.Errorf("payload of the event %s: %w", env.Name, err)
 	}

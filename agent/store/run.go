@@ -103,8 +103,11 @@ func (n *NewRun) check() error {
 }
 
 // head reports whether the run is for the newest head of a branch or pull request: only
-// such runs exist once and supersede each other.
-func (n *NewRun) head() bool { return n.Trigger == TriggerPush || n.Trigger == TriggerPullRequest }
+// such runs exist once and supersede each other. One that this process executes itself is
+// asked for anew each time.
+func (n *NewRun) head() bool {
+	return !n.Direct && (n.Trigger == TriggerPush || n.Trigger == TriggerPullRequest)
+}
 
 // ref names what the heads of a run follow each other on. Quoting keeps a repository or
 // branch with odd characters from passing for another.
