@@ -18,7 +18,7 @@ import (
 //
 // A busy machine wakes threads late, which no program can make good at depth 1, and which
 // shortens a window when it happens at its start. So a configuration has three tries,
-// each with all times doubled.
+// each with all times three times as long.
 func TestModel(t *testing.T) {
 	f := fake(t)
 	threads, depths := []int{1, 2, 4, 8, 16}, []int{1, 2, 4, 8, 16, 32}
@@ -50,7 +50,7 @@ func TestModel(t *testing.T) {
 		if len(depths) > 0 && !slices.Contains(depths, 1) {
 			depths = append(depths, 1) // the harness compares the others with it
 		}
-		model.Submit, model.Execute, model.Complete, window = 2*model.Submit, 2*model.Execute, 2*model.Complete, 2*window
+		model.Submit, model.Execute, model.Complete, window = 3*model.Submit, 3*model.Execute, 3*model.Complete, 3*window
 	}
 }
 

@@ -346,6 +346,41 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestSilence: an operation that nil swallowed is an error, and the next one works.
+func TestSilence(t *testing.T) {
+	f := fake(t)
+	r := newRig(t, f, harness.Kernel{Elements: 64, Iterations: 1}, 2)
+	done := uint64(0)
+	for _, c := range []struct {
+		selector string
+		fail     int
+		runs     bool // the operation itself does
+		want     string
+	}{
+		{"commandBuffer", 0, false, "gives no command buffer"},
+		{"computeCommandEncoder", 0, false, "gives no encoder"},
+		{"status", 0, true, "has status 0 after its end"},
+		{"error", 1, false, "failed with status 5: nil was returned"},
+	} {
+		for range 3 { // more than the queue holds, so nothing may stay in it
+			f.Refuse(t, c.selector, 1)
+			f.Set(t, "fail_nth", c.fail, 0)
+			if err := r.run(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.selector, err, c.want)
+			}
+			if c.runs {
+				done++
+			}
+		}
+	}
+	if err := r.run(); err != nil {
+		t.Error(err)
+	}
+	if err := r.k.Check(r.buf.Data(), done+1); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSpans(t *testing.T) {
 	f := fake(t)
 	r := newRig(t, f, harness.Kernel{Elements: 64, Iterations: 1}, 40)
