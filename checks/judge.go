@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// maxEvidence is how many places a rule shows, maxPassing how many a passing one.
-	maxEvidence = 50
+	// maxEvidence is how many places a rule names, maxPassing how many a passing one. Reports
+	// show fewer at once.
+	maxEvidence = 1000
 	maxPassing  = 10
 )
 

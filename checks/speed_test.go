@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/metrics"
 	"strings"
 	"syscall"
 	"testing"
@@ -167,6 +169,42 @@ func BenchmarkRules(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(size)*float64(b.N)/1e6/(cpu()-start).Seconds(), "MB/cpu-s")
+		})
+	}
+}
+
+// BenchmarkMemory judges the same rules over trees of 5 and 50 MB. heap-MB is the most that the
+// heap had, sampled each millisecond: it follows the largest file and the number of files, not
+// their size together.
+func BenchmarkMemory(b *testing.B) {
+	for _, mb := range []int64{5, 50} {
+		b.Run(fmt.Sprintf("%dMB", mb), func(b *testing.B) {
+			dir := b.TempDir()
+			b.SetBytes(sources(b, dir, mb<<20))
+			runtime.GC()
+			done, most := make(chan bool), make(chan uint64)
+			go func() {
+				samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+				top := uint64(0)
+				for tick := time.NewTicker(time.Millisecond); ; {
+					select {
+					case <-done:
+						tick.Stop()
+						most <- top
+						return
+					case <-tick.C:
+						metrics.Read(samples)
+						top = max(top, samples[0].Value.Uint64())
+					}
+				}
+			}()
+			for b.Loop() {
+				if _, err := New(Config{Rules: sixtyRules()}).Run(context.Background(), &runner.Workspace{Dir: dir}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			close(done)
+			b.ReportMetric(float64(<-most)/1e6, "heap-MB")
 		})
 	}
 }
