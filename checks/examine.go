@@ -15,7 +15,7 @@ import (
 )
 
 // maxHits bounds the evidence kept for one rule and one file while judging.
-const maxHits = 1000
+const maxHits = 5000
 
 // tally is what one rule found in one file.
 type tally struct {
