@@ -155,6 +155,8 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 			j.against, err = a.againstProofs(ctx, repo, &doc)
 		case runner.StageChecks:
 			j.against, err = a.againstChecks(ctx, repo, &doc)
+		case runner.StageBench:
+			j.against = againstBench(repo, &doc)
 		}
 		if err == nil {
 			res, err = a.examineLocked(ctx, j)

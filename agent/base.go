@@ -18,6 +18,7 @@ import (
 type against struct {
 	past    *store.PastResult
 	commit  runner.Commit // to be examined first; no stored run did
+	beside  runner.Commit // to be measured in turns with the job's commit
 	warning string        // why there is nothing, where there should be something
 
 	// Rule files that judge the job, and those that judge commit, in place of their own; nil
@@ -49,6 +50,39 @@ func (a *app) againstProofs(ctx context.Context, repo *config.Repository, doc *r
 			return a.store.ProofsBefore(ctx, doc.Repo, branch, doc.Number, doc.Commit.SHA, dirs)
 		},
 	})
+}
+
+// againstBench finds the base that the programs of a run are measured in turns with.
+func againstBench(repo *config.Repository, doc *runner.Run) (out against) {
+	if !named(doc) || !repo.Bench.Turns || len(repo.Bench.Programs) == 0 {
+		return out
+	}
+	switch doc.Base.SHA {
+	case doc.Commit.SHA: // merged already
+	case "":
+		out.warning = "the pull request shares no commit with its target: its benchmarks were compared with nothing"
+	default:
+		out.beside = doc.Base
+	}
+	return out
+}
+
+// layBeside lays the base of a job out beside it, as the trusted commit that it is.
+func (x *examiner) layBeside(ctx context.Context, j job, place string) (ws *runner.Workspace, remove func() error, err error) {
+	b := j
+	b.commit, b.base, b.trusted, b.fresh = j.against.beside, runner.Commit{}, true, false
+	ws = x.workspace(b, filepath.Join(place, "base"), j.stage+"-base")
+	if x.progress != nil {
+		ws.Progress = func(e runner.Event) {
+			e.Text = "base: " + e.Text
+			x.progress(e)
+		}
+	}
+	if err := prepare(ws, x.environ); err != nil {
+		return nil, nil, err
+	}
+	remove, err = x.mirror(j.repo).Checkout(ctx, b.commit.SHA, ws.Dir)
+	return ws, remove, err
 }
 
 // against finds the base of a run. For a pull request, and for a command that

@@ -20,7 +20,7 @@ func judge(res *runner.Result, history []baseline.Past, repo *config.Repository)
 	if res == nil || res.Bench == nil || res.Verdict == runner.Neutral { // not comparable: nothing is compared
 		return nil, false
 	}
-	judgement := baseline.Judge(res.Bench.Samples, history, thresholds(repo, false))
+	judgement := baseline.JudgeBench(res.Bench, history, thresholds(repo, false))
 	serves = res.Verdict == runner.Success && judgement.Serves()
 	judgement.Apply(res)
 	return &judgement, serves

@@ -122,6 +122,12 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	case j.against.commit.SHA != "":
 		base, limit = x.baseFirst(ctx, stage, j, place, limit)
 		ws.Earlier, ws.EarlierCommit = &base, j.against.commit
+	case j.against.beside.SHA != "":
+		var removeBase func() error
+		if ws.Beside, removeBase, err = x.layBeside(ctx, j, place); err != nil {
+			return unable(j.stage, fmt.Errorf("lay out the base %s: %w", j.against.beside.Short(), err))
+		}
+		defer removeBase()
 	}
 	res := runner.Execute(ctx, stage, ws, limit)
 	if res.Proofs != nil {

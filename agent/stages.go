@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/checks"
 	"github.com/holdfast-ci/holdfast/metal"
 	"github.com/holdfast-ci/holdfast/metal/crash"
@@ -31,7 +32,9 @@ func (x *examiner) stage(repo *config.Repository, name string) (runner.Stage, ti
 		if !repo.Bench.Enabled {
 			return nil, 0, nil
 		}
-		return metal.New(benchConfig(repo.Bench)), repo.Bench.Limit, nil
+		c := benchConfig(repo.Bench)
+		c.Steps = func(t []runner.Turns) []runner.Step { return baseline.Steps(t, thresholds(repo, false)) }
+		return metal.New(c), repo.Bench.Limit, nil
 	}
 	return nil, 0, fmt.Errorf("no stage %q", name)
 }
@@ -64,6 +67,7 @@ func benchConfig(b config.Bench) metal.Config {
 	out := metal.Config{
 		Backend: b.Backend, Threads: b.Threads, Depths: b.Depths, Rounds: b.Rounds, Window: b.Window, Warmup: b.Warmup,
 		Processes: b.Processes, Latency: b.Latency, Seed: uint64(b.Seed), Conditions: b.Conditions,
+		Looks: b.Looks, Always: b.Unaffected == "measure",
 		Kernel: b.Kernel, Function: b.Function, Elements: b.Elements, Iterations: b.Iterations,
 	}
 	home, _ := os.UserHomeDir() // a daemon may have none
@@ -75,6 +79,7 @@ func benchConfig(b config.Bench) metal.Config {
 		}
 		out.Programs = append(out.Programs, metal.Program{
 			Name: p.Name, Build: p.Build, Command: p.Command, Dir: p.Dir, Limit: p.Limit, Rounds: rounds, Format: p.Format, Output: p.Output, Pattern: p.Pattern,
+			Inputs: p.Inputs,
 		})
 	}
 	return out

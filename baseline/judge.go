@@ -31,7 +31,21 @@ import (
 // a threshold are listed as Neutral and do not count. Samples with equal keys are put
 // together, with a warning. No argument is changed.
 func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judgement {
-	return judge(samples, history, thresholds, false, unmatched)
+	return judge(samples, history, thresholds, false, beside{}, unmatched)
+}
+
+// JudgeBench is [Judge] for a bench stage that may have been measured in turns with its
+// base: thresholds that go by the base are decided by the blocks ([runner.Turns]), at the
+// level that the look at which measuring ended may spend, corrected for the number of such
+// comparisons. What looks worse than allowed is Failure only where an independent
+// repetition agrees, at the whole level. Without a base they are Neutral, and so is a
+// threshold on a program that was not run for being unaffected.
+func JudgeBench(b *runner.Bench, history []Past, thresholds []Threshold) Judgement {
+	j := judge(b.Samples, history, thresholds, false, newBeside(b, thresholds), unmatched)
+	if len(b.Samples) == 0 && len(b.Unaffected) > 0 && len(thresholds) == 0 {
+		j.Verdict, j.Reason = runner.Neutral, "unaffected: nothing had to be measured"
+	}
+	return j
 }
 
 // JudgeOnce is [Judge] for figures that exist once in a run and not in every run, such as
@@ -41,14 +55,14 @@ func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judg
 // absent gives. Without samples the verdict is that of the thresholds, and Neutral without
 // those.
 func JudgeOnce(samples []runner.Sample, history []Past, thresholds []Threshold, absent func(Threshold) (runner.Verdict, string)) Judgement {
-	return judge(samples, history, thresholds, true, func(t Threshold) Metric {
+	return judge(samples, history, thresholds, true, beside{}, func(t Threshold) Metric {
 		m := unmatched(t)
 		m.Verdict, m.Reason = absent(t)
 		return m
 	})
 }
 
-func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once bool, absent func(Threshold) Metric) Judgement {
+func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once bool, base beside, absent func(Threshold) Metric) Judgement {
 	var j Judgement
 	samples = j.pool(samples)
 	history = slices.Clone(history)
@@ -57,38 +71,45 @@ func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once
 	family := 0
 	for _, t := range thresholds {
 		for _, s := range samples {
-			if t.Match(s) {
+			if t.Match(s) && !t.Base { // those that go by the base are a family of their own
 				family++
 			}
 		}
 	}
 	used := make([]bool, len(thresholds))
 	for _, s := range samples {
-		base := measure(s, history)
-		base.once = once
+		got := measure(s, history)
+		got.once = once
 		asked := false
 		for i, t := range thresholds {
 			if !t.Match(s) {
 				continue
 			}
 			used[i], asked = true, true
-			m := base.metric
+			m := got.metric
 			m.Threshold = t.String()
-			m.Verdict, m.Reason = base.decide(t, family)
+			if t.Base {
+				base.decide(&m, s, t)
+			} else {
+				m.Verdict, m.Reason = got.decide(t, family)
+			}
 			j.Metrics = append(j.Metrics, m)
 		}
 		if !asked {
-			m := base.metric
+			m := got.metric
 			m.Verdict, m.Reason = runner.Neutral, "no threshold"
-			if base.summary.Warning != "" {
-				m.Reason += "; " + base.summary.Warning
+			if got.summary.Warning != "" {
+				m.Reason += "; " + got.summary.Warning
+			}
+			if r, ok := base.turns[s.Key()]; ok {
+				base.fill(&m, r)
 			}
 			j.Metrics = append(j.Metrics, m)
 		}
 	}
 	for i, t := range thresholds {
 		if !used[i] {
-			j.Metrics = append(j.Metrics, absent(t))
+			j.Metrics = append(j.Metrics, base.unmatched(t, absent))
 		}
 	}
 	j.fold(once, len(thresholds), samples)
@@ -232,7 +253,7 @@ func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
 		j.Verdict, j.Reason = runner.Neutral, "nothing was measured"
 		return
 	}
-	if samples == 0 && !once {
+	if samples == 0 && !once && slices.ContainsFunc(j.Metrics, func(m Metric) bool { return m.Verdict == runner.Error }) || samples == 0 && !once && thresholds == 0 {
 		j.Verdict, j.Reason = runner.Error, "nothing was measured: there are no samples"
 		return
 	}
@@ -241,6 +262,8 @@ func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
 		return
 	}
 	var by [4]int
+	var apart *Metric // the first that does not apply for having no base, or for not being run
+	aparts := 0
 	var verdicts []runner.Verdict
 	var first *Metric
 	for i := range j.Metrics {
@@ -254,6 +277,11 @@ func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
 			by[0]++
 		case runner.Neutral:
 			by[1]++
+			if t, err := ParseThreshold(m.Threshold); err == nil && (t.Base || m.Unit == "") && !once {
+				if aparts++; apart == nil {
+					apart = m
+				}
+			}
 		case runner.Error:
 			by[2]++
 		case runner.Failure:
@@ -276,6 +304,9 @@ func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
 		j.Reason = fmt.Sprintf("%d of %s could not be told: %s", by[2], count(total, "threshold"), first.brief())
 	case runner.Neutral:
 		j.Reason = fmt.Sprintf("%s measured, no settled baseline yet for %s", count(samples, what), count(total, "threshold"))
+		if aparts == total {
+			j.Reason = fmt.Sprintf("%s measured, %s: %s", count(samples, what), apart.Label(), apart.Reason)
+		}
 		if once {
 			j.Reason = fmt.Sprintf("%s measured, %s does not apply or has no settled baseline yet", count(samples, what), count(total, "threshold"))
 		}
@@ -283,8 +314,11 @@ func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
 		j.Reason = fmt.Sprintf("%d of %s met", by[0], count(total, "threshold"))
 		if by[1] > 0 && once {
 			j.Reason += fmt.Sprintf(", %d does not apply or is without a settled baseline", by[1])
-		} else if by[1] > 0 {
-			j.Reason += fmt.Sprintf(", %d without a settled baseline yet", by[1])
+		} else if n := by[1] - aparts; n > 0 {
+			j.Reason += fmt.Sprintf(", %d without a settled baseline yet", n)
+		}
+		if aparts > 0 {
+			j.Reason += fmt.Sprintf(", %d does not apply (%s)", aparts, apart.Reason)
 		}
 	}
 }

@@ -45,8 +45,9 @@ type token struct {
 //	METRIC [key=value …] OP VALUE
 //
 // METRIC is the name or the unit of a sample. OP is >=, <=, > or <. VALUE is a number
-// (1.5e6), a percentage (10%: 0.10 of a ratio), a factor (6x), or relative to the
-// history: "baseline - 5%" or "baseline + 5%". Words with spaces or any of <>=" are
+// (1.5e6), a percentage (10%: 0.10 of a ratio), a factor (6x), relative to the history:
+// "baseline - 5%" or "baseline + 5%", or to the base that was measured in turns with the
+// commit: "base - 5%" or "base + 5%". Words with spaces or any of <>=" are
 // written in double quotes. The error is a *SyntaxError.
 func ParseThreshold(s string) (Threshold, error) {
 	t, rest, err := parseMetric(s, "expected key=value or an operator")
@@ -123,7 +124,7 @@ const number = `([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)`
 
 var (
 	absoluteRE = regexp.MustCompile(`^` + number + ` ?(%|x|s)?$`)
-	relativeRE = regexp.MustCompile(`^baseline ?([+-]) ?` + number + ` ?%$`)
+	relativeRE = regexp.MustCompile(`^(baseline|base) ?([+-]) ?` + number + ` ?%$`)
 )
 
 // parseValue reads what follows the operator into t.
@@ -132,7 +133,7 @@ func parseValue(s string, t Threshold, rest []token) (Threshold, error) {
 	bad := func(advice, format string, args ...any) (Threshold, error) {
 		return Threshold{}, &SyntaxError{Text: s, Token: at.raw, Column: at.col, Msg: fmt.Sprintf(format, args...), Advice: advice}
 	}
-	const values = "write a number, a percentage (10%), a factor (6x), a time (60s), baseline - 5% or baseline + 5%"
+	const values = "write a number, a percentage (10%), a factor (6x), a time (60s), baseline - 5% or base - 5%"
 	if len(rest) == 0 {
 		return bad(values, "the value is missing after the operator")
 	}
@@ -154,16 +155,16 @@ func parseValue(s string, t Threshold, rest []token) (Threshold, error) {
 	if m := absoluteRE.FindStringSubmatch(text); m != nil {
 		num, t.Suffix = m[1], m[2]
 	} else if m := relativeRE.FindStringSubmatch(text); m != nil {
-		if strings.ContainsAny(m[2][:1], "+-") {
+		if strings.ContainsAny(m[3][:1], "+-") {
 			return bad(values, "two signs")
 		}
-		num, t.Suffix, t.Relative = m[1]+m[2], "%", true
+		num, t.Suffix, t.Relative, t.Base = m[2]+m[3], "%", true, m[1] == "base"
 	} else {
 		switch {
-		case text == "baseline":
-			return bad("allow for noise: baseline - 5%", "a bound exactly at the baseline can never be told from noise")
-		case strings.HasPrefix(text, "baseline"):
-			return bad("write baseline - 5% or baseline + 5%", "expected a percentage above or below the baseline")
+		case text == "baseline" || text == "base":
+			return bad("allow for noise: "+text+" - 5%", "a bound exactly at the %s can never be told from noise", text)
+		case strings.HasPrefix(text, "base"):
+			return bad("write baseline - 5% or baseline + 5%, or base - 5% for a pull request's base", "expected a percentage above or below the baseline")
 		case len(rest) > 1:
 			at = rest[1]
 			return bad(values, "something after the value")

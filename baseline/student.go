@@ -21,23 +21,37 @@ func studentTail(t, df float64) float64 {
 	return half
 }
 
-// studentQuantile is the t with P(T > t) = tail, 0 < tail < 0.5, found by bisection.
+// studentQuantile is the t with P(T > t) = tail, 0 < tail < 0.5, by Newton's method within a
+// bracket that bisection narrows where it does not help.
 func studentQuantile(tail, df float64) float64 {
 	lo, hi := 0.0, 1.0
 	for studentTail(hi, df) > tail {
-		if hi *= 2; hi > 1e12 {
+		if lo, hi = hi, 2*hi; hi > 1e12 {
 			return hi
 		}
 	}
+	a, _ := math.Lgamma((df + 1) / 2)
+	b, _ := math.Lgamma(df / 2)
+	density := func(t float64) float64 {
+		return math.Exp(a - b - (df+1)/2*math.Log1p(t*t/df) - math.Log(math.Pi*df)/2)
+	}
+	t := (lo + hi) / 2
 	for hi-lo > 1e-10*hi {
-		mid := (lo + hi) / 2
-		if studentTail(mid, df) > tail {
-			lo = mid
+		over := studentTail(t, df) - tail
+		if over > 0 {
+			lo = t
 		} else {
-			hi = mid
+			hi = t
+		}
+		step := over / density(t)
+		if math.Abs(step) < 1e-11*t {
+			return t
+		}
+		if t += step; !(lo < t && t < hi) {
+			t = (lo + hi) / 2
 		}
 	}
-	return hi
+	return t
 }
 
 // incompleteBeta is the regularized incomplete beta function I_x(a, b), by the

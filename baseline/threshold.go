@@ -56,6 +56,7 @@ func (o Op) holds(v, bound float64) bool {
 //	async-gain mode=single >= 10%
 //	scaling queue=per-thread threads=8 >= 2x
 //	ops/s >= baseline - 5%
+//	sec/op <= base + 5%
 //
 // The zero value matches nothing; make one with [ParseThreshold].
 type Threshold struct {
@@ -66,6 +67,9 @@ type Threshold struct {
 	Op     Op
 	// Relative says that the bound is the baseline's median changed by Value percent.
 	Relative bool
+	// Base says that a relative bound goes by the base that was measured in turns with the
+	// commit, not by the history.
+	Base bool
 	// Value is the number as written: 10 for "10%", 6 for "6x", -5 for "baseline - 5%".
 	Value float64
 	// Suffix is what follows the number: "", "%", "x" or "s". It is "%" if Relative.
@@ -124,12 +128,15 @@ func (t Threshold) String() string {
 		b.WriteString(" " + quote(k) + "=" + quote(t.Config[k]))
 	}
 	b.WriteString(" " + string(t.Op) + " ")
-	num := strconv.FormatFloat(t.Value, 'g', -1, 64)
+	num, to := strconv.FormatFloat(t.Value, 'g', -1, 64), "baseline"
+	if t.Base {
+		to = "base"
+	}
 	switch {
 	case t.Relative && t.Value < 0:
-		b.WriteString("baseline - " + num[1:] + "%")
+		b.WriteString(to + " - " + num[1:] + "%")
 	case t.Relative:
-		b.WriteString("baseline + " + num + "%")
+		b.WriteString(to + " + " + num + "%")
 	default:
 		b.WriteString(num + t.Suffix)
 	}

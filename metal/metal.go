@@ -59,6 +59,13 @@ type Config struct {
 	Kernel, Function string
 
 	Programs []Program
+	// Where the base is laid out beside the commit, programs are measured on both in turns:
+	// Looks is how often it is decided whether more is needed (default 3, each doubling what
+	// there is), Steps decides (nil: once is enough), and Always measures also a program whose
+	// inputs are the same in both.
+	Looks  int
+	Steps  func([]runner.Turns) []runner.Step `json:"-"` // it stays in this process
+	Always bool
 
 	// Conditions says what becomes of values that were measured while the machine was hot,
 	// slowed or used by others: ConditionsRequire drops and repeats them, ConditionsTell only
@@ -126,6 +133,7 @@ func (c Config) filled() Config {
 	orDefault(&c.Elements, elements)
 	orDefault(&c.Iterations, iterations)
 	orDefault(&c.Execution, c.Latency/4)
+	orDefault(&c.Looks, defaultLooks)
 	c.Programs = slices.Clone(c.Programs)
 	for i := range c.Programs {
 		c.Programs[i] = c.Programs[i].filled()

@@ -45,6 +45,7 @@ type Program struct {
 	Output  string        // file with the samples, relative to Dir; "" is standard output
 	Pattern string        // of FormatRegexp: named groups value, name, unit; others become Config
 	Unit    string        // of FormatRegexp, if Pattern has no group unit
+	Inputs  []string      // files and folders, relative to the checkout, that it depends on beside its executable
 	Env     []string      // "NAME=value", added to the workspace's environment
 }
 
@@ -86,6 +87,11 @@ func (p Program) check() error {
 		return errorf("no format %q: there are %s and %s", p.Format, strings.Join(slices.Sorted(maps.Keys(formats)), ", "), FormatRegexp)
 	case p.Format != FormatRegexp && p.Pattern != "":
 		return errorf("a pattern needs format %q", FormatRegexp)
+	}
+	for _, in := range p.Inputs {
+		if !filepath.IsLocal(in) {
+			return errorf("input %q is outside the checkout", in)
+		}
 	}
 	for _, e := range p.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {

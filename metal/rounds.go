@@ -25,6 +25,8 @@ type programRun struct {
 	cmd       proc.Cmd
 	collected *collection
 	err       error // why it was not measured; nothing of it counts then
+	count     int   // how often it ran beside the other side
+	taken     []int // values of each sample that were taken already
 }
 
 // runPrograms builds all programs and then runs them in rounds: in each every program
@@ -36,15 +38,31 @@ type programRun struct {
 // A turn counts only if g finds the machine fit before and after it; else it is taken
 // again, a few times.
 func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, seed uint64, g *gate.Gate) []*programRun {
+	runs := buildPrograms(ctx, ws, programs)
+	runRounds(ctx, ws, runs, seed, g)
+	return runs
+}
+
+// buildPrograms builds all programs.
+func buildPrograms(ctx context.Context, ws *runner.Workspace, programs []Program) []*programRun {
 	var runs []*programRun
-	most := 0
 	for _, p := range programs {
 		r := &programRun{Program: p, collected: newCollection(p.Name)}
 		runs = append(runs, r)
-		most = max(most, p.Rounds)
 		if r.err = r.check(); r.err == nil && ctx.Err() == nil {
 			r.build(ctx, ws)
 		}
+	}
+	return runs
+}
+
+// runRounds runs what was built.
+func runRounds(ctx context.Context, ws *runner.Workspace, runs []*programRun, seed uint64, g *gate.Gate) {
+	most := 0
+	var programs []Program
+	for _, r := range runs {
+		programs = append(programs, r.Program)
+		most = max(most, r.Rounds)
 	}
 	if most > 0 {
 		if err := g.Conditions(ctx, harness.Occasion{Moment: harness.BeforeRun}); err != nil {
@@ -66,7 +84,6 @@ func runPrograms(ctx context.Context, ws *runner.Workspace, programs []Program, 
 			}
 		}
 	}
-	return runs
 }
 
 func programProgress(programs []Program, round, rounds int, spent time.Duration) string {

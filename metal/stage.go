@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,18 +111,33 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 			fail(hinted(err))
 		}
 	}
-	for _, p := range runPrograms(ctx, ws, c.Programs, c.Seed, g) {
+	var runs []*programRun
+	if ws.Beside != nil && len(c.Programs) > 0 {
+		both := s.runBeside(ctx, ws, c, g)
+		runs = both.runs
+		bench.Base, bench.Turns, bench.Untold, bench.Unaffected = ws.Beside.Commit.SHA, both.turns, both.untold, both.unaffected
+		for _, u := range both.unaffected {
+			told = append(told, fmt.Sprintf("%s is unaffected and was not run (%s)", u.Program, u.Reason))
+		}
+		for _, name := range slices.Sorted(maps.Keys(both.untold)) {
+			res.Warnings = append(res.Warnings, fmt.Sprintf("%s was not compared with the base: %s", name, both.untold[name]))
+		}
+	} else {
+		runs = runPrograms(ctx, ws, c.Programs, c.Seed, g)
+	}
+	for _, p := range runs {
 		if ctx.Err() != nil {
 			break
 		}
-		bench.Settings["program "+p.Name] = fmt.Sprintf("%d rounds, format %s", p.Rounds, p.Format)
+		rounds := max(p.Rounds, p.count)
+		bench.Settings["program "+p.Name] = fmt.Sprintf("%d rounds, format %s", rounds, p.Format)
 		res.Warnings = append(res.Warnings, p.collected.warnings...)
 		if p.err != nil {
 			fail(p.err)
 			continue
 		}
 		bench.Samples = append(bench.Samples, p.collected.samples...)
-		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), p.Rounds))
+		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), rounds))
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -130,6 +146,9 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 		return res, errs[0]
 	case len(errs) > 1:
 		return res, &partialError{errs}
+	case len(bench.Samples) == 0 && len(bench.Unaffected) > 0:
+		res.Verdict, res.Reason = runner.Neutral, strings.Join(told, "; ")
+		return res, nil
 	case len(bench.Samples) == 0:
 		return res, errors.New("nothing was measured")
 	}

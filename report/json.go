@@ -96,6 +96,11 @@ type jsonBench struct {
 	Settings map[string]string `json:"settings"`
 	Origins  []runner.Origin   `json:"origins"`
 	Warnings []string          `json:"warnings"`
+	// Where the base was measured in turns.
+	Base       string              `json:"base,omitempty"`
+	Turns      []runner.Turns      `json:"turns,omitempty"`
+	Unaffected []runner.Unaffected `json:"unaffected,omitempty"`
+	Untold     map[string]string   `json:"untold,omitempty"`
 }
 
 type jsonMetric struct {
@@ -199,6 +204,7 @@ func benchJSON(in *Input, s *runner.Result) *jsonBench {
 	out := &jsonBench{
 		Verdict: valid(s.Verdict), Reason: summary(s), Metrics: []jsonMetric{}, Backend: b.Backend, Device: b.Device,
 		Settings: b.Settings, Origins: list(b.Origins), Warnings: []string{},
+		Base: b.Base, Turns: b.Turns, Unaffected: b.Unaffected, Untold: b.Untold,
 	}
 	if j := in.Judgement; j != nil {
 		out.Verdict, out.Reason, out.Warnings = valid(j.Verdict), j.Reason, list(j.Warnings)

@@ -136,6 +136,12 @@ type Bench struct {
 	Settings map[string]string `json:"settings"` // configuration of the harness: rounds, window, threads, depths, …
 	Samples  []Sample          `json:"samples"`
 	Origins  []Origin          `json:"origins,omitempty"` // of the built-in harness's samples, in their order
+	// Turns is what base and head gave in turns, where both were measured. Base is what they
+	// were measured against; Untold says of programs why they were measured on the head only.
+	Turns      []Turns           `json:"turns,omitempty"`
+	Base       string            `json:"base,omitempty"` // SHA
+	Untold     map[string]string `json:"untold,omitempty"`
+	Unaffected []Unaffected      `json:"unaffected,omitempty"`
 }
 
 // Origin tells how the values of one sample of the built-in harness came about. The lists

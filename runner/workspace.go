@@ -38,6 +38,9 @@ type Workspace struct {
 	Warm string
 	// Trusted is false for code of a fork: nothing it writes may be reused by others.
 	Trusted bool
+	// Beside is the base laid out beside this commit, for a stage that measures both in turns.
+	// Its logs are kept with those of this workspace. Nil if there is none.
+	Beside *Workspace
 	// Env is the complete environment of children: no secrets of the agent are in it.
 	Env []string
 	// Progress receives what a person watching should see. May be nil.
@@ -201,6 +204,15 @@ func Execute(ctx context.Context, st Stage, ws *Workspace, limit time.Duration) 
 	ws.mu.Lock()
 	res.Logs = append(res.Logs, ws.logs...)
 	ws.mu.Unlock()
+	if b := ws.Beside; b != nil {
+		b.mu.Lock()
+		for _, l := range b.logs {
+			l.Name = "base/" + l.Name
+			res.Logs = append(res.Logs, l)
+		}
+		b.mu.Unlock()
+		res.Busy += b.meter.take().Seconds()
+	}
 	return res
 }
 

@@ -186,6 +186,9 @@ type Bench struct {
 	Limit      time.Duration  `toml:"limit" is:"duration>=1s"`                         // default 10m
 	Conditions string         `toml:"conditions" is:"auto|require|tell"`               // what a hot, slowed or busy machine is to a measurement; default auto
 	Seed       int            `toml:"seed" is:">=0"`                                   // of the order of measurements; 0: from the commit
+	Turns      bool           `toml:"turns" json:"-"`                                  // measure programs in turns with the base, where a run has one; default true
+	Looks      int            `toml:"looks" is:">=1,<=6" json:"-"`                     // at which it is decided whether that takes more blocks, each doubling them; default 3
+	Unaffected string         `toml:"unaffected" is:"skip|measure" json:"-"`           // programs whose inputs are the same in base and head; default skip
 	Programs   []BenchProgram `toml:"programs"`
 }
 
@@ -199,6 +202,7 @@ type BenchProgram struct {
 	Rounds  int           `toml:"rounds" is:">=0"`                                       // 0: as bench.rounds
 	Format  string        `toml:"format" is:"go|google|hyperfine|bmf|catch2|jmh|regexp"` // default go
 	Output  string        `toml:"output" is:"inside"`                                    // file with the samples, relative to dir; default standard output
+	Inputs  []string      `toml:"inputs" is:"inside" json:"-"`                           // files and folders, relative to the checkout, that it depends on beside its executable
 	Pattern string        `toml:"pattern" is:"regexp"`                                   // for regexp: named groups value and unit, perhaps name; others become the sample's configuration
 }
 
@@ -243,6 +247,7 @@ func defaults() *Config {
 			Conditions: "auto",
 			Enabled:    true, Backend: metal.DefaultBackend, Threads: []int{1, 2, 4, 8, 16}, Depths: []int{1, 2, 4, 8, 16, 32}, Rounds: 10,
 			Window: 500 * time.Millisecond, Warmup: 3 * time.Second, Processes: 5, Latency: 200 * time.Microsecond,
+			Turns: true, Looks: 3, Unaffected: "skip",
 			Limit: 10 * time.Minute,
 		},
 		Thresholds: Thresholds{BaselineRuns: 20},
