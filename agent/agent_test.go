@@ -100,6 +100,7 @@ func TestScripts(t *testing.T) {
 			"await-file":    scriptAwaitFile,
 			"await-request": scriptAwaitRequest,
 			"gone":          scriptGone,
+			"strike":        scriptStrike,
 		},
 	})
 }
@@ -228,6 +229,48 @@ func ended(pid string) bool {
 		_, rest, _ := strings.Cut(string(stat), ") ")
 		return syscall.Kill(n, 0) != nil || strings.HasPrefix(rest, "Z")
 	})
+}
+
+// strike SIGNAL FILE sends a signal to the process that measures for the command in the
+// background, once there is one, and writes the numbers of all of them to a file. With
+// -parent the command itself gets the signal.
+func scriptStrike(ts *testscript.TestScript, neg bool, args []string) {
+	parent := len(args) > 0 && args[0] == "-parent"
+	if parent {
+		args = args[1:]
+	}
+	signal := map[string]syscall.Signal{"SEGV": syscall.SIGSEGV, "KILL": syscall.SIGKILL}
+	if neg || len(args) != 2 || signal[args[0]] == 0 || len(ts.BackgroundCmds()) != 1 {
+		ts.Fatalf("usage: strike [-parent] SEGV|KILL FILE, with one command in the background")
+	}
+	of := ts.BackgroundCmds()[0].Process.Pid
+	var pids []int
+	// Both scenarios have one; the second comes when the first is ready.
+	if !until(func() bool { pids = measuring(of); return len(pids) == 2 }) {
+		ts.Fatalf("no process measures for %d", of)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Trim(fmt.Sprint(pids), "[]")), 0o644))
+	victim := pids[0]
+	if parent {
+		victim = of
+	}
+	ts.Check(syscall.Kill(victim, signal[args[0]]))
+}
+
+// measuring are the children of a process that measure, as /proc knows them.
+func measuring(parent int) (pids []int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range all {
+		stat, _ := os.ReadFile(file)
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		if f := strings.Fields(rest); len(f) < 2 || f[0] == "Z" || f[1] != strconv.Itoa(parent) || !strings.Contains(string(args), metal.ChildVerb) {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		pids = append(pids, pid)
+	}
+	return pids
 }
 
 // gone FILE checks that the processes whose numbers are in a file have ended.

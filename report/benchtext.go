@@ -64,8 +64,12 @@ func BenchTables(in Input) string {
 		}
 	}
 	if out.Len() > 0 {
+		out.WriteString("\n")
 		if f := floor(b, in.metrics()); f != "" {
-			out.WriteString("\n" + f + "\n")
+			out.WriteString(f + "\n")
+		}
+		if c := ownCost(b); c != "" {
+			out.WriteString(c + "\n")
 		}
 	}
 	return out.String()
@@ -97,6 +101,21 @@ func floor(b *runner.Bench, all []baseline.Metric) string {
 	text := "noise floor " + line(f) + ": the same work, measured as if it were two"
 	if len(pairs) > 0 {
 		text += ", differs by " + strings.Join(pairs, " and ")
+	}
+	return text
+}
+
+// ownCost says what measuring itself costs an operation. "" if that is not known.
+func ownCost(b *runner.Bench) string {
+	own, ok := b.Settings["harness, an operation"]
+	if !ok {
+		return ""
+	}
+	text := "measuring costs " + line(own) + " an operation in the harness's own loop"
+	for _, k := range slices.Sorted(maps.Keys(b.Settings)) {
+		if what, ok := strings.CutPrefix(k, "cost of "); ok {
+			text += ", " + line(b.Settings[k]) + " for " + line(what)
+		}
 	}
 	return text
 }

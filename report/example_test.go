@@ -158,6 +158,7 @@ func measured(b *runner.Bench) {
 		})
 	}
 	b.Settings["noise floor"], b.Settings["processes"] = "0.15 %", "4"
+	b.Settings["harness, an operation"], b.Settings["cost of a message"] = "94 ns", "61 ns"
 	for i, s := range b.Samples {
 		o := runner.Origin{Sample: s.Key()}
 		if s.Derived {

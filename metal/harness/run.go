@@ -95,6 +95,7 @@ type run struct {
 	began   time.Time
 	kept    int           // complete rounds
 	done    int           // windows
+	ahead   int           // windows still to come, if nothing is dropped
 	spent   time.Duration // in them
 	rep     Report
 }
@@ -131,6 +132,7 @@ func drive(ctx context.Context, open Open, c Config, groups []group) (*Report, e
 			r.tracks = append(r.tracks, &track{load: l, group: &groups[i]})
 		}
 	}
+	r.ahead = len(r.tracks) * c.Rounds
 	r.rep.Settings = map[string]string{}
 	err := r.all(ctx)
 	r.closeProbes()
@@ -298,6 +300,7 @@ func (r *run) round(ctx context.Context, round int, tracks []*track, order []int
 	var last *Value
 	doing := fmt.Sprintf("round %d of %d", r.kept+1, r.c.Rounds)
 	for position := 1; len(order) > 0; position++ {
+		r.ahead = len(order) + len(tracks)*(r.c.Rounds-r.kept-1)
 		i := order[0]
 		order = order[1:]
 		t := tracks[i]
@@ -335,6 +338,7 @@ func (r *run) round(ctx context.Context, round int, tracks []*track, order []int
 			t.values = append(t.values, got[i])
 		}
 	}
+	r.ahead = len(tracks) * (r.c.Rounds - r.kept - 1)
 	r.progress(doing, round, last)
 	return true, nil
 }
@@ -400,13 +404,12 @@ func (r *run) progress(doing string, round int, last *Value) {
 	if r.c.Progress == nil {
 		return
 	}
-	total := max(len(r.tracks)*r.c.Rounds, r.done)
-	left := time.Duration(total-r.done) * cost(r.c.Window)
+	left := time.Duration(r.ahead) * cost(r.c.Window)
 	if r.done > 0 {
-		left = r.spent / time.Duration(r.done) * time.Duration(total-r.done)
+		left = r.spent / time.Duration(r.done) * time.Duration(r.ahead)
 	}
 	r.c.Progress(Progress{
-		Round: min(r.kept+1, r.c.Rounds), Rounds: r.c.Rounds, Window: r.done, Windows: total, Doing: doing,
+		Round: min(r.kept+1, r.c.Rounds), Rounds: r.c.Rounds, Window: r.done, Windows: r.done + r.ahead, Doing: doing,
 		Elapsed: time.Since(r.began), Left: left, Last: last,
 	})
 }

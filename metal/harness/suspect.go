@@ -40,7 +40,7 @@ func (r *run) suspect() {
 		{"the processes differ by more than the rounds of one do: what is settled once in a process's life moves the figure", testProcesses, nil},
 		{"the harness's own work is a noticeable part of an operation: compare these figures with themselves only", testOverhead, nil},
 		{"garbage was collected within a window", testCollections, nil},
-		{"threads were kept from submitting by others, a lock is not fair", testStarved, nil},
+		{"threads were kept from submitting, by a busy machine or by others because a lock is not fair", testStarved, nil},
 	}
 	for i, t := range r.tracks {
 		for k := range kinds {

@@ -231,7 +231,7 @@ func (w *window) result(r *Reading) error {
 		if seconds <= 0 || l.last.n <= first.n {
 			return fmt.Errorf("%s: thread %d: no operation completed in the window", w.load, i)
 		}
-		if l.starved(w) {
+		if len(w.lanes) > 1 && l.starved(w) {
 			// Its own time began when the others had gone: what it did then alone is not what
 			// all did together. It counts from the begin of the window, in which it did nothing.
 			seconds = l.last.at.Sub(w.open).Seconds()
