@@ -221,7 +221,11 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	}
 	repo, err := a.repository(run.Repo)
 	if err != nil {
-		return report.Input{}, err
+		// It was taken out of agent.toml in the middle of the run. What was said about the run
+		// has to be concluded all the same.
+		if repo, err = a.gone(ctx, &run); err != nil {
+			return report.Input{}, err
+		}
 	}
 	final := store.Final{Settings: benchSettings(repo.Bench)}
 	if rec.Bisection != 0 {
@@ -284,6 +288,20 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	}
 	a.log.Info("run ended", "run", number, "repo", run.Repo, "sha", run.Commit.SHA, "verdict", run.Verdict, "reason", run.Reason)
 	return in, nil
+}
+
+// gone are settings for a repository that is not configured any more: none, but for its
+// place on GitHub, as far as something was said there.
+func (a *app) gone(ctx context.Context, run *runner.Run) (*config.Repository, error) {
+	place, err := a.store.Place(ctx, run.Number)
+	if err != nil {
+		return nil, err
+	}
+	run.Warnings = append(run.Warnings, "the repository is not configured any more")
+	return &config.Repository{
+		Name: run.Repo, GitHub: place, Branches: []string{run.Branch}, PullRequests: config.PullRequestsNone,
+		Report: config.ReportNone, Comment: config.CommentNever,
+	}, nil
 }
 
 // measuredOn is the machine that a run's figures belong to: the one that ran the
@@ -356,8 +374,6 @@ func (a *app) deliver(ctx context.Context) error {
 	if a.poster == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
 	_, err := publish.Deliver(ctx, a.store, a.poster, time.Now, a.log)
 	return err
 }

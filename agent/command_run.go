@@ -80,7 +80,9 @@ func cmdRun(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	// Posting outlives Ctrl-C by a little: what was said to be pending is concluded.
-	if err := a.deliver(context.WithoutCancel(ctx)); err != nil {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	if err := a.deliver(last); err != nil {
 		return err
 	}
 	return asError(in.Run.Verdict)
@@ -130,7 +132,10 @@ func (a *app) direct(ctx context.Context, n store.NewRun, repo *config.Repositor
 	}
 	p.line("run", "run %d: %s at %s %q", number, repo.Name, n.Commit.Short(), n.Commit.Subject)
 	if n.Messages != nil {
-		if err := a.deliver(ctx); err != nil {
+		first, cancel := context.WithTimeout(ctx, time.Minute) // others may wait, too
+		err := a.deliver(first)
+		cancel()
+		if err != nil {
 			p.line("run", "warning: %v", err)
 		}
 	}

@@ -165,3 +165,26 @@ func TestWebhookWakes(t *testing.T) {
 		t.Error("the button made two runs")
 	}
 }
+
+// A repository that is taken out of agent.toml in the middle of a run leaves nothing
+// pending behind.
+func TestRepositoryTakenOut(t *testing.T) {
+	a := newAgentTest(t)
+	sha := a.commit()
+	a.fake.AddRepo("acme/pool", sha)
+	repo := a.app.cfg.Repository("pool")
+	if err := a.app.enqueueHead(t.Context(), repo, intake.Head{Repo: "pool", Branch: "main", SHA: sha}); err != nil {
+		t.Fatal(err)
+	}
+	a.app.cfg.Repositories = nil
+	stop := a.serve()
+	a.await(`status holdfast error "could not tell`)
+	stop()
+	if dump := a.fake.Dump(); strings.Contains(dump, "pending") {
+		t.Errorf("something is pending:\n%s", dump)
+	}
+	rec, err := a.app.store.Run(t.Context(), 1)
+	if err != nil || !rec.Reported || len(rec.Run.Warnings) != 1 {
+		t.Errorf("run 1: %+v, %v", rec, err)
+	}
+}

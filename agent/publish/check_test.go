@@ -3,6 +3,8 @@ package publish_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +25,11 @@ var appKey = sync.OnceValue(func() *rsa.PrivateKey {
 	}
 	return k
 })
+
+// appPEM is the key as a process of its own reads it.
+func appPEM() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(appKey())}))
+}
 
 // startApp is a fake with an App that may create check runs on acme.
 func startApp(t *testing.T) (f *hubtest.Fake, installation int64) {

@@ -380,7 +380,7 @@ func TestPermanent(t *testing.T) {
 		"Issues are disabled":    with(issue("x"), func(m *publish.Message) { m.Repo = "acme/quiet" }),
 		"Not Found":              with(status("success", "x"), func(m *publish.Message) { m.Repo = "acme/none" }),
 		"archived":               with(status("success", "x"), func(m *publish.Message) { m.Repo = "acme/archived" }),
-		"state is not included":  status("neutral", "x"),
+		"state is":               status("neutral", "x"),
 		"not a repository":       with(status("success", "x"), func(m *publish.Message) { m.Repo = "acme" }),
 		"no message of kind":     {Kind: "telegram", Repo: slug},
 		"no title for a new iss": with(issue("x"), func(m *publish.Message) { m.Title = "" }),

@@ -58,9 +58,15 @@ func messageDoc(m publish.Message) (string, error) {
 }
 
 // Pending returns the messages due at now, oldest first, and keeps them from other posters
-// for five minutes. At most 100 at a time: call again until there are none. Store is a
+// for five minutes. At most 20 at a time: call again until there are none. Store is a
 // [publish.Outbox].
 func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, error) {
+	// What a process took and did not mark is given back once it is known to be dead.
+	if s.dir != "" {
+		if err := s.takeMark(); err != nil {
+			return nil, fmt.Errorf("read outbox: %w", err)
+		}
+	}
 	var out []publish.Item
 	err := s.db.inTx(ctx, func(t tx) error {
 		out = nil
@@ -80,7 +86,7 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 			out = append(out, it)
 			return nil
 		}, `select id, doc, remote_id, tries from outbox
-			where pending = 1 and (next_at <= $1 or updated_at > $2) order by id limit 100`, at, at+time.Hour.Milliseconds())
+			where pending = 1 and (next_at <= $1 or updated_at > $2) order by id limit 20`, at, at+time.Hour.Milliseconds())
 		if err != nil {
 			return err
 		}
@@ -215,6 +221,21 @@ func (s *Store) Unposted(ctx context.Context) (pending int, failed []Failed, err
 		return 0, nil, fmt.Errorf("read outbox: %w", err)
 	}
 	return int(n), failed, nil
+}
+
+// Place is the repository on GitHub that something was said to about a run, "" if nothing
+// was.
+func (s *Store) Place(ctx context.Context, run int64) (string, error) {
+	var doc string
+	found, err := one(ctx, s.db.reader(), []any{&doc}, "select doc from outbox where run = $1 limit 1", run)
+	var m publish.Message
+	if err == nil && found {
+		err = json.Unmarshal([]byte(doc), &m)
+	}
+	if err != nil {
+		return "", fmt.Errorf("what was said about run %d: %w", run, err)
+	}
+	return m.Repo, nil
 }
 
 // RemoteID is what now holds the message of a key on the other side, "" if not known.

@@ -45,6 +45,7 @@ type Fake struct {
 	installations []*installation
 	life          time.Duration // of an installation token
 	skew          time.Duration
+	trap          *trap
 }
 
 // account is who a token belongs to and what it may do.

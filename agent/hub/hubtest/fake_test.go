@@ -191,3 +191,33 @@ func TestScript(t *testing.T) {
 		t.Errorf("requests are not forgotten: %q", got)
 	}
 }
+
+// What GitHub's description does not have is refused: a misspelt field or parameter would
+// be ignored there, and nobody would know.
+func TestUndocumented(t *testing.T) {
+	f := hubtest.Start(t)
+	sha := hubtest.SHA("a1")
+	f.AddRepo("acme/pool", sha)
+	f.OpenPull("acme/pool", hubtest.Pull{Head: "x", SHA: sha})
+	f.GrantActions("ghs_x", "acme/pool", "checks=write")
+	for _, c := range []struct {
+		method, path, body, want string
+	}{
+		{"GET", "repos/acme/pool/branches?per_page=100", "", ""},
+		{"GET", "repos/acme/pool/branches?perpage=100", "", `no parameter "perpage"`},
+		{"GET", "repos/acme/pool/branches?page=x", "", "not a number"},
+		{"GET", "repos/acme/pool/pulls?state=opened", "", "not one of"},
+		{"POST", "repos/acme/pool/issues/1/comments", `{"body":"x"}`, ""},
+		{"POST", "repos/acme/pool/issues/1/comments", `{"text":"x"}`, `lacks "body"`},
+		{"POST", "repos/acme/pool/issues/1/comments", `{"body":7}`, "not string"},
+		{"POST", "repos/acme/pool/statuses/" + sha, `{"state":"success","sha":"x"}`, `no field "sha"`},
+		{"POST", "repos/acme/pool/check-runs", `{"name":"x"}`, `lacks "head_sha"`},
+		{"POST", "repos/acme/pool/check-runs", `{"name":"x","head_sha":"` + sha + `","output":{"title":"x","summary":"` + strings.Repeat("x", 65536) + `"}}`, "more than 65535"},
+		{"POST", "repos/acme/pool/check-runs", `{"name":"x","head_sha":"` + sha + `","output":{"title":"x","summary":"x","annotations":[{"path":"a","start_line":1,"end_line":1,"annotation_level":"error","message":"x"}]}}`, "annotation_level is error"},
+	} {
+		resp, body := ask(t, f, c.method, c.path, c.body)
+		if got := strings.Contains(body, "not in GitHub's description"); got != (c.want != "") || !strings.Contains(body, strings.ReplaceAll(c.want, `"`, `\"`)) {
+			t.Errorf("%s %s %.80s: %d %.300s, want %q", c.method, c.path, c.body, resp.StatusCode, body, c.want)
+		}
+	}
+}

@@ -49,6 +49,37 @@ func (f *Fake) Fail(ft Fault) {
 	f.faults = append(f.faults, &ft)
 }
 
+// OnRequest calls do at one of the coming requests, the first is 0: before it takes effect,
+// or after, when its answer is about to be sent.
+func (f *Fake) OnRequest(n int, after bool, do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trap = &trap{left: n, after: after, do: do}
+}
+
+// Fired reports whether that came to pass.
+func (f *Fake) Fired() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.trap != nil && f.trap.left < 0
+}
+
+// trap is something that happens at one request.
+type trap struct {
+	left  int
+	after bool
+	do    func()
+}
+
+// spring counts a request; f.mu is held.
+func (t *trap) spring() (hit bool) {
+	if t == nil || t.left < 0 {
+		return false
+	}
+	t.left--
+	return t.left < 0
+}
+
 // Heal removes all faults.
 func (f *Fake) Heal() {
 	f.mu.Lock()

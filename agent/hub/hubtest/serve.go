@@ -60,14 +60,15 @@ func (a *answer) bytes() []byte {
 // call is one request with what was found out about it.
 type call struct {
 	*answer
-	f      *Fake
-	r      *http.Request
-	path   []string // after the base path
-	who    *account // nil: anonymous
-	repo   *Repo
-	fields map[string]any // of the JSON body
-	text0  []byte         // the body as it came
-	free   bool           // does not count for the hourly limit
+	f       *Fake
+	r       *http.Request
+	path    []string // after the base path
+	who     *account // nil: anonymous
+	repo    *Repo
+	fields  map[string]any // of the JSON body
+	text0   []byte         // the body as it came
+	unknown bool           // the description does not have the request
+	free    bool           // does not count for the hourly limit
 }
 
 // ServeHTTP answers one request.
@@ -83,8 +84,18 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	line := len(f.requests)
 	f.requests = append(f.requests, "")
 	c := &call{answer: a, f: f, r: r}
+	hit := f.trap.spring()
+	if hit && !f.trap.after {
+		f.trap.do()
+		f.requests[line] = record(r, a, body, true)
+		f.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
 	if ft == nil || ft.After || ft.Kind == FailTruncated {
 		f.handle(c, body)
+	}
+	if hit {
+		f.trap.do()
 	}
 	f.rate(a)
 	if ft != nil {
@@ -209,6 +220,18 @@ func (f *Fake) handle(c *call, body []byte) {
 			return
 		}
 	}
+	var sent any
+	if c.fields != nil {
+		sent = c.fields
+	}
+	switch why := undocumented(r, path, sent); why {
+	case "":
+	case noSuch:
+		c.unknown = true
+	default:
+		c.invalid("hubtest", "openapi", "not in GitHub's description: "+why)
+		return
+	}
 	if c.routeApp() {
 		return
 	}
@@ -294,6 +317,10 @@ func (c *call) inRepo(p []string) {
 		}
 	}
 	for _, rt := range routes {
+		if rt.pattern == pattern && c.unknown {
+			c.fail(http.StatusUnprocessableEntity, "hubtest: %s", noSuch)
+			return
+		}
 		if rt.pattern == pattern {
 			rt.do(c, args)
 			return

@@ -1,0 +1,158 @@
+package publish_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/hub"
+	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/agent/store"
+)
+
+// TestMain is also the process that is killed: it delivers the outbox of a store, once.
+func TestMain(m *testing.M) {
+	if db := os.Getenv("HOLDFAST_TEST_DELIVER"); db != "" {
+		if err := deliverOnce(db, os.Getenv("HOLDFAST_TEST_API"), os.Getenv("HOLDFAST_TEST_KEY")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func deliverOnce(db, api, key string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	o := hub.Options{BaseURL: api, Token: hub.StaticToken(hubtest.Token)}
+	if key != "" {
+		k, err := hub.ParseKey([]byte(key))
+		if err != nil {
+			return err
+		}
+		o.App = &hub.App{ID: "4711", Key: k}
+	}
+	c, err := hub.New(o)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, store.Options{SQLite: db})
+	if err != nil {
+		return err
+	}
+	defer s.Close(ctx)
+	if _, err := s.Recover(ctx); err != nil {
+		return err
+	}
+	d, err := publish.Deliver(ctx, s, publish.NewGitHub(c, publish.Options{Gap: -1}), time.Now, nil)
+	if err == nil && (d.Waiting > 0 || d.Dropped > 0) {
+		err = fmt.Errorf("delivery %+v", d)
+	}
+	return err
+}
+
+// The agent is killed with SIGKILL at each request of posting a whole run, before it takes
+// effect and after, and started again until all is posted: each object is there exactly
+// once, none is missing, none is pending. With commit statuses and with check runs.
+func TestKilledAtEachRequest(t *testing.T) {
+	for _, app := range []bool{false, true} {
+		kills := 0
+		for n := 0; ; n++ {
+			killed := 0
+			for _, after := range []bool{false, true} {
+				killed += killAt(t, app, n, after)
+			}
+			kills += killed
+			if killed == 0 {
+				break
+			}
+		}
+		if kills < 20 {
+			t.Errorf("App %v: only %d kills", app, kills)
+		}
+		t.Logf("App %v: killed %d times", app, kills)
+	}
+}
+
+// killAt kills the process at its request number n and reports whether it came that far.
+func killAt(t *testing.T, app bool, n int, after bool) int {
+	t.Helper()
+	f, _ := startApp(t)
+	defer f.Close()
+	db := filepath.Join(t.TempDir(), "holdfast.db")
+	s, err := store.Open(t.Context(), store.Options{SQLite: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(msgs []publish.Message) {
+		if err := s.PutMessages(t.Context(), 1, msgs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := ""
+	msgs := all(finish(run(1)), "# Run 1")
+	if app {
+		key = appPEM()
+		msgs = append(annotated(1, 120), msgs[4:]...)
+	}
+	// What was said before the kill, so that there is something to edit and to conclude.
+	put(publish.Statuses(target, queued(1), []string{"proofs", "checks"}))
+	child := func() error {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), "HOLDFAST_TEST_DELIVER="+db, "HOLDFAST_TEST_API="+f.URL(), "HOLDFAST_TEST_KEY="+key)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+	g := poster(t, f)
+	if app {
+		g = appPoster(t, f)
+	}
+	if _, err := publish.Deliver(t.Context(), s, g, time.Now, nil); err != nil {
+		t.Fatal(err)
+	}
+	put(msgs)
+	_ = s.Close(t.Context())
+
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "HOLDFAST_TEST_DELIVER="+db, "HOLDFAST_TEST_API="+f.URL(), "HOLDFAST_TEST_KEY="+key)
+	f.OnRequest(n, after, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Run()
+	killed := 0
+	if f.Fired() {
+		killed = 1
+	}
+	for range 3 {
+		if err = child(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("App %v, request %d, after %v: %v", app, n, after, err)
+	}
+	dump := f.Dump()
+	want := []string{"comment by holdfast", "  issue 2 open"}
+	if app {
+		want = append(want, "check holdfast failure", "check holdfast/proofs success", "check holdfast/checks failure", "check holdfast/bench neutral", "120 annotations")
+	} else {
+		want = append(want, "status holdfast failure", "status holdfast/proofs success", "status holdfast/checks failure", "status holdfast/bench success")
+	}
+	for _, w := range want {
+		if strings.Count(dump, w) != 1 {
+			t.Errorf("App %v, request %d, after %v: %d times %q in\n%s", app, n, after, strings.Count(dump, w), w, dump)
+		}
+	}
+	if strings.Contains(dump, "pending") || strings.Contains(dump, "issue 3") || app && strings.Count(dump, "(1 in all, 0 open") != 4 || !app && strings.Contains(dump, "(3 in all") {
+		t.Errorf("App %v, request %d, after %v:\n%s", app, n, after, dump)
+	}
+	return killed
+}
