@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -162,6 +163,9 @@ func (c *comparison) print(w io.Writer) {
 		fmt.Fprintf(w, "| %s | %d | %d | %.0f (%.0f … %.0f) | %.1f %% | %.0f (%.0f … %.0f) | %.1f %% | %.3f |\n", queues, l.Threads, l.Depth,
 			h.Median, h.Lo, h.Hi, spread(l.Harness), p.Median, p.Lo, p.Hi, spread(l.Loop), h.Median/p.Median)
 	}
+	if worst, n := c.worst(); n > 0 {
+		fmt.Fprintf(w, "\nSmallest ratio %.3f; %d of %d loads at 0.95 or above.\n", worst, n, len(c.Loads))
+	}
 	fmt.Fprintln(w, "\nShared against one queue per thread (median of the harness; of the loop):")
 	for _, a := range c.Loads {
 		for _, b := range c.Loads {
@@ -172,6 +176,18 @@ func (c *comparison) print(w io.Writer) {
 			}
 		}
 	}
+}
+
+// worst is the smallest ratio, and how many are at least 0.95.
+func (c *comparison) worst() (ratio float64, enough int) {
+	ratio = math.Inf(1)
+	for _, l := range c.Loads {
+		r := baseline.Summarize(l.Harness).Median / baseline.Summarize(l.Loop).Median
+		if ratio = min(ratio, r); r >= 0.95 {
+			enough++
+		}
+	}
+	return ratio, enough
 }
 
 // spread is the interquartile range in percent of the median.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,10 +46,9 @@ func TestValidate(t *testing.T) {
 		if len(l.Harness) != 6 || len(l.Loop) != 6 {
 			t.Errorf("%+v", l)
 		}
-		for _, v := range append(l.Harness, l.Loop...) {
-			if !(v > 0) {
-				t.Errorf("%+v", l)
-			}
+		// The loop counts what falls into the window: on a busy machine that may be nothing.
+		if slices.Min(l.Harness) <= 0 || slices.Max(l.Loop) <= 0 || slices.Min(l.Loop) < 0 {
+			t.Errorf("%+v", l)
 		}
 	}
 	if len(c.Loads) != 8 || strings.Count(out.String(), "\n| ") != 9 || !strings.Contains(out.String(), " 2 threads: ") {
