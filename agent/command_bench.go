@@ -74,13 +74,16 @@ func benchTables(w io.Writer, in report.Input, explain bool) error {
 	if text == "" {
 		return nil
 	}
-	_, err := io.WriteString(w, "\n"+text)
+	if len(in.Run.Stages[0].Logs) > 0 {
+		text = "\n" + text // below the line that says where they are
+	}
+	_, err := io.WriteString(w, text)
 	return err
 }
 
 // left is "about 12 s left", or nothing.
 func left(p harness.Progress) string {
-	if p.Left <= 0 {
+	if p.Left < time.Second {
 		return ""
 	}
 	return fmt.Sprintf(", about %s left", p.Left.Round(time.Second))

@@ -24,7 +24,7 @@ func BenchTables(in Input) string {
 	origins := originsOf(b)
 	var out strings.Builder
 	if len(t.queue) > 0 {
-		grid := table{{"queue", "threads", "ops/s", "95% interval", "scaling", "95% interval", "device", "busy"}}
+		grid := table{{"queue", "threads", "ops/s", "95% interval", "scaling", "95% interval", "on device", "busy"}}
 		for _, s := range t.queue {
 			scaling := t.scalingOf(s.mode)
 			for _, n := range s.keys() {
@@ -32,7 +32,7 @@ func BenchTables(in Input) string {
 				x, xs := "", ""
 				if scaling != nil {
 					if sc, ok := scaling.at[n]; ok {
-						x, xs = baseline.Format(sc.Median, "x"), interval(sc)
+						x, xs = baseline.Format(sc.Median, "x"), bounds(sc)
 					}
 				}
 				took, busy := device(origins[m.Key()])
@@ -43,7 +43,7 @@ func BenchTables(in Input) string {
 		grid.write(&out, 1)
 	}
 	if len(t.async) > 0 {
-		grid := table{{"mode", "threads", "depth", "ops/s", "95% interval", "device", "busy"}}
+		grid := table{{"mode", "threads", "depth", "ops/s", "95% interval", "on device", "busy"}}
 		for _, s := range t.async {
 			for _, d := range s.keys() {
 				m := s.at[d]
@@ -65,6 +65,9 @@ func BenchTables(in Input) string {
 	}
 	if out.Len() > 0 {
 		out.WriteString("\n")
+		if few(t.queue) || few(t.async) {
+			fmt.Fprintf(&out, "intervals need %s\n", plural(baseline.MinRounds, "round"))
+		}
 		if f := floor(b, in.metrics()); f != "" {
 			out.WriteString(f + "\n")
 		}
@@ -120,6 +123,18 @@ func ownCost(b *runner.Bench) string {
 	return text
 }
 
+// few reports whether there are too few values for an interval.
+func few(list []*series) bool {
+	return slices.ContainsFunc(list, func(s *series) bool {
+		for _, m := range s.at {
+			if math.IsNaN(m.Lo) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 func rate(m baseline.Metric) string {
 	return strings.TrimSuffix(baseline.Format(m.Median, m.Unit), " ops/s")
 }
@@ -128,7 +143,12 @@ func rate(m baseline.Metric) string {
 func short(s string) string { return clip(visible(s), 24) }
 
 // bounds is the interval of a rate without its unit, which the column has.
-func bounds(m baseline.Metric) string { return strings.ReplaceAll(interval(m), " ops/s", "") }
+func bounds(m baseline.Metric) string {
+	if math.IsNaN(m.Lo) {
+		return "–"
+	}
+	return strings.ReplaceAll(interval(m), " ops/s", "")
+}
 
 func originsOf(b *runner.Bench) map[string]*runner.Origin {
 	out := make(map[string]*runner.Origin, len(b.Origins))
