@@ -83,8 +83,8 @@ func (a *app) command(ctx context.Context, repo *config.Repository, p intake.Rep
 	case err != nil:
 		return err
 	case !may:
-		err = refuse("this takes the permission to write to this repository")
-		return d.end(ctx, err)
+		d.stranger = true
+		return d.end(ctx, refuse("this takes the permission to write to this repository"))
 	}
 	if mistake != nil {
 		return d.end(ctx, refusal(mistake.Error()))
@@ -115,7 +115,13 @@ type doing struct {
 	c    *store.Command
 	cmd  slash.Command
 	more []publish.Message
+
+	stranger bool // who may not give commands
 }
+
+// maxRefused is how often one who may not give commands is told so on a pull request: what
+// can be changed on GitHub in an hour is for those who may.
+const maxRefused = 3
 
 // do does it. A refusal is a [refusal]; any other error is tried again later.
 func (d *doing) do(ctx context.Context) error {
@@ -276,6 +282,15 @@ func (d *doing) end(ctx context.Context, err error) error {
 	}
 	t := target(d.repo)
 	return d.a.store.EndCommand(ctx, *d.c, func(last []store.Command) []publish.Message {
+		refused := 0
+		for _, c := range last {
+			if c.Author == d.c.Author && !c.Accepted {
+				refused++
+			}
+		}
+		if d.stranger && refused > maxRefused {
+			return nil
+		}
 		msgs := append([]publish.Message{publish.Reaction(t, d.c.Comment, reaction)}, d.more...)
 		if d.c.Answer == "" {
 			return msgs

@@ -87,6 +87,9 @@ func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Reposi
 			errs = append(errs, fmt.Errorf("enqueue %s at %.10s: %w", h.Ref(), h.SHA, err))
 		}
 	}
+	if errs[0] == nil {
+		errs = append(errs, a.closed(ctx, repo, heads))
+	}
 	if n, err := a.commands(ctx, repo, r, heads); n > 0 || err != nil {
 		changed = true // an ok lets something run at the next look
 		errs = append(errs, err)

@@ -43,13 +43,18 @@ func (a *app) choose(ctx context.Context, repo *config.Repository, h intake.Head
 	if h.Draft && !repo.Drafts {
 		return choice{mark: "draft", waits: true, reason: "a draft, which is examined when it is ready for review"}, nil
 	}
-	if i := slices.IndexFunc(h.Labels, func(l string) bool { return slices.Contains(repo.SkipLabels, l) }); i >= 0 {
+	if i := slices.IndexFunc(h.Labels, func(l string) bool { return labelled(repo.SkipLabels, l) }); i >= 0 {
 		return choice{mark: "label", reason: "it has the label " + h.Labels[i]}, nil
 	}
-	if len(repo.Labels) > 0 && !slices.ContainsFunc(h.Labels, func(l string) bool { return slices.Contains(repo.Labels, l) }) {
+	if len(repo.Labels) > 0 && !slices.ContainsFunc(h.Labels, func(l string) bool { return labelled(repo.Labels, l) }) {
 		return choice{mark: "unlabelled", reason: "it has no label " + strings.Join(repo.Labels, " or ")}, nil
 	}
 	return choice{}, nil
+}
+
+// labelled reports whether a label is one of a list. Labels are not case-sensitive.
+func labelled(list []string, label string) bool {
+	return slices.ContainsFunc(list, func(l string) bool { return strings.EqualFold(l, label) })
 }
 
 // touches decides the rest: whether a pull request changes a file that counts. Without a
@@ -76,6 +81,33 @@ func (a *app) touches(ctx context.Context, repo *config.Repository, h intake.Hea
 // asideMark is the mark of a head that was set aside: another than that of one which got a
 // run, so that every poll looks again whether the reason still holds.
 func asideMark(h intake.Head, c choice) string { return h.Mark() + " " + c.mark }
+
+// closed ends the runs of pull requests that are not open any more. heads are all there
+// are.
+func (a *app) closed(ctx context.Context, repo *config.Repository, heads []intake.Head) error {
+	if repo.GitHub == "" || repo.PullRequests == config.PullRequestsNone {
+		return nil
+	}
+	pulls, err := a.store.OpenPulls(ctx, repo.Name)
+	if err != nil {
+		return err
+	}
+	for _, n := range pulls {
+		if slices.ContainsFunc(heads, func(h intake.Head) bool { return h.PullRequest == n }) {
+			continue
+		}
+		runs, err := a.store.OpenRuns(ctx, repo.Name, n, 0)
+		if err != nil {
+			return err
+		}
+		for _, r := range runs {
+			if err := a.store.Cancel(ctx, r, runner.StateCancelled, "the pull request was closed"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // settled reports whether a head was set aside for a reason that still holds.
 func (a *app) settled(ctx context.Context, repo *config.Repository, h intake.Head) (bool, error) {

@@ -331,3 +331,66 @@ func TestCommandOnce(t *testing.T) {
 		t.Errorf("%d reactions:\n%s", n, a.fake.Dump())
 	}
 }
+
+// A pull request that is closed needs no run any more, and one who may not give commands is
+// not told so for ever.
+func TestClosedAndStrangers(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	sha := a.head()[:7]
+	a.poll()
+	for range 6 {
+		a.say("eve", "/holdfast run")
+	}
+	a.deliver()
+	if n := strings.Count(a.fake.Dump(), "holdfast-bot confused"); n != maxRefused {
+		t.Errorf("%d refusals:\n%s", n, a.fake.Dump())
+	}
+	a.fake.CloseIssue("acme/pool", a.number)
+	a.poll()
+	a.want("1 " + sha + " pull request cancelled")
+	a.say("mara", "/holdfast rerun")
+	a.want("1 " + sha + " pull request cancelled")
+}
+
+// What the head of a pull request measured becomes the new level of one metric, once, with
+// who said so and why.
+func TestAccept(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	a.conf.Bench.Enabled = true
+	a.git("checkout", "--quiet", "main")
+	a.measure()
+	a.git("checkout", "--quiet", "change")
+	a.say("mara", "/holdfast accept sec/op the new kernel")
+	sha := a.pushPull("bench.sh", "echo 'BenchmarkX 1 150 ns/op'\n")
+	a.poll()
+	stop := a.serve()
+	a.await("commit " + sha[:10] + `\n[^c]*status holdfast success`)
+	a.say("mara", "/holdfast accept latency the new kernel")
+	a.say("mara", "/holdfast accept sec/op the new kernel does more")
+	a.poll()
+	a.await("accepted from run")
+	stop()
+	dump := a.fake.Dump()
+	for _, want := range []string{"has measured", "no baseline of latency", "comment by mara, holdfast-bot eyes\n      | /holdfast accept sec/op the new kernel does more"} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("no %q in\n%s", want, dump)
+		}
+	}
+	list, err := a.app.store.Baselines(t.Context(), "pool")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	log, err := a.app.store.BaselineLog(t.Context(), list[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range log {
+		if e.Who == "mara" && strings.HasPrefix(e.Why, "the new kernel does more (comment ") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("log %+v", log)
+	}
+}

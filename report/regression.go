@@ -86,7 +86,9 @@ func (r Regression) Issue(limit int) string {
 	in.Run.Stages = []runner.Result{r.Seen}
 	rows := changedRows(&in)
 	n := min(len(rows), rowsOpen)
-	out = append(out, section{keep: mustKeep, head: strings.Join(rows[:n], "") + "\n"})
+	if n > 0 {
+		out = append(out, section{keep: mustKeep, head: "**What failed:**\n\n" + strings.Join(rows[:n], "") + "\n"})
+	}
 	if n < len(rows) {
 		rest := section{keep: 95, what: "further rows", rows: rows[n:]}
 		rest.head, rest.tail = details(number(len(rows)-n)+" more", "")

@@ -72,6 +72,9 @@ func FuzzRegression(f *testing.F) {
 		if err := active(Turned(in, []Turn{{s, runner.Verdict(s), runner.Failure}})); err != nil {
 			t.Fatalf("%q: %v", s, err)
 		}
+		if md := Answers([]Answer{{s, s, true, s}, {s, s, false, s}}, 9000); active(md) != nil || len(md) > 9000 {
+			t.Fatalf("%q: %v", s, active(md))
+		}
 		if title := RegressionTitle(r, s); plainRunes(title) != nil || strings.ContainsAny(title, "@\n") || len([]rune(title)) > 200 {
 			t.Fatalf("%q: title %q", s, title)
 		}

@@ -159,6 +159,21 @@ func (s *Store) OpenRuns(ctx context.Context, repo string, pull int, upTo int64)
 	return out, nil
 }
 
+// OpenPulls lists the pull requests of a repository that have open runs.
+func (s *Store) OpenPulls(ctx context.Context, repo string) ([]int, error) {
+	var out []int
+	err := s.db.reader().query(ctx, func(scan func(...any) error) error {
+		var n int64
+		err := scan(&n)
+		out = append(out, int(n))
+		return err
+	}, "select distinct pull from run where repo = $1 and pull > 0 and state in ('queued', 'running') and direct = 0 order by pull", repo)
+	if err != nil {
+		return nil, fmt.Errorf("pull requests of %s with open runs: %w", repo, err)
+	}
+	return out, nil
+}
+
 // PullRequestRuns returns the runs of a pull request's commit that were done and reported
 // before a number (0: any), the newest first, at most ten.
 func (s *Store) PullRequestRuns(ctx context.Context, repo string, pull int, sha string, before int64) ([]Record, error) {
