@@ -166,12 +166,11 @@ func TestBaseOfBranch(t *testing.T) {
 // made one, else one that is made now, as trusted code, on half of the time.
 func TestBaseOfPullRequest(t *testing.T) {
 	l := newLedgerTest(t)
-	l.repo.PullRequests = config.PullRequestsAll
 	base := l.state("a b")
 	head := l.state("a x")
 	pull := func() store.NewRun {
 		n := at("", head)
-		n.PullRequest, n.Base, n.Trigger = 7, runner.Commit{SHA: base}, "test"
+		n.PullRequest, n.Base, n.Trigger, n.Fork = 7, runner.Commit{SHA: base}, "test", true
 		return n
 	}
 	in, x := l.run(pull())
