@@ -226,7 +226,11 @@ func (g *Gate) Told() (settings map[string]string, warnings []string) {
 	if !g.Enforced {
 		settings["conditions"] = "told, not enforced"
 		for _, why := range sorted(g.unfit) {
-			warnings = append(warnings, fmt.Sprintf("the machine was not fit to be measured on: %s (%d times)", why, g.unfit[why]))
+			times := "once"
+			if n := g.unfit[why]; n > 1 {
+				times = fmt.Sprintf("%d times", n)
+			}
+			warnings = append(warnings, fmt.Sprintf("the machine was not fit to be measured on: %s (%s)", why, times))
 		}
 	}
 	return settings, warnings
