@@ -14,7 +14,8 @@ import (
 )
 
 // BenchTables renders the two tables of the built-in harness for a terminal, every figure
-// with its interval, and what the run cannot resolve. "" if it measured nothing.
+// with its interval, and what the run cannot resolve; then what programs measured. "" if
+// nothing was.
 func BenchTables(in Input) string {
 	b := in.bench()
 	if b == nil {
@@ -75,7 +76,46 @@ func BenchTables(in Input) string {
 			out.WriteString(c + "\n")
 		}
 	}
+	programs(&out, b, in.metrics())
 	return out.String()
+}
+
+// maxProgramRows bounds the table of programs on a terminal; reports have all.
+const maxProgramRows = 40
+
+// programs adds the table of what the programs of the repository measured.
+func programs(out *strings.Builder, b *runner.Bench, all []baseline.Metric) {
+	metrics := map[string]baseline.Metric{}
+	for _, m := range all {
+		metrics[m.Key()] = m
+	}
+	grid := table{{"program", "benchmark", "values", "median", "95% interval"}}
+	more := 0
+	for _, s := range b.Samples {
+		m, ok := metrics[s.Key()]
+		if strings.HasPrefix(s.Source, "harness ") || s.Source == "" || !ok {
+			continue
+		}
+		if len(grid) > maxProgramRows {
+			more++
+			continue
+		}
+		grid = append(grid, []string{
+			short(s.Source), clip(visible(m.Label()), 60), strconv.Itoa(len(s.Values)),
+			clip(visible(baseline.Format(m.Median, m.Unit)), 30), clip(visible(interval(m)), 60),
+		})
+	}
+	if len(grid) == 1 {
+		return
+	}
+	if out.Len() > 0 {
+		out.WriteString("\n")
+	}
+	out.WriteString("programs of the repository\n")
+	grid.write(out, 2)
+	if more > 0 {
+		fmt.Fprintf(out, "  and %s more\n", plural(more, "benchmark"))
+	}
 }
 
 // floor says what the run cannot resolve, by what it measured twice. "" if it did not.
