@@ -48,15 +48,14 @@ func (w *crashWatch) findings(ctx context.Context, ws *runner.Workspace) (list [
 	if !w.watcher.Exists() {
 		return nil, nil
 	}
-	run := crash.Run{From: w.from, Self: os.Getpid(), Dir: ws.Dir}
+	run := runOf(ws, w.from)
+	run.Self = os.Getpid()
+	var base crash.Run // zero: owns nothing
+	if ws.Beside != nil {
+		base = runOf(ws.Beside, w.from)
+	}
 	var expect []int
 	for _, c := range ws.Children() {
-		run.PIDs = append(run.PIDs, c.Exit.PID)
-		for i, arg := range c.Args {
-			if i == 0 || strings.Contains(arg, "/") {
-				run.Programs = append(run.Programs, filepath.Base(arg))
-			}
-		}
 		switch sig := c.Exit.Signal; {
 		case slices.Contains(crashSignals, sig):
 			expect = append(expect, c.Exit.PID)
@@ -71,11 +70,8 @@ func (w *crashWatch) findings(ctx context.Context, ws *runner.Workspace) (list [
 			warnings = append(warnings, fmt.Sprintf("%d more crash reports were found", len(found)-i))
 			break
 		}
-		v := runner.Failure
-		if f.Process == w.own {
-			v = runner.Error
-		}
-		text := string(crash.Redact([]byte(f.String()), host))
+		v, of := w.blame(f.Report, run, base)
+		text := string(crash.Redact([]byte(of+f.String()), host))
 		list = append(list, runner.Finding{Verdict: v, Rule: "crash", Text: text})
 		if err := attach(ws, fmt.Sprintf("crash-%d%s", i+1, filepath.Ext(f.File)), crash.Redact(f.Text, host)); err != nil {
 			warnings = append(warnings, fmt.Sprintf("the crash report of %s could not be kept: %v", f.Process, err))
@@ -89,6 +85,46 @@ func (w *crashWatch) findings(ctx context.Context, ws *runner.Workspace) (list [
 		warnings = append(warnings, fmt.Sprintf("no crash report appeared within %s for the program that a signal ended", w.patience))
 	}
 	return list, warnings
+}
+
+// runOf is what is known of the processes of one checkout.
+func runOf(ws *runner.Workspace, from time.Time) crash.Run {
+	run := crash.Run{From: from, Dir: ws.Dir}
+	for _, c := range ws.Children() {
+		run.PIDs = append(run.PIDs, c.Exit.PID)
+		for i, arg := range c.Args {
+			if i == 0 || strings.Contains(arg, "/") {
+				run.Programs = append(run.Programs, filepath.Base(arg))
+			}
+		}
+	}
+	return run
+}
+
+// blame says what a crash says of the commit under test. That of a program of the base,
+// which was measured in turns with it, says nothing of it; where the two cannot be told
+// apart nothing can be said.
+func (w *crashWatch) blame(r *crash.Report, head, base crash.Run) (v runner.Verdict, of string) {
+	if r.Process == w.own {
+		return runner.Error, ""
+	}
+	now := time.Now()
+	by := func(run crash.Run, dir bool) bool {
+		run.Self = 0
+		if !dir {
+			run.Dir = ""
+		}
+		return run.Owns(r, now)
+	}
+	switch {
+	case by(head, false):
+		return runner.Failure, ""
+	case by(base, false), by(base, true) && !by(head, true):
+		return runner.Neutral, "the base: "
+	case by(base, true):
+		return runner.Error, "the base or the head: "
+	}
+	return runner.Failure, ""
 }
 
 // attach keeps a text with the logs of the run.
@@ -112,10 +148,13 @@ func attach(ws *runner.Workspace, name string, text []byte) error {
 func judgeCrashes(res runner.Result, err error, crashes []runner.Finding, warnings []string) (runner.Result, error) {
 	res.Findings = append(crashes, res.Findings...)
 	res.Warnings = append(res.Warnings, warnings...)
-	i := slices.IndexFunc(crashes, func(f runner.Finding) bool { return f.Verdict == runner.Failure })
+	is := func(v runner.Verdict) func(runner.Finding) bool {
+		return func(f runner.Finding) bool { return f.Verdict == v }
+	}
+	i := slices.IndexFunc(crashes, is(runner.Failure))
 	if i < 0 {
-		if len(crashes) > 0 && err == nil {
-			err = fmt.Errorf("%s", crashes[0].Text)
+		if i := slices.IndexFunc(crashes, is(runner.Error)); i >= 0 && err == nil {
+			err = fmt.Errorf("%s", crashes[i].Text)
 		}
 		return res, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/metal/crash"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -96,5 +97,35 @@ func TestCrashReports(t *testing.T) {
 				t.Errorf("warnings %q", res.Warnings)
 			}
 		})
+	}
+}
+
+// TestBlame: a crash of the base, measured in turns with the head, is not the head's.
+func TestBlame(t *testing.T) {
+	now := time.Now()
+	w := &crashWatch{own: "holdfast"}
+	head := crash.Run{From: now, Self: 1000, PIDs: []int{11}, Dir: "/Users/ada/state/head", Programs: []string{"bench"}}
+	base := crash.Run{From: now, PIDs: []int{21}, Dir: "/Users/ada/state/base", Programs: []string{"bench"}}
+	for _, c := range []struct {
+		report crash.Report
+		want   runner.Verdict
+	}{
+		{crash.Report{PID: 11, Path: "/Users/USER/*/bench"}, runner.Failure},
+		{crash.Report{PID: 12, Parent: 11}, runner.Failure},
+		{crash.Report{PID: 21, Path: "/Users/USER/*/bench"}, runner.Neutral},
+		{crash.Report{PID: 22, Parent: 21}, runner.Neutral},
+		{crash.Report{PID: 31, Path: "/Users/ada/state/head/bench"}, runner.Failure},
+		{crash.Report{PID: 31, Path: "/Users/ada/state/base/bench"}, runner.Neutral},
+		{crash.Report{PID: 31, Path: "/Users/USER/state/*/bench"}, runner.Error},
+		{crash.Report{PID: 31, Parent: 1000, Path: "/opt/tool"}, runner.Failure},
+		{crash.Report{PID: 31, Parent: 1000, Process: "holdfast"}, runner.Error},
+	} {
+		c.report.Time, c.report.Launch = now, now
+		if v, of := w.blame(&c.report, head, base); v != c.want {
+			t.Errorf("%+v: %s %q, want %s", c.report, v, of, c.want)
+		}
+	}
+	if v, _ := w.blame(&crash.Report{PID: 31, Parent: 1000, Time: now, Path: "/Users/ada/state/base/x"}, head, crash.Run{}); v != runner.Failure {
+		t.Errorf("without a base: %s", v)
 	}
 }
