@@ -13,21 +13,31 @@ import (
 // yet although the repository was measured before: the machine, its system or the
 // configuration is new.
 func (a *app) history(ctx context.Context, p store.Place, repo *config.Repository) (out []baseline.Past, note string, err error) {
-	past, err := a.store.History(ctx, p, repo.Thresholds.BaselineRuns)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, r := range past {
-		out = append(out, baseline.NewPast(r.Run, r.Commit.SHA, r.Samples))
-	}
-	if len(out) > 0 {
-		return out, "", nil
+	if out, err = a.level(ctx, p, repo.Thresholds.BaselineRuns); err != nil || len(out) > 0 {
+		return out, "", err
 	}
 	last, run, ok, err := a.store.LastPlace(ctx, p.Kind, p.Repo)
 	if err != nil || !ok || last == p {
 		return nil, "", err
 	}
 	return nil, moved(last, p, run), nil
+}
+
+// levelRuns is how many runs are looked at for the newest level, in baselines: change points
+// show in a longer history than the one that is compared with.
+const levelRuns = 4
+
+// level is what the baselines of a place consist of: runs of one level, oldest first.
+func (a *app) level(ctx context.Context, p store.Place, runs int) ([]baseline.Past, error) {
+	past, err := a.store.History(ctx, p, levelRuns*runs)
+	if err != nil {
+		return nil, err
+	}
+	history := make([]baseline.Past, len(past))
+	for i, r := range past {
+		history[i] = baseline.NewPast(r.Run, r.Commit.SHA, r.Samples)
+	}
+	return baseline.OneLevel(history, runs), nil
 }
 
 // moved says how a place differs from that of the last run.

@@ -189,16 +189,16 @@ func inUse(list []store.Baseline) []store.Baseline {
 type current struct {
 	store.Baseline
 	level baseline.Level
-	runs  []store.PastRun // that hold a value of it, newest first
+	runs  []store.Point // newest first; Run is negative for values from elsewhere
 }
 
 // fill reads what baselines consist of.
 func (a *app) fill(ctx context.Context, list []store.Baseline, runs int) ([]current, error) {
-	past := map[store.Place][]store.PastRun{}
+	past := map[store.Place][]baseline.Past{}
 	out := make([]current, len(list))
 	for i, b := range list {
 		if _, ok := past[b.Place]; !ok {
-			h, err := a.store.History(ctx, b.Place, runs)
+			h, err := a.level(ctx, b.Place, runs)
 			if err != nil {
 				return nil, err
 			}
@@ -207,12 +207,10 @@ func (a *app) fill(ctx context.Context, list []store.Baseline, runs int) ([]curr
 		out[i] = current{Baseline: b}
 		var values [][]float64
 		key := b.Sample.Key()
-		for _, r := range past[b.Place] {
-			for _, s := range r.Samples {
-				if s.Key() == key {
-					out[i].runs = append(out[i].runs, store.PastRun{Run: r.Run, Commit: r.Commit, Samples: []runner.Sample{s}})
-					values = append(values, s.Values)
-				}
+		for _, r := range slices.Backward(past[b.Place]) {
+			if v := r.Values[key]; len(v) > 0 {
+				out[i].runs = append(out[i].runs, store.Point{Run: r.Run, Commit: r.Commit, Values: v})
+				values = append(values, v)
 			}
 		}
 		out[i].level = baseline.LevelOf(values)
@@ -367,8 +365,7 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 	for _, p := range slices.Backward(r.runs) {
 		part[p.Run] = true
 		if p.Run < 0 {
-			v := p.Samples[0].Values
-			fmt.Fprintf(w, "imported\t%s\t%s\t%d\tyes\n", p.Commit.Short(), baseline.Format(baseline.Summarize(v).Median, r.Sample.Unit), len(v))
+			fmt.Fprintf(w, "imported\t%s\t%s\t%d\tyes\n", runner.Commit{SHA: p.Commit}.Short(), baseline.Format(baseline.Summarize(p.Values).Median, r.Sample.Unit), len(p.Values))
 		}
 	}
 	for _, p := range measured {
@@ -382,7 +379,7 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 		case !p.Serves:
 			why = "no: it missed a threshold, or leaned the wrong way"
 		default:
-			why = "no: newer ones are enough"
+			why = "no: newer ones are enough, or another level"
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\n", p.Run, runner.Commit{SHA: p.Commit}.Short(), baseline.Format(baseline.Summarize(p.Values).Median, r.Sample.Unit), len(p.Values), why)
 	}

@@ -82,7 +82,7 @@ func measuredRuns(ctx context.Context, a *app, b store.Baseline) (list []store.P
 
 func baselineAccept(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline accept", "[flags] --reason WHY METRIC [key=value …] | ID")
-	run := fs.Int64("run", 0, "the new level begins with this `RUN` (default: the newest)")
+	run := fs.Int64("run", 0, "the new level begins with this `RUN` (default: where the level changed last, or the newest run)")
 	var f baselineFlags
 	return change(ctx, e, &f, fs, args, func(a *app, repo *config.Repository, b store.Baseline) (store.Change, error) {
 		list, at, err := measuredRuns(ctx, a, b)
@@ -93,6 +93,13 @@ func baselineAccept(ctx context.Context, e *env, args []string) error {
 			return store.Change{}, &usageError{"no run has measured it", "holdfast run measures"}
 		}
 		from := len(list) - 1
+		measured := make([][]float64, len(list))
+		for i, p := range list {
+			measured[i] = p.Values
+		}
+		if start := baseline.LevelStart(measured); start > 0 {
+			from = start
+		}
 		if *run != 0 {
 			if from, err = at(*run); err != nil {
 				return store.Change{}, err
@@ -170,8 +177,8 @@ func baselinePin(ctx context.Context, e *env, args []string) error {
 				return c, err
 			}
 			for _, p := range now[0].runs {
-				x := store.Point{Run: max(0, p.Run), Commit: p.Commit.SHA, Values: p.Samples[0].Values}
-				c.Points, values = append(c.Points, x), append(values, x.Values)
+				p.Run = max(0, p.Run)
+				c.Points, values = append(c.Points, p), append(values, p.Values)
 			}
 			if len(c.Points) == 0 {
 				return c, &usageError{"it has no runs to pin", "name some with --run"}

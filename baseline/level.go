@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -37,4 +38,49 @@ func LevelOf(earlier [][]float64) Level {
 		_, l.Spread = meanSD(logs)
 	}
 	return l
+}
+
+// LevelStart is the index of the first run of the newest level of earlier runs, oldest
+// first, by [ChangePoints] on their medians; 0 if they have one level.
+func LevelStart(earlier [][]float64) int {
+	medians := make([]float64, len(earlier))
+	for i, e := range earlier {
+		medians[i] = math.NaN()
+		if f, bad := finite(e); bad == 0 && len(f) > 0 {
+			medians[i] = median(f)
+		}
+	}
+	points := ChangePoints(medians)
+	if len(points) == 0 {
+		return 0
+	}
+	return points[len(points)-1].Index
+}
+
+// OneLevel takes from a history what belongs to the newest level of each metric, at most
+// keep runs of it: a baseline that mixes two levels would take the step between them for
+// noise, and miss one of its size. Nothing is changed in place.
+func OneLevel(history []Past, keep int) []Past {
+	history = slices.Clone(history)
+	slices.SortStableFunc(history, func(a, b Past) int { return cmp.Compare(a.Run, b.Run) })
+	at := map[string][]int{}
+	for i, p := range history {
+		for k := range p.Values {
+			at[k] = append(at[k], i)
+		}
+	}
+	out := make([]Past, len(history))
+	for i, p := range history {
+		out[i] = Past{Run: p.Run, Commit: p.Commit, Values: map[string][]float64{}}
+	}
+	for k, list := range at {
+		values := make([][]float64, len(list))
+		for i, x := range list {
+			values[i] = history[x].Values[k]
+		}
+		for _, x := range list[max(LevelStart(values), len(list)-keep):] {
+			out[x].Values[k] = history[x].Values[k]
+		}
+	}
+	return slices.DeleteFunc(out, func(p Past) bool { return len(p.Values) == 0 })
 }
