@@ -64,6 +64,8 @@ func commands() []command {
 		{name: "doctor", summary: "tell what works, what does not, and what to do about it", run: cmdDoctor},
 		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},
 		{name: "report", summary: "print the report of a stored run", run: cmdReport},
+		{name: "triage", summary: "say whether a red verdict was real or noise", run: cmdTriage},
+		{name: "truth", summary: "how often verdicts were false, and what can be told at all", run: cmdTruth},
 		{name: "bisect", summary: "find the first bad commit of a range", run: cmdBisect},
 		{name: "baseline", summary: "what is compared with: list, show, accept, pin, reset, import", run: cmdBaseline},
 		{name: "compare", summary: "compare two files of benchmark results", run: cmdCompare},
@@ -203,16 +205,29 @@ func flags(e *env, name, args string) *flag.FlagSet {
 	return fs
 }
 
-// parse reads the flags of a command; at most max arguments may follow them.
+// parse reads the flags of a command and at most max arguments, before, between or behind
+// them; behind "--" there are arguments only.
 func parse(fs *flag.FlagSet, args []string, max int) error {
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
+	var plain []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return err
+			}
+			return &usageError{err.Error(), fmt.Sprintf("holdfast %s -h tells the flags", fs.Name())}
 		}
-		return &usageError{err.Error(), fmt.Sprintf("holdfast %s -h tells the flags", fs.Name())}
+		rest := fs.Args()
+		if n := len(args) - len(rest); len(rest) == 0 || n > 0 && args[n-1] == "--" {
+			plain = append(plain, rest...)
+			break
+		}
+		plain, args = append(plain, rest[0]), rest[1:]
+	}
+	if err := fs.Parse(append([]string{"--"}, plain...)); err != nil {
+		return err
 	}
 	if fs.NArg() > max {
-		return &usageError{fmt.Sprintf("unexpected argument %q", fs.Arg(max)), fmt.Sprintf("holdfast %s -h tells the usage; flags come before arguments", fs.Name())}
+		return &usageError{fmt.Sprintf("unexpected argument %q", fs.Arg(max)), fmt.Sprintf("holdfast %s -h tells the usage", fs.Name())}
 	}
 	return nil
 }

@@ -233,24 +233,37 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 		if err != nil {
 			return report.Input{}, err
 		}
-		final.Apart = true
 		if repo, err = asked(repo, b.Question); err != nil {
 			return report.Input{}, err
 		}
 	}
+	final.Apart = silent(&run)
 	var j *baseline.Judgement
+	var truth *report.Truth
 	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil && res.Verdict != runner.Neutral {
-		place := store.Place{Kind: store.KindBench, Repo: run.Repo, Settings: final.Settings, Class: run.Machine.Class, Fingerprint: run.Machine.Fingerprint}
+		place := placeOf(&run, repo)
 		history, note, err := a.history(ctx, place, repo)
 		if err != nil {
 			return report.Input{}, err
 		}
 		final.NewBaseline = note
-		j, final.Serves = judge(res, history, repo)
+		noise, err := a.noise(ctx, place)
+		if err != nil {
+			return report.Input{}, err
+		}
+		j, final.Serves = judge(res, history, noise, repo)
 		if note != "" {
 			res.Warnings = append(res.Warnings, "new baseline: "+note)
 		}
 		if final.Judgement, err = json.Marshal(j); err != nil {
+			return report.Input{}, err
+		}
+		if repeating(&run) {
+			if final.Truth, err = a.truths(ctx, &run, rec.Twin, j, place); err != nil {
+				return report.Input{}, err
+			}
+		}
+		if truth, err = a.ledger(ctx, place); err != nil {
 			return report.Input{}, err
 		}
 	}
@@ -268,7 +281,7 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 		return report.Input{}, err
 	}
 	run = conclude(run)
-	in := report.Input{Run: run, Judgement: j, Builds: builds}
+	in := report.Input{Run: run, Judgement: j, Builds: builds, Truth: truth}
 	if in.Bisections, err = a.searched(ctx, &run); err != nil {
 		return report.Input{}, err
 	}

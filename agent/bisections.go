@@ -85,7 +85,7 @@ const maxBefore = 200
 // searches are the bisections that a run of a branch begins: one for each stage that fails
 // and held before. It notes in the run why there is none where one would be expected.
 func (a *app) searches(ctx context.Context, run *runner.Run, judged []*baseline.Judgement, repo *config.Repository) ([]store.NewBisection, error) {
-	if !a.cfg.Bisect.Enabled || run.State != runner.StateDone || run.Branch == "" || run.PullRequest != 0 || probing(run) || run.Trigger == store.TriggerCommand {
+	if !a.cfg.Bisect.Enabled || !watched(run) {
 		return nil, nil
 	}
 	var out []store.NewBisection

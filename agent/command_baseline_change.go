@@ -233,7 +233,8 @@ func baselineImport(ctx context.Context, e *env, args []string) error {
 	}
 	defer a.close()
 	if *class == "" {
-		*class, *print = a.machine.Class, a.machine.Fingerprint
+		here := a.here(ctx, repo)
+		*class, *print = here.Class, here.Fingerprint
 	}
 	byKind, count := map[string][]store.Import{}, map[string]int{}
 	for _, m := range list {

@@ -157,7 +157,7 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 	return out.write(e, in)
 }
 
-func cmdConfig(_ context.Context, e *env, args []string) error {
+func cmdConfig(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "config", "[flags]")
 	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
 	if err := parse(fs, args, 0); err != nil {
@@ -166,6 +166,10 @@ func cmdConfig(_ context.Context, e *env, args []string) error {
 	cfg, err := loadConfig(e, *file, false)
 	if err != nil {
 		return err
+	}
+	refused, note := belowNoise(ctx, e, cfg)
+	if len(refused) > 0 {
+		return &usageError{strings.Join(refused, "\n"), "holdfast truth tells what each benchmark allows"}
 	}
 	w := e.stdout
 	fmt.Fprintf(w, "%s is sound\n\nagent %s, state in %s\n", cfg.File, cfg.Agent.Name, cfg.Agent.State)
@@ -194,6 +198,9 @@ func cmdConfig(_ context.Context, e *env, args []string) error {
 	}
 	for _, s := range cfg.Schedules {
 		fmt.Fprintf(w, "schedule %s: %s %s, next %s\n", s.Name, s.Cron, s.Spec.Location(), s.Spec.Next(time.Now()).Format("2006-01-02 15:04 MST"))
+	}
+	if note != "" {
+		fmt.Fprintf(w, "note: %s\n", note)
 	}
 	return nil
 }

@@ -76,6 +76,7 @@ func (a *app) serve(ctx context.Context, e *env) error {
 	var wg sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
 	wg.Go(func() { a.schedules(inner) })
+	wg.Go(func() { a.idle(inner) })
 	p := newPollers(a.cfg)
 	unlisten, err := a.listen(inner, e, p)
 	if err != nil {
@@ -133,6 +134,9 @@ func (a *app) schedules(ctx context.Context) {
 	for _, s := range a.cfg.Schedules {
 		loop.Entries = append(loop.Entries, schedule.Entry{Name: s.Name, Spec: s.Spec})
 	}
+	if s := a.cfg.Truth.Spec; s != nil {
+		loop.Entries = append(loop.Entries, schedule.Entry{Name: truthEntry, Spec: *s})
+	}
 	if len(loop.Entries) > 0 {
 		_ = loop.Run(ctx) // the cause of ctx, which serve knows
 	}
@@ -156,6 +160,12 @@ func (a *app) since(ctx context.Context, name string, now time.Time) (time.Time,
 // fire implements [schedule.Loop.Fire]: a run for each repository of the schedule. The
 // store lets each (schedule, repository, tick) through once.
 func (a *app) fire(ctx context.Context, name string, due time.Time) error {
+	if name == truthEntry {
+		if err := a.fireTruth(ctx, due); err != nil {
+			return err
+		}
+		return a.store.SetHead(ctx, "", tickRef(name), strconv.FormatInt(due.UnixMilli(), 10))
+	}
 	var s *config.Schedule
 	for i := range a.cfg.Schedules {
 		if a.cfg.Schedules[i].Name == name {

@@ -100,7 +100,7 @@ func runStage(ctx context.Context, e *env, r stageRun) error {
 	run.Started, run.Stages = res.Started, []runner.Result{res}
 	in := report.Input{Run: run}
 	if r.stage == runner.StageBench {
-		in.Judgement, _ = judge(&run.Stages[0], nil, r.repo)
+		in.Judgement, _ = judge(&run.Stages[0], nil, nil, r.repo)
 	}
 	in.Builds, _ = judgeBuilds(run.Stage(runner.StageProofs), nil, r.repo)
 	in.Run = conclude(run)

@@ -15,12 +15,13 @@ import (
 // judge compares the samples of a bench stage with thresholds and history, and folds
 // what comes of it into the stage's result. serves tells whether the samples may be part
 // of later baselines: asked before folding, since a run that only lacks a baseline is no
-// success, and would otherwise never become one.
-func judge(res *runner.Result, history []baseline.Past, repo *config.Repository) (j *baseline.Judgement, serves bool) {
+// success, and would otherwise never become one. Thresholds below the noise are refused.
+func judge(res *runner.Result, history []baseline.Past, noise map[string]baseline.Noise, repo *config.Repository) (j *baseline.Judgement, serves bool) {
 	if res == nil || res.Bench == nil || res.Verdict == runner.Neutral { // not comparable: nothing is compared
 		return nil, false
 	}
 	judgement := baseline.JudgeBench(res.Bench, history, thresholds(repo, false))
+	judgement.RefuseBelow(noise)
 	serves = res.Verdict == runner.Success && judgement.Serves()
 	judgement.Apply(res)
 	return &judgement, serves

@@ -47,7 +47,7 @@ type live struct {
 // follow says that a stage is at work and returns a sink for its progress; it is nil where
 // nobody would see it.
 func (a *app) follow(ctx context.Context, repo *config.Repository, run *runner.Run, stage string) *live {
-	if repo == nil || repo.GitHub == "" || probing(run) || !a.checks(ctx) {
+	if repo == nil || repo.GitHub == "" || silent(run) || !a.checks(ctx) {
 		return nil
 	}
 	now := *run
@@ -100,7 +100,7 @@ func (l *live) close() {
 
 // ended is what is said in the transaction that stores the result of a stage.
 func (a *app) ended(repo *config.Repository, run *runner.Run, res *runner.Result) []publish.Message {
-	if repo == nil || repo.GitHub == "" || probing(run) || !a.posts() {
+	if repo == nil || repo.GitHub == "" || silent(run) || !a.posts() {
 		return nil
 	}
 	// Only benchmarks and build times are judged later, against history.

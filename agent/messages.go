@@ -38,7 +38,7 @@ func (a *app) pending(repo *config.Repository, n store.NewRun) func(int64) []pub
 // concluded, and the report goes where the repository wants it. said tells that something
 // was said about the run before.
 func (a *app) concluded(ctx context.Context, repo *config.Repository, in report.Input, said bool, stages []string) []publish.Message {
-	if repo.GitHub == "" || (a.poster == nil && !said) || probing(&in.Run) {
+	if repo.GitHub == "" || (a.poster == nil && !said) || silent(&in.Run) {
 		return nil
 	}
 	in, stages = a.wholeOf(ctx, repo, in, stages)

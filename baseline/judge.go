@@ -194,7 +194,7 @@ func measure(s runner.Sample, history []Past) measured {
 	m.metric = Metric{
 		Name: s.Name, Unit: s.Unit, Config: s.Config, Better: s.Better,
 		N: m.summary.N, Median: m.summary.Median, Lo: m.summary.Lo, Hi: m.summary.Hi,
-		Baseline: nan, Change: nan, ChangeLo: nan, ChangeHi: nan,
+		Baseline: nan, Change: nan, ChangeLo: nan, ChangeHi: nan, MDE: nan,
 	}
 	if math.IsNaN(m.summary.Median) {
 		return m
@@ -228,6 +228,7 @@ func measure(s runner.Sample, history []Past) measured {
 	c := &m.compare
 	m.metric.Baseline, m.metric.Method = c.Baseline, c.Method
 	m.metric.Change, m.metric.ChangeLo, m.metric.ChangeHi = c.Change, c.Lo, c.Hi
+	m.metric.MDE = c.detectable()
 	return m
 }
 
@@ -235,7 +236,7 @@ func unmatched(t Threshold) Metric {
 	nan := math.NaN()
 	return Metric{
 		Name: t.Metric, Config: t.Config, Median: nan, Lo: nan, Hi: nan,
-		Baseline: nan, Change: nan, ChangeLo: nan, ChangeHi: nan,
+		Baseline: nan, Change: nan, ChangeLo: nan, ChangeHi: nan, MDE: nan,
 		Threshold: t.String(), Verdict: runner.Error, Reason: "the threshold matched no sample",
 	}
 }

@@ -50,6 +50,9 @@ type Metric struct {
 	Change   float64 `json:"change"` // Median/Baseline - 1, with its interval
 	ChangeLo float64 `json:"change_lo"`
 	ChangeHi float64 `json:"change_hi"`
+	// MDE is the smallest change of this metric, as a fraction, that one run finds in four
+	// of five cases against this baseline.
+	MDE float64 `json:"mde"`
 
 	Threshold string         `json:"threshold,omitempty"` // canonical text; "" for none
 	Verdict   runner.Verdict `json:"verdict"`
@@ -71,6 +74,7 @@ type jsonMetric struct {
 	Change   *float64 `json:"change"`
 	ChangeLo *float64 `json:"change_lo"`
 	ChangeHi *float64 `json:"change_hi"`
+	MDE      *float64 `json:"mde"`
 }
 
 type plainMetric Metric
@@ -94,7 +98,7 @@ func (m Metric) MarshalJSON() ([]byte, error) {
 	return json.Marshal(jsonMetric{
 		plainMetric: plainMetric(m),
 		Median:      nullable(m.Median), Lo: nullable(m.Lo), Hi: nullable(m.Hi), Baseline: nullable(m.Baseline),
-		Change: nullable(m.Change), ChangeLo: nullable(m.ChangeLo), ChangeHi: nullable(m.ChangeHi),
+		Change: nullable(m.Change), ChangeLo: nullable(m.ChangeLo), ChangeHi: nullable(m.ChangeHi), MDE: nullable(m.MDE),
 	})
 }
 
@@ -107,6 +111,7 @@ func (m *Metric) UnmarshalJSON(data []byte) error {
 	*m = Metric(j.plainMetric)
 	m.Median, m.Lo, m.Hi, m.Baseline = orNaN(j.Median), orNaN(j.Lo), orNaN(j.Hi), orNaN(j.Baseline)
 	m.Change, m.ChangeLo, m.ChangeHi = orNaN(j.Change), orNaN(j.ChangeLo), orNaN(j.ChangeHi)
+	m.MDE = orNaN(j.MDE)
 	return nil
 }
 

@@ -43,6 +43,11 @@ func bench(in *Input) []section {
 	if f := floor(b, in.metrics()); f != "" {
 		h.WriteString(upper(prose(f)) + ".\n")
 	}
+	if in.Truth != nil {
+		for _, text := range append(TruthLines(*in.Truth), detectable(in)...) {
+			h.WriteString(upper(prose(text)) + ".\n")
+		}
+	}
 	h.WriteString("\n")
 	out := []section{{keep: mustKeep, head: h.String()}}
 	for _, s := range []section{queues(m), pipelines(m, b.Settings), judged(in.Judgement), everything(in), settings(b)} {
@@ -400,7 +405,7 @@ func everything(in *Input) section {
 		return section{}
 	}
 	s.head, s.tail = details(fmt.Sprintf("Every benchmark: %s, with 95%% intervals of the median", plural(len(s.rows), "sample")),
-		"| Benchmark | n | Median | 95% interval | Baseline | Change |\n|---|---:|---:|---|---|---|\n")
+		"| Benchmark | n | Median | 95% interval | Baseline | Change | Finds from |\n|---|---:|---:|---|---|---|---|\n")
 	return s
 }
 
@@ -409,12 +414,15 @@ func metricRow(m baseline.Metric) string {
 	if !math.IsNaN(m.Lo) {
 		between = baseline.Format(m.Lo, m.Unit) + " … " + baseline.Format(m.Hi, m.Unit)
 	}
-	base, change := "none yet", "–"
+	base, change, finds := "none yet", "–", "–"
 	if !math.IsNaN(m.Baseline) {
 		base = fmt.Sprintf("%s (%s)", baseline.Format(m.Baseline, m.Unit), plural(len(m.Runs), "run"))
 		change = baseline.Percent(m.Change)
 	}
-	return fmt.Sprintf("| %s | %d | %s | %s | %s | %s |\n", code(m.Label()), m.N, prose(baseline.Format(m.Median, m.Unit)), prose(between), prose(base), change)
+	if !math.IsNaN(m.MDE) {
+		finds = "±" + strings.TrimPrefix(baseline.Percent(m.MDE), "+")
+	}
+	return fmt.Sprintf("| %s | %d | %s | %s | %s | %s | %s |\n", code(m.Label()), m.N, prose(baseline.Format(m.Median, m.Unit)), prose(between), prose(base), change, finds)
 }
 
 func settings(b *runner.Bench) section {

@@ -194,7 +194,7 @@ func cases(t testing.TB) map[string]Input {
 	bench, j := judged(1, 5, usual...)
 	prev := run(proofsResult(), checksResult(), benchResult(1))
 	prev.Number, prev.Commit.SHA = 41, "fedcba9876543210fedcba9876543210fedcba98"
-	out["success"] = Input{Run: run(proofsResult(), checksResult(), bench), Judgement: j, Previous: &prev}
+	out["success"] = Input{Run: run(proofsResult(), checksResult(), bench), Judgement: j, Previous: &prev, Truth: &Truth{Compared: 1296, CompareAlarms: 3, Judged: 12, Real: 4, Noise: 1}}
 
 	p := proofsResult()
 	p.Verdict, p.Reason = runner.Failure, "1 theorem rests on sorry"
@@ -222,7 +222,7 @@ func cases(t testing.TB) map[string]Input {
 	out["bench-failure"] = Input{Run: run(proofsResult(), checksResult(), bench), Judgement: j, Previous: &prev}
 
 	bench, j = judged(1, 0, append(usual, "async-gain mode=multi >= 10%", "latency <= 2")...)
-	out["no-baseline-and-unmatched"] = Input{Run: run(bench), Judgement: j}
+	out["no-baseline-and-unmatched"] = Input{Run: run(bench), Judgement: j, Truth: &Truth{}}
 
 	res := benchResult(1)
 	measured(res.Bench)

@@ -41,6 +41,7 @@ type document struct {
 	Changes     []Change       `json:"changes"`
 	Warnings    []string       `json:"warnings"`
 	Bisections  []any          `json:"bisections"`
+	Truth       any            `json:"truth"`
 }
 
 type jsonStage struct {
@@ -120,6 +121,7 @@ type jsonMetric struct {
 	Change       *float64          `json:"change"`
 	ChangeLo     *float64          `json:"change_lo"`
 	ChangeHi     *float64          `json:"change_hi"`
+	MDE          *float64          `json:"mde"`
 	Source       string            `json:"source"`
 	Derived      bool              `json:"derived"`
 }
@@ -155,6 +157,7 @@ func JSON(in Input) ([]byte, error) {
 			d.Bench = benchJSON(&in, s)
 		}
 	}
+	d.Truth = TruthJSON(in.Truth)
 	d.Bisections = []any{}
 	for _, b := range in.Bisections {
 		d.Bisections = append(d.Bisections, BisectionJSON(b))
@@ -232,7 +235,7 @@ func metricJSON(m baseline.Metric, s *runner.Sample, values []*float64) jsonMetr
 		Name: m.Name, Unit: m.Unit, Config: m.Config, Samples: list(values),
 		Median: finite(m.Median), Lo: finite(m.Lo), Hi: finite(m.Hi), Baseline: finite(m.Baseline), Threshold: text(m.Threshold),
 		Verdict: valid(m.Verdict), Reason: m.Reason, Better: m.Better, BaselineRuns: list(m.Runs),
-		Change: rounded(m.Change), ChangeLo: rounded(m.ChangeLo), ChangeHi: rounded(m.ChangeHi),
+		Change: rounded(m.Change), ChangeLo: rounded(m.ChangeLo), ChangeHi: rounded(m.ChangeHi), MDE: rounded(m.MDE),
 	}
 	if out.Config == nil {
 		out.Config = map[string]string{}

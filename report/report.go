@@ -31,6 +31,8 @@ type Input struct {
 	// Previous is the last finished run of the same repository and branch, for what
 	// changed since. Nil if there is none.
 	Previous *runner.Run
+	// Truth is what verdicts on benchmarks were worth so far. Nil if nothing was measured.
+	Truth *Truth
 	// Bisections are the searches for the first bad commit that concern what fails in the
 	// run.
 	Bisections []Bisection

@@ -150,6 +150,11 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 		for _, t := range interpretation(harness(in.metrics())) {
 			b.WriteString(indent + line(t) + "\n")
 		}
+		if in.Truth != nil {
+			for _, t := range append(TruthLines(*in.Truth), detectable(in)...) {
+				b.WriteString(indent + t + "\n")
+			}
+		}
 	}
 	for _, w := range s.Warnings {
 		b.WriteString(indent + "warning: " + line(w) + "\n")

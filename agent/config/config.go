@@ -41,6 +41,7 @@ type Config struct {
 	Repositories []Repository `toml:"repositories"`
 	Schedules    []Schedule   `toml:"schedules"`
 	Bisect       Bisect       `toml:"bisect"`
+	Truth        Truth        `toml:"truth"`
 }
 
 // Agent is the table [agent].
@@ -220,6 +221,17 @@ type Bisect struct {
 	Time    time.Duration `toml:"time" is:"duration>=1m"` // default 4h: what they may take together
 }
 
+// Truth is the table [truth]: when a good commit is measured a second time, to learn how
+// often verdicts are false.
+type Truth struct {
+	Idle     time.Duration `toml:"idle" is:"duration>=0s"`  // default 30m without work; 0: never
+	Every    time.Duration `toml:"every" is:"duration>=1m"` // default 24h between two of a repository, when idle
+	Cron     string        `toml:"cron"`                    // five fields; "": no schedule
+	Timezone string        `toml:"timezone"`                // IANA name; default UTC
+
+	Spec *schedule.Spec `toml:"-"` // Cron in Timezone; nil without
+}
+
 // Schedule is one table of [[schedules]].
 type Schedule struct {
 	Name         string   `toml:"name" is:"required,name"`         // unique
@@ -251,6 +263,7 @@ func defaults() *Config {
 			Limit: 10 * time.Minute,
 		},
 		Thresholds: Thresholds{BaselineRuns: 20},
+		Truth:      Truth{Idle: 30 * time.Minute, Every: 24 * time.Hour},
 		Bisect:     Bisect{Enabled: true, Probes: 24, Time: 4 * time.Hour},
 	}
 }

@@ -54,6 +54,7 @@ func (d *decoder) finish(c *Config, at place) {
 	for i := range c.Schedules {
 		d.schedule(c, i)
 	}
+	d.truth(c)
 }
 
 func (d *decoder) engine(c *Config) {
@@ -336,24 +337,7 @@ func (d *decoder) names(p path, n int, name func(int) string) {
 func (d *decoder) schedule(c *Config, i int) {
 	s := &c.Schedules[i]
 	p := path("").key("schedules").index(i)
-	loc := time.UTC
-	if s.Timezone != "" {
-		var err error
-		// "Local" would make the meaning of the file depend on the machine.
-		if loc, err = time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {
-			d.value(p.key("timezone"), `an IANA name such as "Europe/Berlin" or "America/New_York"`, "%s: unknown time zone %s", p.key("timezone"), quote(s.Timezone))
-			loc = time.UTC
-		}
-	} else {
-		s.Timezone = "UTC"
-	}
-	if s.Cron != "" {
-		spec, err := schedule.Parse(s.Cron, loc)
-		if err != nil {
-			d.value(p.key("cron"), "minute hour day-of-month month day-of-week, for example \"30 2 * * *\"", "%s: %s: %s", p.key("cron"), quote(s.Cron), printable(err.Error()))
-		}
-		s.Spec = spec
-	}
+	s.Spec = d.spec(p, s.Cron, &s.Timezone)
 	var known []string
 	for _, r := range c.Repositories {
 		known = append(known, r.Name)
@@ -367,6 +351,42 @@ func (d *decoder) schedule(c *Config, i int) {
 			d.value(p.key("repositories").index(j), hint, "no repository is called %s", quote(name))
 		}
 	}
+}
+
+// truth reads the schedule of [truth].
+func (d *decoder) truth(c *Config) {
+	p := path("").key("truth")
+	if c.Truth.Cron == "" {
+		if d.set[p.key("timezone")] {
+			d.key(p.key("timezone"), "add cron, or leave it out", "truth.timezone has no effect without truth.cron")
+		}
+		return
+	}
+	spec := d.spec(p, c.Truth.Cron, &c.Truth.Timezone)
+	c.Truth.Spec = &spec
+}
+
+// spec reads the cron expression of the table at p. An empty time zone becomes UTC.
+func (d *decoder) spec(p path, cron string, zone *string) (spec schedule.Spec) {
+	loc := time.UTC
+	if *zone != "" {
+		var err error
+		// "Local" would make the meaning of the file depend on the machine.
+		if loc, err = time.LoadLocation(*zone); err != nil || *zone == "Local" {
+			d.value(p.key("timezone"), `an IANA name such as "Europe/Berlin" or "America/New_York"`, "%s: unknown time zone %s", p.key("timezone"), quote(*zone))
+			loc = time.UTC
+		}
+	} else {
+		*zone = "UTC"
+	}
+	if cron == "" {
+		return spec
+	}
+	spec, err := schedule.Parse(cron, loc)
+	if err != nil {
+		d.value(p.key("cron"), "minute hour day-of-month month day-of-week, for example \"30 2 * * *\"", "%s: %s: %s", p.key("cron"), quote(cron), printable(err.Error()))
+	}
+	return spec
 }
 
 // paths makes every path absolute.

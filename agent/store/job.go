@@ -157,10 +157,11 @@ func (s *Store) requeue(ctx context.Context, t tx, k jobKey, from string, counts
 		return err
 	}
 	var bisection int64
-	if _, err := one(ctx, t, []any{&bisection}, "select bisection from run where id = $1", k.run); err != nil {
+	var trigger string
+	if _, err := one(ctx, t, []any{&bisection, &trigger}, "select bisection, trigger_by from run where id = $1", k.run); err != nil {
 		return err
 	}
-	ids, err := t.enqueue(ctx, stageJob(queue, stageArgs{k.run, k.stage, k.attempt, limit}, bisection != 0))
+	ids, err := t.enqueue(ctx, stageJob(queue, stageArgs{k.run, k.stage, k.attempt, limit}, bisection != 0 || trigger == TriggerAA))
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ func TestMigrateBoth(t *testing.T) {
 		}
 		for _, sql := range []string{
 			"drop table command", "alter table run drop column fork",
+			"alter table run drop column twin", "drop table truth",
 			"alter table run drop column bisection", "drop table bisection", "drop table probe",
 			"drop table delivery", "drop table mutation", "drop table baseline", "drop table point", "drop table audit", "drop index bench_place",
 			"alter table bench drop column fingerprint", "alter table bench drop column serves",

@@ -23,6 +23,7 @@ type Record struct {
 	Reported  bool            // FinishRun was called
 	Direct    bool
 	Bisection int64     // that the run is a probe of; 0 for none
+	Twin      int64     // earlier run of unchanged code that this one repeats; 0 for none
 	Open      int       // stages that are not done
 	Stages    []string  // that the run asks for, in their order
 	Created   time.Time // when the run was enqueued
@@ -53,6 +54,8 @@ type Final struct {
 	NewBaseline, NewTimes string
 	// Bisections are begun in the same transaction.
 	Bisections []NewBisection
+	// Truth is what an A/A told about verdicts.
+	Truth []Truth
 	// Apart: the figures of this run are no part of the history of its repository. They
 	// belong to another commit's examination, as those of a bisection do.
 	Apart    bool
@@ -132,6 +135,9 @@ func (s *Store) FinishRun(ctx context.Context, f Final) (ok bool, err error) {
 		if err := putFigures(ctx, t, run, f, at); err != nil {
 			return err
 		}
+		if err := putTruth(ctx, t, f.Truth, at); err != nil {
+			return err
+		}
 		for _, n := range f.Bisections {
 			if _, _, err := createBisection(ctx, t, n); err != nil {
 				return fmt.Errorf("begin bisection: %w", err)
@@ -171,10 +177,10 @@ func readRun(ctx context.Context, q querier, number int64) (Record, error) {
 	r := runner.Run{Number: number}
 	found, err := one(ctx, q, []any{
 		&r.Repo, &r.Branch, &pull, &commit, &base, &r.Trigger, &direct, &r.State, &r.Reason, &verdict, &jobs, &reported,
-		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds, &rec.Bisection, &fork,
+		&doc, &judgement, &created, &started, &finished, &messages, &fresh, &builds, &rec.Bisection, &fork, &rec.Twin,
 	},
 		`select repo, branch, pull, commit_doc, base_doc, trigger_by, direct, state, reason, verdict, open_jobs, reported,
-			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds, bisection, fork
+			doc, judgement, created_at, started_at, finished_at, case when exists (select 1 from outbox where outbox.run = run.id) then 1 else 0 end, fresh, builds, bisection, fork, twin
 		from run where id = $1`, number)
 	if err != nil {
 		return Record{}, err

@@ -19,6 +19,7 @@ import (
 // TriggerBisection and its number.
 const (
 	TriggerBisection   = "bisection "
+	TriggerAA          = "a/a" // unchanged code, measured again for what verdicts are worth
 	TriggerCommand     = "command"
 	TriggerPush        = "push"
 	TriggerPullRequest = "pull request"
@@ -62,6 +63,7 @@ type NewRun struct {
 	Messages func(run int64) []publish.Message
 
 	bisection int64 // that the run is a probe of: it waits behind all others
+	twin      int64 // run that this one repeats
 }
 
 // NewJob is one stage of a new run.
@@ -221,17 +223,17 @@ func (s *Store) createRun(ctx context.Context, t tx, n NewRun) (run int64, creat
 		owner = s.owner
 	}
 	if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
-			state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh, bisection, fork)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15, $16, $17)`,
+			state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh, bisection, fork, twin)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', '', '', $13, 0, 0, '', '', $14, 0, 0, $15, $16, $17, $18)`,
 		run, ident, n.ref(), n.Repo, n.Branch, int64(n.PullRequest), n.Commit.SHA, string(commit), string(base), n.Trigger, flag(n.Direct), owner,
-		int64(len(n.Stages)), at, flag(n.Fresh), n.bisection, flag(n.Fork)); err != nil {
+		int64(len(n.Stages)), at, flag(n.Fresh), n.bisection, flag(n.Fork), n.twin); err != nil {
 		return 0, false, nil, err
 	}
 	var ids []int64
 	if !n.Direct {
 		jobs := make([]river.InsertManyParams, len(n.Stages))
 		for i, j := range n.Stages {
-			jobs[i] = stageJob(j.Queue, stageArgs{run, j.Stage, 1, j.Limit.Milliseconds()}, n.bisection != 0)
+			jobs[i] = stageJob(j.Queue, stageArgs{run, j.Stage, 1, j.Limit.Milliseconds()}, n.bisection != 0 || n.Trigger == TriggerAA)
 		}
 		if ids, err = t.enqueue(ctx, jobs...); err != nil {
 			return 0, false, nil, err

@@ -39,6 +39,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"Baselines", baselines},
 		{"Bisections", bisections},
 		{"Commands", commands},
+		{"Truth", truth},
 		{"Proofs", proofs},
 		{"BuildTimes", buildTimes},
 		{"Checks", checks},
