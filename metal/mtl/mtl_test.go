@@ -381,6 +381,53 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestLimit: the queue holds as many operations as it was made for, Metal's default or not.
+func TestLimit(t *testing.T) {
+	f := fake(t)
+	for _, limit := range []int{3, 100} {
+		r := newRig(t, f, harness.Kernel{Elements: 1, Iterations: 1}, limit)
+		f.Set(t, "hang_nth", 1, 0) // so that nothing ends
+		f.Set(t, "release_hung", 0, 0)
+		var tickets []harness.Ticket
+		for range limit {
+			k, err := r.submit() // would block for good beyond the limit
+			if err != nil {
+				t.Fatal(err)
+			}
+			tickets = append(tickets, k)
+		}
+		more := make(chan struct{})
+		go func() {
+			defer close(more)
+			th, err := r.b.Enter()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer th.Leave()
+			k, err := th.Submit(r.q, r.p, r.buf, 1)
+			if err == nil {
+				err = th.Wait(k)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		select {
+		case <-more:
+			t.Errorf("a queue of %d takes one more", limit)
+		case <-time.After(20 * time.Millisecond):
+		}
+		f.Set(t, "release_hung", 1, 0)
+		<-more
+		for i, k := range tickets {
+			if err := r.th.Wait(k); (err != nil) != (i == 0) {
+				t.Errorf("operation %d: %v", i, err)
+			}
+		}
+	}
+}
+
 func TestSpans(t *testing.T) {
 	f := fake(t)
 	r := newRig(t, f, harness.Kernel{Elements: 64, Iterations: 1}, 40)
