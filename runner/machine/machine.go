@@ -41,7 +41,7 @@ type source struct {
 // Machine; what could not be read is in its Warnings. On macOS it takes about as long as
 // system_profiler, a second or so.
 func Read(ctx context.Context, environ []string) runner.Machine {
-	return read(ctx, runtime.GOOS, system(environ))
+	return Now(ctx, environ, read(ctx, runtime.GOOS, system(environ)))
 }
 
 // system is this machine.
