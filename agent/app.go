@@ -142,6 +142,9 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	log := a.log.With("run", run, "repo", doc.Repo, "sha", doc.Commit.SHA, "stage", stage)
 	log.Info("stage started", "attempt", attempt)
 	repo, err := a.repository(doc.Repo)
+	if err == nil && probing(&doc) {
+		repo, err = a.probed(ctx, repo, &doc)
+	}
 	watch := a.follow(context.WithoutCancel(ctx), repo, &doc, stage)
 	var res runner.Result
 	if err == nil {

@@ -57,6 +57,13 @@ func againstBench(repo *config.Repository, doc *runner.Run) (out against) {
 	if !named(doc) || !repo.Bench.Turns || len(repo.Bench.Programs) == 0 {
 		return out
 	}
+	if probing(doc) {
+		// In turns with the good end, if that is asked; at the good end it is a commit and itself.
+		if t := repo.Thresholds.Require; len(t) == 1 && t[0].Base {
+			out.beside = doc.Base
+		}
+		return out
+	}
 	switch doc.Base.SHA {
 	case doc.Commit.SHA: // merged already
 	case "":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,19 @@ func asked(repo *config.Repository, q bisect.Question) (*config.Repository, erro
 	return &only, nil
 }
 
+// probed are the settings under which a probe is examined.
+func (a *app) probed(ctx context.Context, repo *config.Repository, doc *runner.Run) (*config.Repository, error) {
+	id, err := strconv.ParseInt(strings.TrimPrefix(doc.Trigger, store.TriggerBisection), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.store.Bisection(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return asked(repo, b.Question)
+}
+
 // told is what a reported run answers to a question, and why.
 func told(rec *store.Record, judged []*baseline.Judgement, q bisect.Question) (bisect.Outcome, string) {
 	if s := rec.Run.State; s == runner.StateCancelled || s == runner.StateSuperseded {
@@ -67,6 +81,10 @@ func told(rec *store.Record, judged []*baseline.Judgement, q bisect.Question) (b
 				worst = m
 			}
 		}
+	}
+	if t, err := baseline.ParseThreshold(q.Threshold); err == nil && t.Base && res.Bench != nil && len(res.Bench.Unaffected) > 0 &&
+		(worst == nil || worst.Verdict == runner.Neutral) {
+		return bisect.Good, "unaffected: what is measured is the same as at the good end"
 	}
 	switch {
 	case worst == nil:
