@@ -186,6 +186,10 @@ func TestPullRequestPolicy(t *testing.T) {
 func TestRetargetedBase(t *testing.T) {
 	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
 	sha := a.head()
+	// The target has gone on: what it gained is not what the pull request lost.
+	a.git("checkout", "--quiet", "main")
+	a.fake.SetBranch("acme/pool", "main", a.commit())
+	a.git("checkout", "--quiet", "change")
 	a.poll()
 	a.git("checkout", "--quiet", "--orphan", "other")
 	other := a.commit()
@@ -278,6 +282,31 @@ func TestExplainAndBench(t *testing.T) {
 		t.Errorf("%+v, %v", rec.Run.Stages, err)
 	}
 	if dump := a.fake.Dump(); strings.Contains(dump, " pending ") || !strings.Contains(dump, `status holdfast success "checks, bench hold"`) {
+		t.Error(dump)
+	}
+}
+
+// A stage that is measured again says nothing about the others: the whole stays as bad as
+// it is.
+func TestBenchDoesNotWhitewash(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	a.conf.Bench.Enabled = true
+	rules := "[[rule]]\nid = \"A.1\"\ntitle = \"nothing sleeps\"\nkind = \"absent\"\nfiles = [\"src/*.cc\"]\npattern = 'usleep'\n"
+	a.git("checkout", "--quiet", "main")
+	a.write(filepath.Join(a.repo, "holdfast.rules.toml"), rules)
+	main := a.commit()
+	a.fake.SetBranch("acme/pool", "main", main)
+	a.git("checkout", "--quiet", "change")
+	a.git("reset", "--quiet", "--hard", main)
+	sha := a.pushPull("src/a.cc", "void f() { usleep(5); }\n")[:10]
+	a.poll()
+	stop := a.serve()
+	defer stop()
+	a.await("commit " + sha + `\n[^c]*status holdfast failure `)
+	a.await(`comment by holdfast-bot\n.*## ❌ failure · checks.*\(run 1\).*A\.1`)
+	a.say("mara", "/holdfast bench")
+	a.await(`comment by holdfast-bot, edited\n.*## ❌ failure · checks.*\(run 2\).*A\.1`)
+	if dump := a.fake.Dump(); strings.Contains(dump, "status holdfast success") || !strings.Contains(dump, "status holdfast/bench success") {
 		t.Error(dump)
 	}
 }
