@@ -102,7 +102,7 @@ func escape(s string) string {
 				b.WriteByte('\\')
 			}
 			b.WriteRune(r)
-			if next > ' ' {
+			if next != ' ' { // also at the end: something may be put behind it
 				b.WriteString("&#8203;")
 			}
 		case ':':

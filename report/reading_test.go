@@ -12,6 +12,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 	ghtml "github.com/yuin/goldmark/renderer/html"
+	"pgregory.net/rapid"
 )
 
 // page turns Markdown into HTML as GitHub does first of all; its filters for mentions,
@@ -87,7 +88,7 @@ var (
 	lively = map[string]*regexp.Regexp{
 		"mention":   regexp.MustCompile(`@[0-9A-Za-z_]`),
 		"reference": regexp.MustCompile(`#[0-9]|(?i:\bgh-[0-9])`),
-		"link":      regexp.MustCompile(`(?i)\b(https?|ftp|mailto|xmpp):[^\s\x{200b}]|\bwww\.`),
+		"link":      regexp.MustCompile(`(?i)\b(https?|ftp)://|\b(mailto|xmpp):\S*@\w|\bwww\.[0-9A-Za-z_-]`),
 		"emoji":     regexp.MustCompile(`:([+\-0-9]*[+\-A-Za-z_][+\-0-9A-Za-z_]*|100|1234):`),
 	}
 	commitRE  = regexp.MustCompile(`\b[0-9a-fA-F]{7,64}\b`)
@@ -121,7 +122,7 @@ func TestActiveItself(t *testing.T) {
 	for _, bad := range []string{
 		"hello @octocat", "@org/team", "fixes #12", "see GH-3", "o/r#3", "<b>x</b>", "![x](y)", "[x](y)", "[x]\n\n[x]: y", "https://x.y", "www.x.y", "a@b.co", "<https://x.y>",
 		"&#64;octocat", "> quote", "- [ ] x", "1. x", "# x", "a[^1]\n\n[^1]: x", "~~x~~", "<img src=x>", "<details>", "<!-- x -->", "closes\nhttps://x.y",
-		"a1b2c3d", ":octocat:", "x :+1: y", "<details><summary>@a</summary></details>", "&lt;b&gt; #1", "| a |\n|---|\n| @b |", "mailto:a",
+		"a1b2c3d", ":octocat:", "x :+1: y", "<details><summary>@a</summary></details>", "&lt;b&gt; #1", "| a |\n|---|\n| @b |", "mailto:a@b.co",
 	} {
 		if active(bad) == nil {
 			t.Errorf("%q passes", bad)
@@ -132,4 +133,23 @@ func TestActiveItself(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
+}
+
+// Text put together from what Markdown and GitHub give a meaning to stays text, wherever a
+// report puts it.
+func TestTokensAreInert(t *testing.T) {
+	tokens := []string{
+		"@", "a", "octocat", "#", "1", "12.", "GH-", "gh-7", "http", "https", "://", "www", ".", "x.y", "`", "``", "|", "\\", "<", ">", "</details>", "<b>", "!", "[", "]", "(", ")", "[^1]", "[x]: y",
+		"*", "**", "_", "__", "~", "~~", ":", "+1", "tada", "deadbeef", "0123456789ab", " ", "  ", "\n", "\n\n", "\t", "-", "--", "=", "fixes", "Closes:", "&", ";", "&#64;", "&amp;", "&lt;", "\u200b", "\u202e", "\ufeff",
+		"$", "$$", "/", "mailto:", "xmpp:", "ftp://", "{", "}", "'", "\"", "é", "中", "😀", "\xff", "\r", "- [ ] ", "1) ", "> ", "# ", "    ", "<!--", "-->", "%", "^", "org/team", "o/r#3", "o/r@", "owner", "?",
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a := strings.Join(rapid.SliceOfN(rapid.SampledFrom(tokens), 0, 12).Draw(t, "a"), "")
+		b := strings.Join(rapid.SliceOfN(rapid.SampledFrom(tokens), 0, 12).Draw(t, "b"), "")
+		md := fmt.Sprintf("## x %s\n\n%s\n\n- **%s** %s: %s %s, %s\n  - %s\n\n| %s | %s%s |\n|---|---|\n| %s | %s |\n\n<details><summary>x</summary>\n\n%s %s\n\n</details>\n",
+			prose(a), "Of "+prose(b)+".", "x"+prose(a), code(b), prose(b), prose(a), code(a), code(a), prose(a), code(b), prose(a), code(a), prose(b), prose(b), code(a))
+		if err := active(md); err != nil {
+			t.Fatalf("%q, %q: %v\n%s", a, b, err, md)
+		}
+	})
 }
