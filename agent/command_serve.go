@@ -239,7 +239,6 @@ func (a *app) enqueue(ctx context.Context, repo *config.Repository, n store.NewR
 }
 
 func (a *app) enqueueHead(ctx context.Context, repo *config.Repository, h intake.Head) error {
-	m := a.x.mirror(repo)
 	n := store.NewRun{
 		Repo: repo.Name, Branch: h.Branch, PullRequest: h.PullRequest, Trigger: store.TriggerPush,
 		Stages: enabled(repo, runner.Stages), HeadRef: h.Ref(), HeadMark: h.Mark(),
@@ -247,7 +246,6 @@ func (a *app) enqueueHead(ctx context.Context, repo *config.Repository, h intake
 	if len(n.Stages) == 0 {
 		return a.store.SetHead(ctx, repo.Name, h.Ref(), h.Mark())
 	}
-	base := h.Before
 	if h.PullRequest != 0 {
 		c, err := a.choose(ctx, repo, h)
 		if err != nil {
@@ -256,7 +254,21 @@ func (a *app) enqueueHead(ctx context.Context, repo *config.Repository, h intake
 		if c.mark != "" {
 			return a.setAside(ctx, repo, h, c)
 		}
-		n.Trigger, base, n.Fork = store.TriggerPullRequest, h.BaseSHA, h.Fork
+		n.Trigger, n.Fork = store.TriggerPullRequest, h.Fork
+	}
+	done, err := a.announce(ctx, repo, h, n.Stages)
+	if err != nil {
+		return err
+	}
+	return done(a.enqueueFetched(ctx, repo, h, n))
+}
+
+// enqueueFetched fetches a head that is to be examined and creates its run.
+func (a *app) enqueueFetched(ctx context.Context, repo *config.Repository, h intake.Head, n store.NewRun) error {
+	m := a.x.mirror(repo)
+	base := h.Before
+	if h.PullRequest != 0 {
+		base = h.BaseSHA
 		if err := m.Fetch(ctx, fmt.Sprintf("refs/pull/%d/head", h.PullRequest)); err != nil {
 			return err
 		}

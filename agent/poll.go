@@ -61,14 +61,16 @@ func (a *app) poll(ctx context.Context, p *pollers, repo *config.Repository) {
 				return intake.Seen{}, context.Cause(ctx)
 			}
 			asked = 0
-			changed, err := a.look(ctx, repo, r, twice)
-			return intake.Seen{Changed: changed, Asked: asked}, err
+			seen, err := a.look(ctx, repo, r, twice)
+			seen.Asked = asked
+			return seen, err
 		},
 	}.Run(ctx)
 }
 
 // look enqueues what is new in a repository.
-func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Repository, twice map[string]string) (changed bool, err error) {
+func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Repository, twice map[string]string) (intake.Seen, error) {
+	changed := false
 	heads, err := intake.Poll(ctx, a.hub, r, a.store, a.store)
 	errs := []error{err}
 	var same []intake.Head
@@ -88,18 +90,17 @@ func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Reposi
 		}
 	}
 	if errs[0] == nil {
-		errs = append(errs, a.closed(ctx, repo, heads))
+		errs = append(errs, a.closed(ctx, repo, heads), a.forgotten(ctx, repo, heads))
 	}
-	if n, err := a.commands(ctx, repo, r, heads); n > 0 || err != nil {
-		changed = true // an ok lets something run at the next look
-		errs = append(errs, err)
-	}
+	n, err := a.commands(ctx, repo, r, heads)
+	changed = changed || n > 0 // an ok lets something run at the next look
+	errs = append(errs, err)
 	if repo.GitHub != "" && a.checks(ctx) {
 		again, err := a.rerequested(ctx, repo, same, twice)
 		changed = changed || again
 		errs = append(errs, err)
 	}
-	return changed, errors.Join(errs...)
+	return intake.Seen{Changed: changed, Partly: len(heads) > 0}, errors.Join(errs...)
 }
 
 // rerequested runs heads again for which somebody pressed "Re-run" on GitHub. A request

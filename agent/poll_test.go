@@ -56,8 +56,8 @@ func TestRerunByPolling(t *testing.T) {
 	twice := map[string]string{}
 	look := func(want bool) {
 		t.Helper()
-		if changed, err := a.app.look(t.Context(), repo, r, twice); err != nil || changed != want {
-			t.Errorf("a look: changed %v, %v, want %v", changed, err, want)
+		if seen, err := a.app.look(t.Context(), repo, r, twice); err != nil || seen.Changed != want {
+			t.Errorf("a look: %+v, %v, want changed %v", seen, err, want)
 		}
 	}
 	stop := a.serve()
@@ -187,4 +187,60 @@ func TestRepositoryTakenOut(t *testing.T) {
 	if err != nil || !rec.Reported || len(rec.Run.Warnings) != 1 {
 		t.Errorf("run 1: %+v, %v", rec, err)
 	}
+}
+
+// A head is said to be pending before it is fetched. A commit that cannot be fetched is an
+// error, and is examined all the same once it can.
+func TestAnnounced(t *testing.T) {
+	a := newAgentTest(t)
+	first := a.commit()
+	a.fake.AddRepo("acme/pool", first)
+	repo := a.app.cfg.Repository("pool")
+	missing := strings.Repeat("ab", 20)
+	a.fake.SetBranch("acme/pool", "main", missing)
+	if err := a.app.enqueueHead(t.Context(), repo, intake.Head{Repo: "pool", Branch: "main", SHA: missing}); err == nil {
+		t.Error("a commit that does not exist was enqueued")
+	}
+	deliver := func() {
+		t.Helper()
+		if err := a.app.deliver(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliver()
+	if dump := a.fake.Dump(); strings.Contains(dump, "pending") || !strings.Contains(dump, `status holdfast error "could not tell: `) {
+		t.Errorf("a commit that cannot be fetched:\n%s", dump)
+	}
+	// As a crash leaves it: announced, and no more.
+	done, err := a.app.announce(t.Context(), repo, intake.Head{Repo: "pool", Branch: "gone", SHA: first}, nil)
+	if err != nil || done == nil {
+		t.Fatal(err)
+	}
+	deliver()
+	if dump := a.fake.Dump(); !strings.Contains(dump, `status holdfast pending "to be examined"`) {
+		t.Errorf("not announced:\n%s", dump)
+	}
+	if err := a.app.forgotten(t.Context(), repo, []intake.Head{{Repo: "pool", Branch: "gone", SHA: first}}); err != nil {
+		t.Fatal(err)
+	}
+	deliver()
+	if dump := a.fake.Dump(); !strings.Contains(dump, "pending") {
+		t.Errorf("a head that is still there was given up:\n%s", dump)
+	}
+	for range 2 {
+		if err := a.app.forgotten(t.Context(), repo, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliver()
+	if dump := a.fake.Dump(); strings.Contains(dump, "pending") || !strings.Contains(dump, "replaced by a newer head before") {
+		t.Errorf("a head that is gone:\n%s", dump)
+	}
+	// Then it is examined after all.
+	if err := a.app.enqueueHead(t.Context(), repo, intake.Head{Repo: "pool", Branch: "main", SHA: first}); err != nil {
+		t.Fatal(err)
+	}
+	stop := a.serve()
+	a.await(`status holdfast success`)
+	stop()
 }

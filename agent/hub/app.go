@@ -147,13 +147,39 @@ type installed struct {
 // issued is one installation token. Both clocks are asked, since the monotonic one stands
 // still while a Mac sleeps and the other can be set back.
 type issued struct {
-	mu    sync.Mutex // held while a new one is fetched
+	fetch sync.Mutex // held while a new one is fetched
+
+	mu    sync.Mutex
 	text  string
-	until time.Time // renew from then on; monotonic
+	until time.Time // renew from then on
 }
 
-func (t *issued) good(now time.Time) bool {
-	return t.text != "" && now.Before(t.until) && now.Round(0).Before(t.until.Round(0))
+// get returns the token, "" if it is about to end.
+func (t *issued) get(now time.Time) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Before(t.until) && now.Round(0).Before(t.until.Round(0)) {
+		return t.text
+	}
+	return ""
+}
+
+// set keeps a token.
+func (t *issued) set(text string, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text, t.until = text, until
+}
+
+// forget drops a token if it is that one.
+func (t *issued) forget(text string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.text != text {
+		return false
+	}
+	t.text = ""
+	return true
 }
 
 func newApps(app App, o Options, tr *transport) *apps {
@@ -222,10 +248,10 @@ func (a *apps) entry(key string) *issued {
 
 // fresh returns the token, a new one if it is about to end. Others who need it wait.
 func (a *apps) fresh(ctx context.Context, t *issued, in InstallationInfo, narrow *github.InstallationTokenOptions) (string, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.good(time.Now()) {
-		return t.text, nil
+	t.fetch.Lock()
+	defer t.fetch.Unlock()
+	if text := t.get(time.Now()); text != "" {
+		return text, nil
 	}
 	var got *github.InstallationToken
 	err := a.ask(func() (err error) {
@@ -241,27 +267,19 @@ func (a *apps) fresh(ctx context.Context, t *issued, in InstallationInfo, narrow
 	// By GitHub's clock, of which ours may be a day off.
 	now := time.Now()
 	life := got.GetExpiresAt().Sub(a.clock.github(now))
-	t.text, t.until = got.GetToken(), now.Add(min(life, time.Hour)-renewBefore)
-	return t.text, nil
+	t.set(got.GetToken(), now.Add(min(life, time.Hour)-renewBefore))
+	return got.GetToken(), nil
 }
 
 // refused forgets a token that GitHub does not take any more, and reports whether there
 // was one.
 func (a *apps) refused(token string) bool {
 	a.mu.Lock()
-	held := make([]*issued, 0, len(a.held))
+	defer a.mu.Unlock()
 	for _, t := range a.held {
-		held = append(held, t)
-	}
-	a.mu.Unlock()
-	for _, t := range held {
-		t.mu.Lock()
-		if t.text == token {
-			t.text = ""
-			t.mu.Unlock()
+		if t.forget(token) {
 			return true
 		}
-		t.mu.Unlock()
 	}
 	return false
 }

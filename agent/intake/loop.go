@@ -29,6 +29,7 @@ const (
 // Seen is what one look at a repository came to.
 type Seen struct {
 	Changed bool          // something was enqueued
+	Partly  bool          // beside an error: heads could be read, so there is no reason to look less often
 	Asked   time.Duration // GitHub asks not to be asked again sooner; 0 if it does not say
 }
 
@@ -78,6 +79,7 @@ func (p Pace) Interval() time.Duration {
 func (l Loop) Run(ctx context.Context) {
 	p := Pace{Every: l.Every, SinceChange: -1, SinceHook: -1}
 	var changed, hooked time.Time
+	said := ""
 	for n := 0; ctx.Err() == nil; n++ {
 		seen, err := l.Look(ctx)
 		if ctx.Err() != nil {
@@ -88,12 +90,18 @@ func (l Loop) Run(ctx context.Context) {
 		switch {
 		case errors.As(err, &lim):
 			p.Limited = lim.After
-			l.Log.Warn("poll", "error", err)
-		case err != nil:
+		case err != nil && !seen.Partly:
 			p.Failures++
-			l.Log.Warn("poll", "error", err)
-		case p.Failures > 0:
+		default:
 			p.Failures = 0
+		}
+		// The same trouble is told once, not each minute.
+		switch {
+		case err != nil && err.Error() != said:
+			said = err.Error()
+			l.Log.Warn("poll", "error", err)
+		case err == nil && said != "":
+			said = ""
 			l.Log.Info("poll works again")
 		}
 		if seen.Changed {

@@ -129,10 +129,11 @@ func TestLoopPace(t *testing.T) {
 		start := time.Now()
 		var looks []time.Duration
 		var fail error
+		partly := false
 		wake := make(chan struct{}, 1)
 		loop := intake.Loop{Name: "pool", Every: time.Minute, Wake: wake, Log: quiet, Look: func(context.Context) (intake.Seen, error) {
 			looks = append(looks, time.Since(start))
-			return intake.Seen{}, fail
+			return intake.Seen{Partly: partly}, fail
 		}}
 		done := make(chan struct{})
 		go func() {
@@ -168,6 +169,15 @@ func TestLoopPace(t *testing.T) {
 		time.Sleep(50 * time.Minute)
 		if n := len(looks); n > 3 {
 			t.Errorf("%d looks while limited", n)
+		}
+		// Something that stays wrong, like a pattern that matches nothing, is no reason to look
+		// less often.
+		fail, partly = errors.New("pattern matches nothing"), true
+		time.Sleep(time.Hour)
+		looks = nil
+		time.Sleep(time.Hour)
+		if n := len(looks); n < 58 {
+			t.Errorf("%d looks in an hour in which most could be read", n)
 		}
 		stop()
 		<-done

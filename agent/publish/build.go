@@ -94,6 +94,10 @@ func ended(run *runner.Run) bool {
 	return run.State != runner.StateQueued && run.State != runner.StateRunning
 }
 
+// Announced is said of a head that was seen, before it has a run. A run that is queued has
+// nothing to add to it: it is not worth a change.
+const Announced = "to be examined"
+
 func pending(run *runner.Run) (state, text string, phase int64) {
 	if run.State == runner.StateQueued {
 		if Description(run.Reason) != "" { // something to read

@@ -109,6 +109,9 @@ func (p *post) checkRun(ctx context.Context) (string, error) {
 	if c.Status != checkCompleted {
 		notes = nil
 	}
+	if have != nil && c.Status == checkQueued && have.GetStatus() == checkQueued && have.GetOutput().GetTitle() == Announced {
+		return format(checkID, have.GetID()), nil // taken over when there is more to say
+	}
 	sent := 0
 	switch {
 	case have == nil:

@@ -119,6 +119,25 @@ func TestCheckRuns(t *testing.T) {
 	wantDump(t, f, `check holdfast/checks failure "1 rule fails" by holdfast[bot] (2 in all, 0 open, 0 annotations)`)
 }
 
+// A head is announced before it has a run; the run takes over what was announced.
+func TestAnnouncedIsTakenOver(t *testing.T) {
+	f, _ := startApp(t)
+	seen := queued(0)
+	seen.Reason = publish.Announced
+	for _, g := range []*publish.GitHub{appPoster(t, f), poster(t, f)} {
+		for _, r := range []*runner.Run{seen, queued(7), finish(run(7))} {
+			for _, m := range publish.Statuses(target, r, nil) {
+				must(t, g, m)
+			}
+		}
+	}
+	wantDump(t, f, `check holdfast failure "1 rule fails" by holdfast[bot] (1 in all, 0 open, 0 annotations)`)
+	wantDump(t, f, `status holdfast failure "1 rule fails" by holdfast-bot (2 in all)`)
+	if n := strings.Count(strings.Join(f.Requests(), "\n"), "PATCH"); n != 1 {
+		t.Errorf("%d changes of the check run, want one:\n%s", n, strings.Join(f.Requests(), "\n"))
+	}
+}
+
 // What an earlier examination left open is taken over, not left.
 func TestOpenCheckRunIsTakenOver(t *testing.T) {
 	f, _ := startApp(t)

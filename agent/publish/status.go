@@ -59,7 +59,7 @@ func (p *post) status(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if have != nil && p.m.Live && have.GetState() == StatePending {
+	if have != nil && have.GetState() == StatePending && (p.m.Live || p.m.State == StatePending && have.GetDescription() == Announced) {
 		return format("", have.GetID()), nil // a commit status has no room for progress
 	}
 	if have != nil && have.GetState() == want.GetState() && have.GetDescription() == want.GetDescription() && have.GetTargetURL() == want.GetTargetURL() {

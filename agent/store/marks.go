@@ -15,6 +15,22 @@ func (s *Store) HeadMark(ctx context.Context, repo, ref string) (string, error) 
 	return mark, nil
 }
 
+// Marks returns the marks of a repository's refs that begin with a prefix, but for empty
+// ones, by ref.
+func (s *Store) Marks(ctx context.Context, repo, prefix string) (map[string]string, error) {
+	out := map[string]string{}
+	err := s.db.reader().query(ctx, func(scan func(...any) error) error {
+		var ref, mark string
+		err := scan(&ref, &mark)
+		out[ref] = mark
+		return err
+	}, "select ref, mark from head where repo = $1 and substr(ref, 1, $3) = $2 and mark <> ''", repo, prefix, int64(len(prefix)))
+	if err != nil {
+		return nil, fmt.Errorf("read heads of %s: %w", repo, err)
+	}
+	return out, nil
+}
+
 // SetHead records the mark of a ref that needs no run. Heads that get one are recorded
 // with it, see [NewRun].
 func (s *Store) SetHead(ctx context.Context, repo, ref, mark string) error {
