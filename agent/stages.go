@@ -34,6 +34,7 @@ func (x *examiner) stage(repo *config.Repository, name string) (runner.Stage, ti
 		}
 		c := benchConfig(repo.Bench)
 		c.Steps = func(t []runner.Turns) []runner.Step { return baseline.Steps(t, thresholds(repo, false)) }
+		c.Undecided = func(b *runner.Bench) []bool { return baseline.Undecided(b, thresholds(repo, false)) }
 		return metal.New(c), repo.Bench.Limit, nil
 	}
 	return nil, 0, fmt.Errorf("no stage %q", name)

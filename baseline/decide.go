@@ -20,29 +20,57 @@ func (m *measured) decide(t Threshold, family int) (runner.Verdict, string) {
 	return m.absolute(t, tail)
 }
 
-func (m *measured) absolute(t Threshold, tail float64) (runner.Verdict, string) {
+// absolute judges the values look by look, as they were measured: the first look that
+// decides is the verdict, and the last one says what is missing.
+func (m *measured) absolute(t Threshold, tail float64) (v runner.Verdict, reason string) {
 	bound, err := t.bound(m.sample.Unit)
 	if err != nil {
 		return runner.Error, "could not tell: " + err.Error()
 	}
-	s, unit := m.summary, m.sample.Unit
+	if len(m.looks) == 0 {
+		return m.absoluteAt(m.sample.Values, t.Op, bound, tail, lookShare(0, m.planned))
+	}
+	for i, n := range m.looks {
+		n = min(n, len(m.sample.Values))
+		if v, reason = m.absoluteAt(m.sample.Values[:n], t.Op, bound, tail, lookShare(i, m.planned)); v != runner.Error {
+			break
+		}
+	}
+	return v, reason
+}
+
+// lookShare is the share of alpha that the i-th of so many planned looks at an absolute
+// threshold may spend. The first gets most, since runs that need no second one should not
+// pay for it; together they spend alpha whatever they have to do with each other.
+func lookShare(i, planned int) float64 {
+	switch {
+	case planned <= 1:
+		return 1
+	case i == 0:
+		return 0.8
+	}
+	return 0.2 / float64(planned-1)
+}
+
+func (m *measured) absoluteAt(values []float64, op Op, bound, tail, share float64) (runner.Verdict, string) {
+	s, unit := summarize(values, alpha*share), m.sample.Unit
 	if m.once {
-		if t.Op.holds(s.Median, bound) {
+		if op.holds(s.Median, bound) {
 			return runner.Success, Format(s.Median, unit)
 		}
 		return runner.Failure, Format(s.Median, unit)
 	}
 	if math.IsNaN(s.Lo) {
 		return runner.Error, fmt.Sprintf("could not tell: %s in %s; needs about %s",
-			Format(s.Median, unit), count(s.N, "round"), count(MinRounds-s.N, "more round"))
+			Format(s.Median, unit), count(s.N, "round"), count(leastFor(alpha*share)-s.N, "more round"))
 	}
 	got := fmt.Sprintf("%s [%s, %s] in %s", Format(s.Median, unit), Format(s.Lo, unit), Format(s.Hi, unit), count(s.N, "round"))
-	lo, hi := t.Op.holds(s.Lo, bound), t.Op.holds(s.Hi, bound)
+	lo, hi := op.holds(s.Lo, bound), op.holds(s.Hi, bound)
 	switch {
 	case lo && hi:
 		return runner.Success, got
 	case !lo && !hi:
-		sure, factor := beyond(m.sample.Values, t.Op, bound, tail)
+		sure, factor := beyond(values, op, bound, tail*share)
 		if sure {
 			return runner.Failure, got
 		}

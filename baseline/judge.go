@@ -80,6 +80,9 @@ func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once
 	for _, s := range samples {
 		got := measure(s, history)
 		got.once = once
+		if base.bench != nil {
+			got.looks, got.planned = base.bench.Looks[s.Key()], base.bench.Planned
+		}
 		asked := false
 		for i, t := range thresholds {
 			if !t.Match(s) {
@@ -185,6 +188,8 @@ type measured struct {
 	metric  Metric
 	compare Comparison
 	err     error // why there is no comparison; nil also if there is no history
+	looks   []int // numbers of values at which it was looked at; nil for once, with all of them
+	planned int   // looks that could have taken place
 	once    bool  // the value is the figure itself, not an estimate of it
 }
 
@@ -344,4 +349,24 @@ func names(samples []runner.Sample) string {
 		return strings.Join(out[:8], ", ") + ", …"
 	}
 	return strings.Join(out, ", ")
+}
+
+// Undecided tells for each sample whether more values could decide an absolute threshold
+// that it is under.
+func Undecided(b *runner.Bench, thresholds []Threshold) []bool {
+	out := make([]bool, len(b.Samples))
+	j := JudgeBench(b, nil, slices.DeleteFunc(slices.Clone(thresholds), func(t Threshold) bool { return t.Relative }))
+	open := map[string]bool{}
+	for _, m := range j.Metrics {
+		if m.Threshold != "" && m.Verdict == runner.Error && !math.IsNaN(m.Median) {
+			if t, err := ParseThreshold(m.Threshold); err == nil {
+				_, err = t.bound(m.Unit)
+				open[m.Key()] = open[m.Key()] || err == nil
+			}
+		}
+	}
+	for i, s := range b.Samples {
+		out[i] = open[s.Key()]
+	}
+	return out
 }

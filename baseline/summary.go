@@ -32,7 +32,10 @@ type Summary struct {
 // binomial with n trials of chance 1/2 (David and Nagaraja, Order Statistics, 7.1). It
 // assumes nothing about the shape of the distribution, only that values are
 // independent. values is left as it is.
-func Summarize(values []float64) Summary {
+func Summarize(values []float64) Summary { return summarize(values, alpha) }
+
+// summarize is [Summarize] with the given chance outside on either side.
+func summarize(values []float64, tail float64) Summary {
 	sorted, bad := finite(values)
 	s := Summary{N: len(values), Median: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
 	switch {
@@ -44,9 +47,9 @@ func Summarize(values []float64) Summary {
 		return s
 	}
 	s.Median = median(sorted)
-	k := medianRank(len(sorted))
+	k := medianRankAt(len(sorted), tail)
 	if k == 0 {
-		s.Warning = fmt.Sprintf("%s, and an interval needs %d", count(len(values), "value"), MinRounds)
+		s.Warning = fmt.Sprintf("%s, and an interval needs %d", count(len(values), "value"), leastFor(tail))
 		return s
 	}
 	s.Lo, s.Hi = sorted[k-1], sorted[len(sorted)-k]
@@ -83,6 +86,10 @@ func median(sorted []float64) float64 {
 
 // medianRank is the k of [Summarize], or 0 if n is too small.
 func medianRank(n int) int { return medianRankAt(n, alpha) }
+
+// leastFor is the smallest number of values whose range bounds the median with the given
+// chance outside on either side.
+func leastFor(tail float64) int { return int(math.Ceil(-math.Log2(tail) - 1e-9)) }
 
 // medianRankAt is the largest k with P(B < k) <= tail, or 0 if n is too small.
 func medianRankAt(n int, tail float64) int {

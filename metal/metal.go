@@ -63,9 +63,12 @@ type Config struct {
 	// Looks is how often it is decided whether more is needed (default 3, each doubling what
 	// there is), Steps decides (nil: once is enough), and Always measures also a program whose
 	// inputs are the same in both.
-	Looks  int
-	Steps  func([]runner.Turns) []runner.Step `json:"-"` // it stays in this process
-	Always bool
+	Looks int
+	Steps func([]runner.Turns) []runner.Step `json:"-"` // it stays in this process
+	// Undecided tells which samples more values could decide: they are measured again with as
+	// many rounds as there are, at most Looks−1 times. Nil: none.
+	Undecided func(*runner.Bench) []bool `json:"-"`
+	Always    bool
 
 	// Conditions says what becomes of values that were measured while the machine was hot,
 	// slowed or used by others: ConditionsRequire drops and repeats them, ConditionsTell only

@@ -25,7 +25,7 @@ type programRun struct {
 	cmd       proc.Cmd
 	collected *collection
 	err       error // why it was not measured; nothing of it counts then
-	count     int   // how often it ran beside the other side
+	count     int   // how often it ran before these rounds
 	taken     []int // values of each sample that were taken already
 }
 
@@ -80,7 +80,7 @@ func runRounds(ctx context.Context, ws *runner.Workspace, runs []*programRun, se
 		for _, r := range order {
 			// Of most rounds it takes part in Rounds, evenly spread, the last among them.
 			if turn := round * r.Rounds / most; r.err == nil && turn > (round-1)*r.Rounds/most && ctx.Err() == nil {
-				r.round(ctx, ws, turn, g)
+				r.round(ctx, ws, r.count+turn, g)
 			}
 		}
 	}

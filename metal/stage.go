@@ -82,6 +82,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 
 // measure takes all measurements.
 func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (runner.Result, error) {
+	begin := time.Now()
 	res := runner.Result{Stage: runner.StageBench}
 	bench := &runner.Bench{Settings: map[string]string{}}
 	res.Bench = bench
@@ -138,6 +139,13 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 		}
 		bench.Samples = append(bench.Samples, p.collected.samples...)
 		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), rounds))
+	}
+	if c.Undecided != nil && len(errs) == 0 {
+		warnings, err := s.more(ctx, ws, c, bench, runs, g, time.Since(begin))
+		res.Warnings = append(res.Warnings, warnings...)
+		if err != nil {
+			fail(hinted(err))
+		}
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -142,6 +142,11 @@ type Bench struct {
 	Base       string            `json:"base,omitempty"` // SHA
 	Untold     map[string]string `json:"untold,omitempty"`
 	Unaffected []Unaffected      `json:"unaffected,omitempty"`
+	// Planned is how often it could be decided whether the head's samples need more values; 0
+	// and 1 are once. Looks are, by Key, the numbers of values at each look that took place,
+	// for samples that were looked at more than once.
+	Planned int              `json:"planned,omitempty"`
+	Looks   map[string][]int `json:"looks,omitempty"`
 }
 
 // Origin tells how the values of one sample of the built-in harness came about. The lists

@@ -1,0 +1,83 @@
+package metal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// What is not decided is measured again, doubling what there is; what is, is not.
+func TestMore(t *testing.T) {
+	ws, _ := workspace(t)
+	open := sh("A", `echo x >> a; echo "BenchmarkA 1 $(wc -l < a) ns/op"; echo "BenchmarkA2 1 7 ns/op"`)
+	done := sh("B", `echo "BenchmarkB 1 5 ns/op"`)
+	open.Rounds, done.Rounds = 3, 3
+	asked := 0
+	c := Config{Programs: []Program{open, done}, Undecided: func(b *runner.Bench) []bool {
+		asked++
+		out := make([]bool, len(b.Samples))
+		out[slices.IndexFunc(b.Samples, func(s runner.Sample) bool { return s.Name == "A" })] = true
+		return out
+	}}
+	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
+	if res.Verdict != runner.Success || asked != 2 || res.Bench.Planned != 3 {
+		t.Fatalf("%s %s, asked %d times", res.Verdict, res.Reason, asked)
+	}
+	want := map[string][]int{"A sec/op": {3, 6, 12}, "A2 sec/op": {3, 6, 12}}
+	if d := cmp.Diff(want, res.Bench.Looks); d != "" {
+		t.Error(d)
+	}
+	for _, s := range res.Bench.Samples {
+		n := 12
+		if s.Name == "B" {
+			n = 3
+		}
+		if len(s.Values) != n {
+			t.Errorf("%s has %d values", s.Name, len(s.Values))
+		}
+		for i, v := range s.Values {
+			if s.Name == "A" && fmt.Sprintf("%.2g", v) != fmt.Sprintf("%.2g", float64(i+1)*1e-9) {
+				t.Errorf("values out of order: %v", s.Values)
+			}
+		}
+	}
+	if s := res.Bench.Settings["program A"]; !strings.HasPrefix(s, "12 rounds") {
+		t.Errorf("settings %q", s)
+	}
+	names := map[string]bool{}
+	for _, l := range res.Logs {
+		if names[l.Name] {
+			t.Errorf("two logs %s", l.Name)
+		}
+		names[l.Name] = true
+	}
+}
+
+// The harness is measured again as a whole, and tells where each value came from.
+func TestMoreOfTheDevice(t *testing.T) {
+	ws, _ := workspace(t)
+	c := Config{
+		Backend: BackendCPU, Threads: []int{1}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 2,
+		Undecided: func(b *runner.Bench) []bool { return slices.Repeat([]bool{true}, len(b.Samples)) },
+	}
+	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
+	if res.Bench == nil || res.Verdict != runner.Success {
+		t.Fatalf("%s %s", res.Verdict, res.Reason)
+	}
+	for _, s := range res.Bench.Samples {
+		if got := fmt.Sprint(res.Bench.Looks[s.Key()]); got != "[3 6]" || len(s.Values) != 6 {
+			t.Errorf("%s: looks %s, %d values", s.Key(), got, len(s.Values))
+		}
+	}
+	for _, o := range res.Bench.Origins {
+		if o.Formula == "" && fmt.Sprint(o.Rounds) != "[1 2 3 4 5 6]" {
+			t.Errorf("%s: rounds %v", o.Sample, o.Rounds)
+		}
+	}
+}
