@@ -365,6 +365,11 @@ func (a *app) stored(ctx context.Context, rec store.Record) (report.Input, error
 	if err != nil {
 		return in, nil // a stored report can be read after its repository is gone
 	}
+	if in.Judgement != nil { // as it is known by now
+		if in.Truth, err = a.ledger(ctx, placeOf(&in.Run, repo)); err != nil {
+			return report.Input{}, err
+		}
+	}
 	return in, a.previous(ctx, &in, repo)
 }
 
