@@ -76,6 +76,9 @@ func (c *compiled) held(b *bodies, scope int, fl *scan.Flow, taken, given []occu
 	return out
 }
 
+// maxPairs bounds how many locks and events of one body are held against each other.
+const maxPairs = 100_000
+
 // judgeScope judges a rule of kind scope.
 func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *verdicts) error {
 	events, key := c.forbid, c.Forbid
@@ -142,6 +145,10 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 		locks := c.held(order, body, fl, taken, given)
 		if len(locks) > scan.MaxLocks {
 			v.err = fmt.Errorf("more than %d locks in %s", scan.MaxLocks, scopeName(st.Scopes[body]))
+			continue
+		}
+		if len(locks)*len(byBody[body]) > maxPairs {
+			v.err = fmt.Errorf("too many locks and events in %s to compare them all", scopeName(st.Scopes[body]))
 			continue
 		}
 		places := make([]int, len(byBody[body]))

@@ -116,9 +116,15 @@ func (d *declarer) scope(i, to int, name string, class bool) {
 	}
 }
 
+// maxHead is how many tokens the head of a class or namespace has at most.
+const maxHead = 400
+
 // head says what the brace at open begins: "namespace" or "class" with its name, or "".
 func (d *declarer) head(from, open int) (name, kind string) {
 	x := d.x
+	if open-from > maxHead {
+		return "", ""
+	}
 	for i := from; i < open; i++ {
 		switch x.Word(i) {
 		case "namespace":

@@ -142,10 +142,13 @@ func (x *File) angle(i, to int) int {
 	return -1
 }
 
+// maxChain bounds how many members, or words of a type, are followed back from a name.
+const maxChain = 100
+
 // chain is the position where a.b->c, x(…).y or A::b begins that ends at i.
 func (r *reader) chain(i int) int {
 	x := r.p.x
-	for i-1 >= r.e.From {
+	for n := 0; n < maxChain && i-1 >= r.e.From; n++ {
 		switch x.Word(i - 1) {
 		case ".", "->", "::", ".*", "->*":
 		default:
@@ -225,7 +228,7 @@ func (r *reader) declares(i int) bool {
 func (r *reader) typeStart(i int) int {
 	x := r.p.x
 	k := i
-	for k > r.e.From {
+	for n := 0; n < maxChain && k > r.e.From; n++ {
 		switch w := x.Word(k - 1); {
 		case w == ">" || w == ">>":
 			depth, j := 0, k-1

@@ -82,6 +82,9 @@ func (b *body) value(i, to int, cur int32) int32 {
 	return cur
 }
 
+// maxChoices bounds how deep ?: nest: each level reads the rest of the expression again.
+const maxChoices = 200
+
 // single reads an expression without commas at its top level.
 func (b *body) single(i, to int, cur int32, s split) int32 {
 	switch {
@@ -105,10 +108,15 @@ func (b *body) single(i, to int, cur int32, s split) int32 {
 		if colon < 0 { // not the operator
 			return b.leaf(i, to, cur)
 		}
+		if b.choices++; b.choices > maxChoices {
+			b.fail(i, "more conditional operators in one another than anybody writes")
+			return cur
+		}
 		yes, no, after := b.node(), b.node(), b.node()
 		b.cond(i, q, cur, yes, no)
 		b.edge(b.value(q, colon, yes), after)
 		b.edge(b.value(colon, to, no), after)
+		b.choices--
 		return after
 	case len(s.ors) > 0 || len(s.ands) > 0:
 		after := b.node()

@@ -54,6 +54,7 @@ type body struct {
 	catches             []int32
 	labels              map[string]int32
 	gotos               []jump
+	choices             int // conditional operators around
 	err                 error
 }
 

@@ -206,14 +206,16 @@ func (p *Pattern) Matches(f *File, code []int32) (out []Match, complete bool) {
 	complete = true
 	m := match{p: p, f: f, code: code, bound: make([][2]int32, len(p.names))}
 	least := len(p.items) - p.runs()
-	next := p.starts(f, code)
+	next, total := p.starts(f, code), 0
 	for i := next(0); i >= 0 && i+least <= len(code); i = next(i) {
 		for n := range m.bound {
 			m.bound[n] = [2]int32{-1, -1}
 		}
 		m.steps = 0
 		end := m.at(i, 0)
-		complete = complete && m.steps < maxSteps
+		if total += m.steps; m.steps >= maxSteps || total >= maxTotal { // the rest would not make it certain
+			return out, false
+		}
 		if end < 0 {
 			i++
 			continue
@@ -306,8 +308,11 @@ type match struct {
 	steps int
 }
 
-// maxSteps bounds the work for one start.
-const maxSteps = 20000
+// maxSteps bounds the work for one start, maxTotal that for one file.
+const (
+	maxSteps = 20_000
+	maxTotal = 20_000_000
+)
 
 func (m *match) same(i int, text []byte) bool {
 	t := m.f.Tokens[m.code[i]]
