@@ -84,8 +84,9 @@ func (a *app) look(ctx context.Context, repo *config.Repository, r intake.Reposi
 			same = append(same, h)
 			continue
 		}
-		changed = true
-		if err := a.enqueueHead(ctx, repo, h); err != nil && ctx.Err() == nil {
+		err = a.enqueueHead(ctx, repo, h)
+		changed = changed || err == nil // what cannot be fetched is no reason to look more often
+		if err != nil && ctx.Err() == nil {
 			errs = append(errs, fmt.Errorf("enqueue %s at %.10s: %w", h.Ref(), h.SHA, err))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,7 @@ func TestPendingIsPrompt(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		rng := rand.New(rand.NewPCG(1, 2))
+		var mu sync.Mutex // guards all that the loop, the lane and the test share
 		head, seen := 0, 0
 		at := map[int]time.Time{} // when a head was pushed
 		var late time.Duration
@@ -83,9 +85,11 @@ func TestPendingIsPrompt(t *testing.T) {
 						time.Sleep(300 * time.Millisecond)
 						var n int
 						_, _ = fmt.Sscanf(strings.TrimLeft(m.SHA, "0"), "%d", &n)
+						mu.Lock()
 						if m.Context == publish.Prefix && m.State == publish.StatePending {
 							late, said[n] = max(late, time.Since(at[n])), true
 						}
+						mu.Unlock()
 						time.Sleep(time.Second)
 					}
 				}
@@ -93,6 +97,8 @@ func TestPendingIsPrompt(t *testing.T) {
 		}()
 		loop := intake.Loop{Name: "pool", Every: time.Minute, Log: quiet, Look: func(context.Context) (intake.Seen, error) {
 			time.Sleep(150 * time.Millisecond) // the request
+			mu.Lock()
+			defer mu.Unlock()
 			if head == seen {
 				return intake.Seen{}, nil
 			}
@@ -108,13 +114,16 @@ func TestPendingIsPrompt(t *testing.T) {
 		}()
 		for n := 1; n <= 200; n++ {
 			time.Sleep(70*time.Second + time.Duration(rng.IntN(1800))*time.Second)
-			head = n
-			at[n] = time.Now()
+			mu.Lock()
+			head, at[n] = n, time.Now()
+			mu.Unlock()
 		}
 		time.Sleep(2 * time.Minute)
 		stop()
 		<-done
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if len(said) != 200 || late > time.Minute+2*time.Second {
 			t.Errorf("%d of 200 heads were said to be pending, the latest after %s", len(said), late)
 		}
@@ -130,8 +139,21 @@ func TestLoopPace(t *testing.T) {
 		var looks []time.Duration
 		var fail error
 		partly := false
+		var mu sync.Mutex
+		reset := func(err error, part bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			looks, fail, partly = nil, err, part
+		}
+		count := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(looks)
+		}
 		wake := make(chan struct{}, 1)
 		loop := intake.Loop{Name: "pool", Every: time.Minute, Wake: wake, Log: quiet, Look: func(context.Context) (intake.Seen, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			looks = append(looks, time.Since(start))
 			return intake.Seen{Partly: partly}, fail
 		}}
@@ -149,34 +171,36 @@ func TestLoopPace(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(2 * time.Second)
+		mu.Lock()
 		if n := len(looks); n < 3 || n > 8 || looks[1] != 11*time.Second {
 			t.Errorf("a burst of deliveries causes the looks %s", looks)
 		}
+		mu.Unlock()
 		// With webhooks it looks by itself every five minutes.
-		looks = nil
+		reset(nil, false)
 		time.Sleep(10 * time.Minute)
-		if n := len(looks); n != 2 {
+		if n := count(); n != 2 {
 			t.Errorf("%d looks in ten minutes with webhooks", n)
 		}
 		time.Sleep(2 * time.Hour)
-		looks, fail = nil, errors.New("502")
+		reset(errors.New("502"), false)
 		time.Sleep(time.Hour)
-		if n := len(looks); n < 6 || n > 9 {
+		if n := count(); n < 6 || n > 9 {
 			t.Errorf("%d looks in an hour of failures", n)
 		}
 		time.Sleep(15 * time.Minute)
-		looks, fail = nil, &hub.LimitError{After: 40 * time.Minute}
+		reset(&hub.LimitError{After: 40 * time.Minute}, false)
 		time.Sleep(50 * time.Minute)
-		if n := len(looks); n > 3 {
+		if n := count(); n > 3 {
 			t.Errorf("%d looks while limited", n)
 		}
 		// Something that stays wrong, like a pattern that matches nothing, is no reason to look
 		// less often.
-		fail, partly = errors.New("pattern matches nothing"), true
+		reset(errors.New("pattern matches nothing"), true)
 		time.Sleep(time.Hour)
-		looks = nil
+		reset(errors.New("pattern matches nothing"), true)
 		time.Sleep(time.Hour)
-		if n := len(looks); n < 58 {
+		if n := count(); n < 58 {
 			t.Errorf("%d looks in an hour in which most could be read", n)
 		}
 		stop()
