@@ -40,7 +40,7 @@ func (p Place) args(more ...any) []any {
 }
 
 // PastRun is one earlier run whose figures are part of a baseline. Run is negative for
-// values from elsewhere: -1 the newest.
+// values from elsewhere: -1 the newest; several may have one number.
 type PastRun struct {
 	Run     int64
 	Commit  runner.Commit
@@ -127,19 +127,28 @@ func (s *Store) past(ctx context.Context, p Place, limit int) ([]PastRun, error)
 		slices.SortStableFunc(list, func(a, b part) int { return -cmp.Compare(a.run, b.run) })
 		byMetric[key] = list[:min(len(list), limit)]
 	}
-	byRun := map[int64]*PastRun{}
+	// Values from elsewhere have numbers of their own in each metric: what shares one need
+	// not share a commit.
+	type origin struct {
+		run int64
+		sha string
+	}
+	byRun := map[origin]*PastRun{}
 	var out []*PastRun
 	for _, list := range byMetric {
 		for _, x := range list {
-			r := byRun[x.run]
+			at := origin{x.run, x.commit.SHA}
+			r := byRun[at]
 			if r == nil {
 				r = &PastRun{Run: x.run, Commit: x.commit}
-				byRun[x.run], out = r, append(out, r)
+				byRun[at], out = r, append(out, r)
 			}
 			r.Samples = append(r.Samples, x.sample)
 		}
 	}
-	slices.SortFunc(out, func(a, b *PastRun) int { return -cmp.Compare(a.Run, b.Run) })
+	slices.SortFunc(out, func(a, b *PastRun) int {
+		return cmp.Or(-cmp.Compare(a.Run, b.Run), cmp.Compare(a.Commit.SHA, b.Commit.SHA))
+	})
 	runs := make([]PastRun, len(out))
 	for i, r := range out {
 		slices.SortFunc(r.Samples, func(a, b runner.Sample) int { return cmp.Compare(a.Key(), b.Key()) })

@@ -127,6 +127,17 @@ func baselines(t *testing.T, o store.Options) {
 			t.Errorf("import %d made %d baselines, %v", i, n, err)
 		}
 		want("imported", values(t, s, at("15.6.1"), 9, a), 6, 0.2, 0.1)
+		past, err := s.History(ctx, at("15.6.1"), 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range past { // values of different metrics share a number, not a commit
+			for _, x := range r.Samples {
+				if want := map[float64]string{0.2: "abc"}[x.Values[0]]; r.Run < 0 && r.Commit.SHA != want {
+					t.Errorf("%v was measured at %q, want %q", x.Values, r.Commit.SHA, want)
+				}
+			}
+		}
 		want("imported alone", values(t, s, at("15.6.1"), 9, sample("c").Key()), 9)
 	}
 	// All or none.
