@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
-var calm = machine.State{Power: "mains", Mode: "normal", Speed: -1, GPU: -1, Load: math.NaN()}
+var calm = machine.State{Power: "mains", Mode: "normal", Speed: -1, GPU: -1, Load: math.NaN(), Displays: -1}
 
 // under runs the stage on a machine whose state is asked for; n counts from 1.
 func under(t *testing.T, c Config, state func(n int) machine.State) runner.Result {

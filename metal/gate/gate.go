@@ -4,7 +4,7 @@
 // after the run, and answers the harness's question (harness.Conditions): a window across
 // heat, throttling or a hypervisor that took the processor away does not count; a change
 // of what stays while a machine is left alone (mains or battery, the energy mode, the
-// GPU's driver) ends the run with a [ChangedError], since what was measured on both sides
+// GPU's driver, the displays) ends the run with a [ChangedError], since what was measured on both sides
 // of it does not compare. Before the run, and before each window, it waits for a while for
 // the machine to calm down.
 //
@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -223,6 +225,9 @@ func (g *Gate) Told() (settings map[string]string, warnings []string) {
 	if !math.IsNaN(g.after.Load) || g.after.Steady() != "" {
 		settings["conditions after"] = g.after.String()
 	}
+	if others := others(g.after.Used(g.before)); others != "" {
+		settings["GPU used by others"] = others
+	}
 	if !g.Enforced {
 		settings["conditions"] = "told, not enforced"
 		for _, why := range sorted(g.unfit) {
@@ -234,6 +239,27 @@ func (g *Gate) Told() (settings map[string]string, warnings []string) {
 		}
 	}
 	return settings, warnings
+}
+
+// others tells who else used the GPU, and how long: the first three of them.
+func others(used []machine.Client) string {
+	used = slices.DeleteFunc(used, own)
+	var list []string
+	for _, c := range used[:min(3, len(used))] {
+		list = append(list, fmt.Sprintf("%s %.2f s", strings.ReplaceAll(c.Name, ",", ""), c.Busy.Seconds()))
+	}
+	if more := len(used) - len(list); more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(list, ", ")
+}
+
+// own says whether c is this process, or one that it made of its own program to measure in.
+func own(c machine.Client) bool {
+	program, err := os.Executable()
+	program = filepath.Base(program)
+	// The kernel keeps 15 or more bytes of a name.
+	return c.PID == os.Getpid() || err == nil && (c.Name == program || len(c.Name) >= 15 && strings.HasPrefix(program, c.Name))
 }
 
 func sorted(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) }

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fit is a Mac at rest.
-var fit = machine.State{Power: "mains", Mode: "normal", Driver: "agx", Speed: 100, GPU: 2, Load: 0.4}
+var fit = machine.State{Power: "mains", Mode: "normal", Driver: "agx", Speed: 100, GPU: 2, Load: 0.4, Displays: 1}
 
 // run measures under a gate in virtual time. state is asked with the number of windows
 // that were begun.
@@ -63,8 +63,8 @@ func TestFitMachine(t *testing.T) {
 		t.Fatalf("%v, dropped %v, took %s", err, rep.Dropped, took)
 	}
 	settings, warnings := g.Told()
-	want := "map[conditions:enforced conditions after:mains; normal; driver agx; thermal pressure nominal; GPU 2 % in use; load 0.4 " +
-		"conditions before:mains; normal; driver agx; thermal pressure nominal; GPU 2 % in use; load 0.4]"
+	want := "map[conditions:enforced conditions after:mains; normal; driver agx; 1 display; thermal pressure nominal; GPU 2 % in use; load 0.4 " +
+		"conditions before:mains; normal; driver agx; 1 display; thermal pressure nominal; GPU 2 % in use; load 0.4]"
 	if fmt.Sprint(settings) != want || len(warnings) > 0 {
 		t.Errorf("%v\n%q", settings, warnings)
 	}
@@ -159,6 +159,7 @@ func TestChange(t *testing.T) {
 	for want, changed := range map[string]machine.State{
 		"the power source changed from mains to battery":   with(func(s *machine.State) { s.Power = "battery" }),
 		"the energy mode changed from normal to low power": with(func(s *machine.State) { s.Mode = "low power" }),
+		"the number of lit displays changed from 1 to 2":   with(func(s *machine.State) { s.Displays = 2 }),
 		"the GPU's driver changed from agx to agx2":        with(func(s *machine.State) { s.Driver = "agx2" }),
 	} {
 		for _, enforced := range []bool{true, false} {
@@ -177,12 +178,47 @@ func TestChange(t *testing.T) {
 	// Not to be told any more is no change.
 	_, _, _, err := run(t, true, func(windows int) machine.State {
 		if windows > 4 {
-			return machine.State{Pressure: -1, Speed: -1, GPU: -1}
+			return machine.State{Pressure: -1, Speed: -1, GPU: -1, Displays: -1}
 		}
 		return fit
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOthers: who else used the GPU is told with the conditions; this process and its
+// children are not others.
+func TestOthers(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Base(program)
+	kept = kept[:min(15, len(kept))]
+	began := []machine.Client{{PID: os.Getpid(), Name: "x"}, {PID: 141, Name: "WindowServer", Busy: time.Hour}}
+	ended := []machine.Client{
+		{PID: os.Getpid(), Name: "x", Busy: time.Minute},
+		{PID: 77, Name: kept, Busy: time.Minute},
+		{PID: 141, Name: "WindowServer", Busy: time.Hour + 410*time.Millisecond},
+		{PID: 808, Name: "A, B", Busy: 3 * time.Second},
+		{PID: 9, Name: "mds", Busy: 1},
+		{PID: 10, Name: "y", Busy: 1},
+		{PID: 11, Name: "idle"},
+	}
+	for want, after := range map[string][]machine.Client{"A B 3.00 s, WindowServer 0.41 s, mds 0.00 s, 1 more": ended, "": nil} {
+		g := &Gate{Read: func(context.Context, bool) machine.State {
+			return with(func(s *machine.State) { s.Clients, began = began, after })
+		}}
+		for _, m := range []harness.Moment{harness.BeforeRun, harness.AfterRun} {
+			if err := g.Conditions(t.Context(), harness.Occasion{Moment: m}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if settings, _ := g.Told(); settings["GPU used by others"] != want {
+			t.Errorf("%q, want %q", settings, want)
+		}
+		began = []machine.Client{{PID: os.Getpid(), Name: "x"}, {PID: 141, Name: "WindowServer", Busy: time.Hour}}
 	}
 }
 

@@ -20,6 +20,10 @@ type State struct {
 	Speed    int     // percent of its speed that the processor is held to; -1 not known
 	GPU      int     // percent of the GPU that is in use; -1 not known
 	Load     float64 // processes that ran or wanted to, mean of the last minute; NaN not known
+	Displays int     // that are lit; -1 not known
+
+	// Clients of the GPU; nil not known.
+	Clients []Client
 
 	// Counters of Linux since the machine started; 0 if not known.
 	Throttled uint64 // times that a processor was slowed for heat
@@ -27,15 +31,15 @@ type State struct {
 	Ticks     uint64 // ticks of all processors
 }
 
-// ReadState asks for the state; environ is as for [Read]. quick leaves out the GPU, the
-// load and the driver: it takes about as long as the start of two programs, and can be
+// ReadState asks for the state; environ is as for [Read]. quick leaves out the GPU, its
+// clients, the load, the driver and the displays: it takes about as long as the start of two programs, and can be
 // asked between two measurements.
 func ReadState(ctx context.Context, environ []string, quick bool) State {
 	return readState(ctx, runtime.GOOS, system(environ), quick)
 }
 
 func readState(ctx context.Context, goos string, s source, quick bool) State {
-	st := State{Pressure: -1, Speed: -1, GPU: -1, Load: math.NaN()}
+	st := State{Pressure: -1, Speed: -1, GPU: -1, Load: math.NaN(), Displays: -1}
 	switch goos {
 	case "darwin":
 		st.darwin(ctx, s, quick)
@@ -56,6 +60,9 @@ func (st State) steady() []string {
 	if st.Driver != "" {
 		parts = append(parts, "driver "+st.Driver)
 	}
+	if st.Displays >= 0 {
+		parts = append(parts, displays(st.Displays))
+	}
 	return trim(parts)
 }
 
@@ -69,6 +76,9 @@ func (st State) Changed(before State) string {
 		if f.was != f.is && f.was != "" && f.is != "" {
 			list = append(list, fmt.Sprintf("%s changed from %s to %s", f.name, f.was, f.is))
 		}
+	}
+	if before.Displays >= 0 && st.Displays >= 0 && before.Displays != st.Displays {
+		list = append(list, fmt.Sprintf("the number of lit displays changed from %d to %d", before.Displays, st.Displays))
 	}
 	return strings.Join(list, ", ")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -37,26 +38,28 @@ func states(outputs map[string]string) source {
 func TestStateOfMac(t *testing.T) {
 	all := map[string]string{
 		"/usr/bin/notifyutil -g com.apple.system.thermalpressurelevel": "com.apple.system.thermalpressurelevel 2\n",
-		"/usr/bin/pmset -g batt":                    pmsetBatt["battery"],
-		"/usr/bin/pmset -g":                         pmsetLow,
-		"/usr/bin/pmset -g therm":                   "Note: No thermal warning level has been recorded\n\tCPU_Scheduler_Limit \t= 100\n\tCPU_Available_CPUs \t= 8\n\tCPU_Speed_Limit \t= 70\n",
-		"/usr/sbin/sysctl -n vm.loadavg":            "{ 3.25 2.00 1.00 }\n",
-		"/usr/sbin/ioreg -rc AGXAccelerator -d1 -a": text(t, "m4-max/ioreg.plist"),
+		"/usr/bin/pmset -g batt":                         pmsetBatt["battery"],
+		"/usr/bin/pmset -g":                              pmsetLow,
+		"/usr/bin/pmset -g therm":                        "Note: No thermal warning level has been recorded\n\tCPU_Scheduler_Limit \t= 100\n\tCPU_Available_CPUs \t= 8\n\tCPU_Speed_Limit \t= 70\n",
+		"/usr/sbin/sysctl -n vm.loadavg":                 "{ 3.25 2.00 1.00 }\n",
+		"/usr/sbin/ioreg -rc AGXAccelerator -d1 -a":      text(t, "m4-max/ioreg.plist"),
+		"/usr/sbin/ioreg -rc AGXDeviceUserClient -d1 -a": text(t, "m4-max/clients.plist"),
+		"/usr/sbin/ioreg -rc IOMobileFramebuffer -d1 -a": text(t, "m4-max/displays.plist"),
 	}
 	st := readState(t.Context(), "darwin", states(all), false)
 	if st.Driver == "" || st.GPU < 0 {
 		t.Errorf("GPU %d %%, driver %q", st.GPU, st.Driver)
 	}
 	st.Driver, st.GPU = "agx", 7
-	if got, want := st.String(), "battery; low power; driver agx; thermal pressure heavy; processor held to 70 %; GPU 7 % in use; load 3.2"; got != want {
+	if got, want := st.String(), "battery; low power; driver agx; 2 displays; thermal pressure heavy; processor held to 70 %; GPU 7 % in use; load 3.2"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	quick := readState(t.Context(), "darwin", states(all), true)
-	if quick.Power != "battery" || quick.Mode != "low power" || quick.Pressure != 2 || quick.GPU != -1 || !math.IsNaN(quick.Load) || quick.Changed(st) != "" {
+	if quick.Power != "battery" || quick.Mode != "low power" || quick.Pressure != 2 || quick.GPU != -1 || quick.Displays != -1 || quick.Clients != nil || !math.IsNaN(quick.Load) || quick.Changed(st) != "" {
 		t.Errorf("%+v", quick)
 	}
 	none := readState(t.Context(), "darwin", states(nil), false)
-	if none.String() != "not known" || none.Pressure != -1 || none.Speed != -1 || none.GPU != -1 {
+	if none.String() != "not known" || none.Pressure != -1 || none.Speed != -1 || none.GPU != -1 || none.Displays != -1 || none.Clients != nil {
 		t.Errorf("%+v", none)
 	}
 	if s := readState(t.Context(), "plan9", source{}, false).String(); s != "not known" {
@@ -122,8 +125,8 @@ func TestStateOfLinux(t *testing.T) {
 	s := files(laptop)
 	s.list = func(string) []string { return []string{"mouse", "AC", "BAT0"} }
 	st := readState(t.Context(), "linux", s, true)
-	want := State{Power: "battery", Mode: "powersave, balanced", Pressure: -1, Speed: -1, GPU: -1, Load: 0.5, Throttled: 12, Stolen: 35, Ticks: 1000}
-	if st != want {
+	want := State{Power: "battery", Mode: "powersave, balanced", Pressure: -1, Speed: -1, GPU: -1, Load: 0.5, Displays: -1, Throttled: 12, Stolen: 35, Ticks: 1000}
+	if !reflect.DeepEqual(st, want) {
 		t.Errorf("%+v\nwant %+v", st, want)
 	}
 	laptop["/sys/class/power_supply/AC/online"] = "1\n"

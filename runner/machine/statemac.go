@@ -30,6 +30,8 @@ func (st *State) darwin(ctx context.Context, s source, quick bool) {
 		ask(func(t string) { st.Speed = parseSpeedLimit(t) }, "/usr/bin/pmset", "-g", "therm")
 		ask(func(t string) { st.Load = parseLoad(t) }, "/usr/sbin/sysctl", "-n", "vm.loadavg")
 		ask(func(t string) { st.GPU, st.Driver = parseGPUUse(t) }, "/usr/sbin/ioreg", "-rc", "AGXAccelerator", "-d1", "-a")
+		ask(func(t string) { st.Clients = parseClients(t) }, "/usr/sbin/ioreg", "-rc", "AGXDeviceUserClient", "-d1", "-a")
+		ask(func(t string) { st.Displays = parseLit(t) }, "/usr/sbin/ioreg", "-rc", "IOMobileFramebuffer", "-d1", "-a")
 	}
 	wg.Wait()
 }
