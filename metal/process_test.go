@@ -127,17 +127,26 @@ func parent(config string) {
 		panic(err)
 	}
 	s := New(d.Config)
-	s.fault = d.Fault
+	s.fault, s.caffeinate = d.Fault, os.Getenv("CAFFEINATE")
 	dir := os.Getenv("TMPDIR")
 	res := runner.Execute(context.Background(), s, &runner.Workspace{Dir: dir, Scratch: dir, Env: os.Environ()}, time.Hour)
 	fmt.Println(res.Reason)
 	os.Exit(1)
 }
 
-// TestKilledParent: a pipe that the measuring processes hold open says that they are gone.
+// TestKilledParent: pipes that the measuring processes and the stand-in for caffeinate hold
+// open say that they are gone. Nothing is left in the run's folder.
 func TestKilledParent(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+	dir, scratch := t.TempDir(), t.TempDir()
+	pipe, awake, program := filepath.Join(dir, "pipe"), filepath.Join(dir, "awake"), filepath.Join(dir, "caffeinate")
+	for _, p := range []string{pipe, awake} {
+		if err := syscall.Mkfifo(p, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// -w PID: until that process ends, which is not a child to wait for.
+	script := "#!/bin/sh\nexec 3>'" + awake + "'\necho \"$@\" >&3\nwhile kill -0 $3 2>/dev/null; do sleep 0.05; done\n"
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	cfg := quick()
@@ -151,11 +160,16 @@ func TestKilledParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, parentVerb, string(config))
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), "TMPDIR="+scratch, "CAFFEINATE="+program)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	keeper, err := os.Open(awake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keeper.Close()
 	f, err := os.Open(pipe) // returns once a process is in the middle of its first window
 	if err != nil {
 		t.Fatal(err)
@@ -163,17 +177,25 @@ func TestKilledParent(t *testing.T) {
 	defer f.Close()
 	cmd.Process.Kill()
 	cmd.Wait()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(io.Discard, f)
-		ended <- err
-	}()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
+	for file, want := range map[*os.File]string{f: "", keeper: fmt.Sprintf("-dims -w %d\n", cmd.Process.Pid)} {
+		ended := make(chan error, 1)
+		go func() {
+			text, err := io.ReadAll(file)
+			if err == nil && string(text) != want {
+				err = fmt.Errorf("told %q, want %q", text, want)
+			}
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("what holds %s open outlives its parent", filepath.Base(file.Name()))
 		}
-	case <-time.After(20 * time.Second):
-		t.Error("a measuring process outlives its parent")
+	}
+	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
