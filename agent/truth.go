@@ -92,7 +92,7 @@ func (a *app) truths(ctx context.Context, run *runner.Run, twin int64, j *baseli
 	}
 	was, is := first.Run.Stage(runner.StageBench), run.Stage(runner.StageBench)
 	if was == nil || was.Bench == nil || was.Verdict == runner.Neutral || is == nil || is.Bench == nil ||
-		was.Machine.Class != p.Class || was.Machine.Fingerprint != p.Fingerprint || !maps.Equal(was.Bench.Settings, is.Bench.Settings) {
+		was.Machine.Class != p.Class || was.Machine.Fingerprint != p.Fingerprint || was.Bench.Backend != is.Bench.Backend || was.Bench.Device != is.Bench.Device {
 		a.log.Info("an A/A without a pair", "run", run.Number, "twin", twin, "repo", run.Repo)
 		return out, nil
 	}
