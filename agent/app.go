@@ -160,6 +160,7 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 			j.against, err = a.againstChecks(ctx, repo, &doc)
 		case runner.StageBench:
 			j.against = againstBench(repo, &doc)
+			j.past = func() []baseline.Past { return a.past(context.WithoutCancel(ctx), repo, doc.Repo) }
 		}
 		if err == nil {
 			res, err = a.examineLocked(ctx, j)

@@ -23,6 +23,18 @@ func (a *app) history(ctx context.Context, p store.Place, repo *config.Repositor
 	return nil, moved(last, p, run), nil
 }
 
+// past is the history of what this machine measures now. Without it nothing that goes by the
+// baseline can be confirmed, and so nothing is red: that it could not be read is logged only.
+func (a *app) past(ctx context.Context, repo *config.Repository, name string) []baseline.Past {
+	p := a.here(ctx, repo)
+	p.Repo = name
+	out, _, err := a.history(ctx, p, repo)
+	if err != nil {
+		a.log.Error("read the baseline", "repo", name, "error", err)
+	}
+	return out
+}
+
 // levelRuns is how many runs are looked at for the newest level, in baselines: change points
 // show in a longer history than the one that is compared with.
 const levelRuns = 4

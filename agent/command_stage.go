@@ -133,7 +133,7 @@ func (r stageRun) execute(ctx context.Context, e *env) (res runner.Result, again
 		defer p.close()
 		x.progress = p.event
 	}
-	st, limit, err := x.stage(r.repo, r.stage)
+	st, limit, err := x.stage(r.repo, r.stage, nil)
 	if err != nil {
 		return res, against, "", err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
 	"github.com/holdfast-ci/holdfast/runner/proc"
@@ -80,7 +81,8 @@ type job struct {
 	base    runner.Commit
 	trusted bool
 	fresh   bool
-	against against // what it is compared with
+	against against                // what it is compared with
+	past    func() []baseline.Past // what its benchmarks are compared with; may be nil
 	// progress hears what the stage says, beside the examiner's own; may be nil.
 	progress func(runner.Event)
 }
@@ -90,7 +92,9 @@ type job struct {
 func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	get := x.make
 	if get == nil {
-		get = x.stage
+		get = func(repo *config.Repository, name string) (runner.Stage, time.Duration, error) {
+			return x.stage(repo, name, j.past)
+		}
 	}
 	stage, limit, err := get(j.repo, j.stage)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 )
 
 // stage makes a stage from the settings of a repository. It is nil if the repository does
-// not have that stage.
-func (x *examiner) stage(repo *config.Repository, name string) (runner.Stage, time.Duration, error) {
+// not have that stage. past gives the runs that benchmarks are compared with; nil for none.
+func (x *examiner) stage(repo *config.Repository, name string, past func() []baseline.Past) (runner.Stage, time.Duration, error) {
 	switch name {
 	case runner.StageProofs:
 		if !repo.Proofs.Enabled {
@@ -35,6 +35,13 @@ func (x *examiner) stage(repo *config.Repository, name string) (runner.Stage, ti
 		c := benchConfig(repo.Bench)
 		c.Steps = func(t []runner.Turns) []runner.Step { return baseline.Steps(t, thresholds(repo, false)) }
 		c.Undecided = func(b *runner.Bench) []bool { return baseline.Undecided(b, thresholds(repo, false)) }
+		c.Missed = func(b *runner.Bench) []bool {
+			var history []baseline.Past
+			if past != nil {
+				history = past()
+			}
+			return baseline.Missed(b, history, thresholds(repo, false))
+		}
 		return metal.New(c), repo.Bench.Limit, nil
 	}
 	return nil, 0, fmt.Errorf("no stage %q", name)

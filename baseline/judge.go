@@ -39,7 +39,8 @@ func Judge(samples []runner.Sample, history []Past, thresholds []Threshold) Judg
 // level that the look at which measuring ended may spend, corrected for the number of such
 // comparisons. What looks worse than allowed is Failure only where an independent
 // repetition agrees, at the whole level. Without a base they are Neutral, and so is a
-// threshold on a program that was not run for being unaffected.
+// threshold on a program that was not run for being unaffected. Other thresholds need that
+// agreement, too, where the bench says that it confirms.
 func JudgeBench(b *runner.Bench, history []Past, thresholds []Threshold) Judgement {
 	j := judge(b.Samples, history, thresholds, false, newBeside(b, thresholds), unmatched)
 	if len(b.Samples) == 0 && len(b.Unaffected) > 0 && len(thresholds) == 0 {
@@ -95,6 +96,9 @@ func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once
 				base.decide(&m, s, t)
 			} else {
 				m.Verdict, m.Reason = got.decide(t, family)
+				if m.Verdict == runner.Failure && base.bench != nil && base.bench.Confirms {
+					m.Verdict, m.Reason = got.confirm(t, family, history, base.bench.Again[s.Key()], m.Reason)
+				}
 			}
 			j.Metrics = append(j.Metrics, m)
 		}
@@ -349,24 +353,4 @@ func names(samples []runner.Sample) string {
 		return strings.Join(out[:8], ", ") + ", …"
 	}
 	return strings.Join(out, ", ")
-}
-
-// Undecided tells for each sample whether more values could decide an absolute threshold
-// that it is under.
-func Undecided(b *runner.Bench, thresholds []Threshold) []bool {
-	out := make([]bool, len(b.Samples))
-	j := JudgeBench(b, nil, slices.DeleteFunc(slices.Clone(thresholds), func(t Threshold) bool { return t.Relative }))
-	open := map[string]bool{}
-	for _, m := range j.Metrics {
-		if m.Threshold != "" && m.Verdict == runner.Error && !math.IsNaN(m.Median) {
-			if t, err := ParseThreshold(m.Threshold); err == nil {
-				_, err = t.bound(m.Unit)
-				open[m.Key()] = open[m.Key()] || err == nil
-			}
-		}
-	}
-	for i, s := range b.Samples {
-		out[i] = open[s.Key()]
-	}
-	return out
 }

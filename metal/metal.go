@@ -68,7 +68,10 @@ type Config struct {
 	// Undecided tells which samples more values could decide: they are measured again with as
 	// many rounds as there are, at most Looks−1 times. Nil: none.
 	Undecided func(*runner.Bench) []bool `json:"-"`
-	Always    bool
+	// Missed tells which samples miss a threshold: they are measured once more, since only
+	// what a re-run confirms is a failure. Nil: nothing is confirmed.
+	Missed func(*runner.Bench) []bool `json:"-"`
+	Always bool
 
 	// Conditions says what becomes of values that were measured while the machine was hot,
 	// slowed or used by others: ConditionsRequire drops and repeats them, ConditionsTell only

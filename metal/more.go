@@ -21,7 +21,7 @@ func (s *Stage) more(ctx context.Context, ws *runner.Workspace, c Config, bench 
 	programs := map[string]*programRun{}
 	for _, r := range runs {
 		programs[r.Name] = r
-		r.count = r.Rounds
+		r.count = r.collected.rounds
 	}
 	for times := 1; times < 1<<(c.Looks-1); times *= 2 {
 		device := false
@@ -37,7 +37,11 @@ func (s *Stage) more(ctx context.Context, ws *runner.Workspace, c Config, bench 
 			}
 		}
 		deadline, limited := ctx.Deadline()
-		enough := !limited || time.Until(deadline) > first*time.Duration(times)*5/4
+		need := first * time.Duration(times)
+		if c.Missed != nil {
+			need *= 3 // all of it once more, should it be missed then
+		}
+		enough := !limited || time.Until(deadline) > need*5/4
 		if ctx.Err() != nil || !device && len(open) == 0 || !enough {
 			return warnings, nil
 		}

@@ -84,7 +84,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (runner.Result, error) {
 	begin := time.Now()
 	res := runner.Result{Stage: runner.StageBench}
-	bench := &runner.Bench{Settings: map[string]string{}}
+	bench := &runner.Bench{Settings: map[string]string{}, Confirms: c.Missed != nil}
 	res.Bench = bench
 	var errs []error
 	var told []string
@@ -144,6 +144,13 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 		warnings, err := s.more(ctx, ws, c, bench, runs, g, time.Since(begin))
 		res.Warnings = append(res.Warnings, warnings...)
 		if err != nil {
+			fail(hinted(err))
+		}
+	}
+	if c.Missed != nil && ctx.Err() == nil {
+		warnings, broken := s.again(ctx, ws, c, bench, runs, g, time.Since(begin))
+		res.Warnings = append(res.Warnings, warnings...)
+		for _, err := range broken {
 			fail(hinted(err))
 		}
 	}

@@ -109,6 +109,7 @@ type jsonMetric struct {
 	Unit         string            `json:"unit"`
 	Config       map[string]string `json:"config"`
 	Samples      []*float64        `json:"samples"`
+	Again        []*float64        `json:"samples_again,omitempty"`
 	Median       *float64          `json:"median"`
 	Lo           *float64          `json:"lo"`
 	Hi           *float64          `json:"hi"`
@@ -225,7 +226,11 @@ func benchJSON(in *Input, s *runner.Result) *jsonBench {
 		}
 	}
 	for _, m := range in.metrics() {
-		out.Metrics = append(out.Metrics, metricJSON(m, samples[m.Key()], values[m.Key()]))
+		metric := metricJSON(m, samples[m.Key()], values[m.Key()])
+		for _, v := range b.Again[m.Key()] {
+			metric.Again = append(metric.Again, finite(v))
+		}
+		out.Metrics = append(out.Metrics, metric)
 	}
 	return out
 }

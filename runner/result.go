@@ -147,6 +147,10 @@ type Bench struct {
 	// for samples that were looked at more than once.
 	Planned int              `json:"planned,omitempty"`
 	Looks   map[string][]int `json:"looks,omitempty"`
+	// Confirms says that a sample which misses a threshold is measured once more before that
+	// counts; Again are the values of that re-run, by Key.
+	Confirms bool                 `json:"confirms,omitempty"`
+	Again    map[string][]float64 `json:"again,omitempty"`
 }
 
 // Origin tells how the values of one sample of the built-in harness came about. The lists
