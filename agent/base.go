@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/metal"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
 )
@@ -52,9 +53,11 @@ func (a *app) againstProofs(ctx context.Context, repo *config.Repository, doc *r
 	})
 }
 
-// againstBench finds the base that the programs of a run are measured in turns with.
+// againstBench finds the base that the programs of a run are measured in turns with, and
+// that tells whether the built-in harness can measure anything new.
 func againstBench(repo *config.Repository, doc *runner.Run) (out against) {
-	if !named(doc) || !repo.Bench.Turns || len(repo.Bench.Programs) == 0 {
+	harness := repo.Bench.Backend != "" && repo.Bench.Backend != metal.BackendNone
+	if !named(doc) || !repo.Bench.Turns || len(repo.Bench.Programs) == 0 && !harness {
 		return out
 	}
 	if probing(doc) {
@@ -67,7 +70,9 @@ func againstBench(repo *config.Repository, doc *runner.Run) (out against) {
 	switch doc.Base.SHA {
 	case doc.Commit.SHA: // merged already
 	case "":
-		out.warning = "the pull request shares no commit with its target: its benchmarks were compared with nothing"
+		if len(repo.Bench.Programs) > 0 {
+			out.warning = "the pull request shares no commit with its target: its benchmarks were compared with nothing"
+		}
 	default:
 		out.beside = doc.Base
 	}

@@ -82,7 +82,9 @@ func told(rec *store.Record, judged []*baseline.Judgement, q bisect.Question) (b
 			}
 		}
 	}
-	if t, err := baseline.ParseThreshold(q.Threshold); err == nil && t.Base && res.Bench != nil && len(res.Bench.Unaffected) > 0 &&
+	// What has names is the built-in harness, of which nothing goes by the base.
+	program := func(u runner.Unaffected) bool { return u.Names == nil }
+	if t, err := baseline.ParseThreshold(q.Threshold); err == nil && t.Base && res.Bench != nil && slices.ContainsFunc(res.Bench.Unaffected, program) &&
 		(worst == nil || worst.Verdict == runner.Neutral) {
 		return bisect.Good, "unaffected: what is measured is the same as at the good end"
 	}

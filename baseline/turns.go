@@ -229,10 +229,19 @@ func (b beside) fill(m *Metric, r runner.Turns) {
 // was not run for being unaffected.
 func (b beside) unmatched(t Threshold, absent func(Threshold) Metric) Metric {
 	m := absent(t)
-	if b.bench != nil && len(b.bench.Unaffected) > 0 && m.Verdict == runner.Error {
-		u := b.bench.Unaffected[0]
+	if b.bench == nil || m.Verdict != runner.Error {
+		return m
+	}
+	var idle []runner.Unaffected // that the threshold may speak of
+	for _, u := range b.bench.Unaffected {
+		if u.Names == nil || slices.Contains(u.Names, t.Metric) {
+			idle = append(idle, u)
+		}
+	}
+	if len(idle) > 0 {
+		u := idle[0]
 		m.Verdict, m.Reason = runner.Neutral, fmt.Sprintf("unaffected: %s was not run (%s)", u.Program, u.Reason)
-		if n := len(b.bench.Unaffected); n > 1 {
+		if n := len(idle); n > 1 {
 			m.Reason = fmt.Sprintf("unaffected: %d programs were not run, among them %s (%s)", n, u.Program, u.Reason)
 		}
 	}

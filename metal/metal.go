@@ -61,8 +61,8 @@ type Config struct {
 	Programs []Program
 	// Where the base is laid out beside the commit, programs are measured on both in turns:
 	// Looks is how often it is decided whether more is needed (default 3, each doubling what
-	// there is), Steps decides (nil: once is enough), and Always measures also a program whose
-	// inputs are the same in both.
+	// there is), Steps decides (nil: once is enough), and Always measures also what
+	// has the same inputs in both: a program, or the built-in harness.
 	Looks int
 	Steps func([]runner.Turns) []runner.Step `json:"-"` // it stays in this process
 	// Undecided tells which samples more values could decide: they are measured again with as

@@ -96,7 +96,13 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 	if c.Seed == 0 {
 		c.Seed = seed(ws.Commit.SHA)
 	}
-	if c.Backend != BackendNone {
+	if ws.Beside != nil {
+		bench.Base = ws.Beside.Commit.SHA
+	}
+	if u := c.unaffected(ws); u != nil {
+		bench.Unaffected = append(bench.Unaffected, *u)
+		ws.Report(runner.StageBench, "%s: unaffected, not run: %s", u.Program, u.Reason)
+	} else if c.Backend != BackendNone {
 		rep, err := s.device(ctx, ws, c, g)
 		if rep != nil {
 			bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
@@ -116,15 +122,15 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 	if ws.Beside != nil && len(c.Programs) > 0 {
 		both := s.runBeside(ctx, ws, c, g)
 		runs = both.runs
-		bench.Base, bench.Turns, bench.Untold, bench.Unaffected = ws.Beside.Commit.SHA, both.turns, both.untold, both.unaffected
-		for _, u := range both.unaffected {
-			told = append(told, fmt.Sprintf("%s is unaffected and was not run (%s)", u.Program, u.Reason))
-		}
+		bench.Turns, bench.Untold, bench.Unaffected = both.turns, both.untold, append(bench.Unaffected, both.unaffected...)
 		for _, name := range slices.Sorted(maps.Keys(both.untold)) {
 			res.Warnings = append(res.Warnings, fmt.Sprintf("%s was not compared with the base: %s", name, both.untold[name]))
 		}
 	} else {
 		runs = runPrograms(ctx, ws, c.Programs, c.Seed, g)
+	}
+	for _, u := range bench.Unaffected {
+		told = append(told, fmt.Sprintf("%s is unaffected and was not run (%s)", u.Program, u.Reason))
 	}
 	for _, p := range runs {
 		if ctx.Err() != nil {

@@ -34,9 +34,12 @@ const (
 	Suspect             // it looks worse than allowed: measure it again, independently
 )
 
-// Unaffected is a program that was not run since the commit cannot have changed what it
-// measures.
+// Unaffected is a program, or the built-in harness ("harness cpu"), that was not run since
+// the commit cannot have changed what it measures.
 type Unaffected struct {
 	Program string `json:"program"`
 	Reason  string `json:"reason"` // what is the same in base and head
+	// Names are the names and units of the samples that it would have given, nil where only
+	// running it could tell.
+	Names []string `json:"names,omitempty"`
 }

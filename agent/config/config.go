@@ -189,7 +189,7 @@ type Bench struct {
 	Seed       int            `toml:"seed" is:">=0"`                                   // of the order of measurements; 0: from the commit
 	Turns      bool           `toml:"turns" json:"-"`                                  // measure programs in turns with the base, where a run has one; default true
 	Looks      int            `toml:"looks" is:">=1,<=6" json:"-"`                     // at which it is decided whether that takes more blocks, each doubling them; default 3
-	Unaffected string         `toml:"unaffected" is:"skip|measure" json:"-"`           // programs whose inputs are the same in base and head; default skip
+	Unaffected string         `toml:"unaffected" is:"skip|measure" json:"-"`           // what has the same inputs in base and head: programs, the built-in harness; default skip
 	Programs   []BenchProgram `toml:"programs"`
 }
 
