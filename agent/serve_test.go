@@ -125,6 +125,7 @@ func (a *agentTest) serve() (stop func()) {
 		if err := <-ended; err != nil {
 			a.t.Error(err)
 		}
+		a.app.lastWords(a.t.Context()) // as app.serve does: the end may fall between two messages
 	}
 }
 
