@@ -341,6 +341,33 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// The effect happened, the answer was lost, and the list that is looked at next does not show
+// it yet: GitHub's replicas are seconds behind. The wait before the next try outlasts them.
+func TestReplicationLag(t *testing.T) {
+	const lag = 30 * time.Second
+	for _, m := range []publish.Message{status("success", "all hold"), comment("run 1"), commitComment("run 1"), issue("run 1")} {
+		f, g := start(t)
+		f.Lag(lag)
+		f.Fail(hubtest.Fault{Kind: hubtest.FailStatus, Method: "POST", Code: 502, After: true})
+		_, err := g.Post(t.Context(), m)
+		var retry *publish.RetryError
+		if !errors.As(err, &retry) || retry.After <= lag {
+			t.Fatalf("%s: %v, want a RetryError that waits for longer than %s", m.Kind, err, lag)
+		}
+		f.SetSkew(retry.After)
+		first := must(t, g, m)
+		if again := must(t, poster(t, f), m); again != first {
+			t.Errorf("%s: posted as %s, then as %s", m.Kind, first, again)
+		}
+		want := map[publish.Kind]string{
+			publish.KindStatus: "(1 in all)", publish.KindComment: "comment by", publish.KindCommitComment: "comment by", publish.KindIssue: "issue 2",
+		}[m.Kind]
+		if dump := f.Dump(); strings.Count(dump, want) != 1 || strings.Contains(dump, "issue 3") {
+			t.Errorf("%s: not exactly once:\n%s", m.Kind, dump)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		ft       hubtest.Fault

@@ -46,6 +46,8 @@ type Fake struct {
 	life          time.Duration // of an installation token
 	skew          time.Duration
 	trap          *trap
+	lag           time.Duration
+	replicas      map[int64]time.Time // when what was created is in lists, by id
 }
 
 // account is who a token belongs to and what it may do.

@@ -87,6 +87,43 @@ func (f *Fake) Heal() {
 	f.faults = nil
 }
 
+// Lag makes lists come from a replica that is behind: what is created from now on is not in
+// them until the fake's clock is d further ([Fake.SetSkew] moves it). 0 ends it.
+func (f *Fake) Lag(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lag = d
+}
+
+// replicate notes what a request created; f.mu is held.
+func (f *Fake) replicate(r *http.Request, a *answer) {
+	if f.lag <= 0 || r.Method != http.MethodPost || a.code != http.StatusCreated {
+		return
+	}
+	if id, ok := identity(a.body); ok {
+		if f.replicas == nil {
+			f.replicas = map[int64]time.Time{}
+		}
+		f.replicas[id] = f.wall().Add(f.lag)
+	}
+}
+
+// unseen reports whether an object of a list has not reached the replica; f.mu is held.
+func (f *Fake) unseen(object any) bool {
+	id, ok := identity(object)
+	return ok && f.wall().Before(f.replicas[id])
+}
+
+// identity is the id of an object as it is answered.
+func identity(object any) (int64, bool) {
+	m, ok := object.(map[string]any)
+	if !ok {
+		return 0, false
+	}
+	id, ok := m["id"].(int64)
+	return id, ok
+}
+
 // fault picks the fault for a request and uses it up; f.mu is held.
 func (f *Fake) fault(r *http.Request) *Fault {
 	for _, ft := range f.faults {

@@ -93,6 +93,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if ft == nil || ft.After || ft.Kind == FailTruncated {
 		f.handle(c, body)
+		f.replicate(r, a)
 	}
 	if hit {
 		f.trap.do()
@@ -365,6 +366,7 @@ var routes = []struct {
 
 // page answers with one page of a list and its Link header.
 func page[T any](c *call, all []T) {
+	all = slices.DeleteFunc(slices.Clone(all), func(v T) bool { return c.f.unseen(v) })
 	q := c.r.URL.Query()
 	per, _ := strconv.Atoi(q.Get("per_page"))
 	if per <= 0 {
