@@ -111,6 +111,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, open Opener) error 
 			case <-grace.C:
 				s.lost = true
 			}
+		}
+		// Asked once more: a measurement that was stopped in time answers too, and nobody
+		// reads that any more.
+		if ctx.Err() != nil {
+			if q.Do == doClose {
+				return nil
+			}
 			return context.Cause(ctx)
 		}
 		doc, err := json.Marshal(p)
