@@ -103,6 +103,20 @@ func TestArrowsPointOneWay(t *testing.T) {
 }
 
 // The invariants of ARCHITECTURE.md name the tests that hold them: those must exist.
+// TestStaticOnLinux: what loads libraries at run time makes the binary dynamic; it is for
+// Metal, and Metal is on macOS.
+func TestStaticOnLinux(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", ".")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	if !strings.Contains(string(out), module+"/metal\n") || strings.Contains(string(out), "purego") {
+		t.Error("the program for Linux holds purego, or not even metal")
+	}
+}
+
 func TestInvariantsAreHeld(t *testing.T) {
 	text, err := os.ReadFile("ARCHITECTURE.md")
 	if err != nil {

@@ -85,7 +85,7 @@ func Main(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Wri
 	if code, ok := proofs.Wrapped(os.Args, os.Environ()); ok {
 		return code
 	}
-	if code, ok := metal.Child(os.Args); ok {
+	if code, ok := metal.Child(os.Args, nil); ok {
 		return code
 	}
 	// The first signal asks every child to stop and records the run as cancelled; a second

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	// And the one that measures.
-	if code, ok := metal.Child(os.Args); ok {
+	if code, ok := metal.Child(os.Args, nil); ok {
 		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){

@@ -12,7 +12,6 @@ import (
 
 	"github.com/holdfast-ci/holdfast/metal/child"
 	"github.com/holdfast-ci/holdfast/metal/cpu"
-	"github.com/holdfast-ci/holdfast/metal/cuda"
 	"github.com/holdfast-ci/holdfast/metal/gate"
 	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
@@ -25,8 +24,15 @@ const ChildVerb = "bench-child"
 
 // Child is the life of this process if it was started to measure: ok is true then, and
 // code its exit code. A program that runs the stage asks it first of all, as its tests do.
-// args are the program's, its name included.
-func Child(args []string) (code int, ok bool) { return childWith(args, open) }
+// args are the program's, its name included; own opens its BackendOwn, nil if it has none.
+func Child(args []string, own func() (harness.Backend, error)) (code int, ok bool) {
+	return childWith(args, func(d described) (harness.Backend, error) {
+		if d.Config.Backend == BackendOwn && own != nil {
+			return own()
+		}
+		return open(d)
+	})
+}
 
 // childWith is Child with other devices, for tests.
 func childWith(args []string, open func(described) (harness.Backend, error)) (code int, ok bool) {
@@ -52,14 +58,14 @@ type described struct {
 func open(d described) (harness.Backend, error) {
 	switch d.Config.Backend {
 	case BackendMetal:
-		if _, _, err := stayActive(); err != nil {
+		if _, err := stayActive(); err != nil {
 			fmt.Fprintln(os.Stderr, "warning:", err)
 		}
 		return openMetal()
 	case BackendCPU:
 		return cpu.Open(cpu.Model{Submit: d.Config.Latency, Execute: d.Config.Execution})
-	case backendCUDA:
-		return cuda.Open(cuda.Options{})
+	case BackendOwn:
+		return nil, errors.New("this program brings no device along")
 	}
 	return nil, fmt.Errorf("no backend %q", d.Config.Backend)
 }

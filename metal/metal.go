@@ -29,9 +29,9 @@ const (
 	BackendCPU   = "cpu"
 	BackendNone  = "none" // only programs
 
-	// backendCUDA runs the harness on an NVIDIA GPU, to validate the harness. It is told to
-	// nobody who does not know of it.
-	backendCUDA = "cuda"
+	// BackendOwn is the device that the program brings along, see [Child]. Holdfast itself
+	// brings none: it is how tools/validate runs the stage on an NVIDIA GPU.
+	BackendOwn = "own"
 )
 
 // Config says what the stage measures. The zero value measures nothing; [Default] is
@@ -185,7 +185,7 @@ func (c Config) Check() error {
 		if err := CheckKernel(c.Kernel, c.Function); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}
-	case BackendCPU, backendCUDA:
+	case BackendCPU, BackendOwn:
 		if err := c.harness().Check(); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}

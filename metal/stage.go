@@ -58,11 +58,11 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 		return res, nil
 	}
 	watch := s.watchCrashes()
-	apple, release, told, err := awake(ctx, s.caffeinate)
+	active, release, told, err := awake(ctx, s.caffeinate)
 	if err != nil { // a machine that falls asleep shows in the figures, if at all
 		res.Warnings = append(res.Warnings, oneLine(err).Error())
 	}
-	g := s.gate(ws, c, apple)
+	g := s.gate(ws, c, active)
 	kept := res.Warnings
 	res, err = s.measure(ctx, ws, c, g)
 	release()

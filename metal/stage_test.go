@@ -123,16 +123,12 @@ func TestStageNothingConfigured(t *testing.T) {
 	}
 }
 
-// TestNoCUDA: the backend for validation says what is missing, and no other backend is
-// taken instead.
-func TestNoCUDA(t *testing.T) {
-	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
-		t.Skip("this machine has an NVIDIA GPU")
-	}
+// TestNoOwnDevice: the backend says what is missing, and no other is taken instead.
+func TestNoOwnDevice(t *testing.T) {
 	c := quick()
-	c.Backend = "cuda"
+	c.Backend = BackendOwn
 	res, _, _ := execute(t, t.Context(), c)
-	if res.Verdict != runner.Error || !strings.Contains(res.Reason, "no CUDA d") || len(res.Bench.Samples) > 0 {
+	if res.Verdict != runner.Error || !strings.Contains(res.Reason, "brings no device along") || len(res.Bench.Samples) > 0 {
 		t.Errorf("%s: %s", res.Verdict, res.Reason)
 	}
 }

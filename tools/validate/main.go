@@ -41,8 +41,10 @@ type settings struct {
 	Seed       uint64        `json:"-"`
 }
 
+func openGPU() (harness.Backend, error) { return cuda.Open(cuda.Options{}) }
+
 func main() {
-	if code, ok := metal.Child(os.Args); ok {
+	if code, ok := metal.Child(os.Args, openGPU); ok {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -111,7 +113,7 @@ func (s settings) stage(ctx context.Context) (string, []runner.Sample, error) {
 	defer os.RemoveAll(dir)
 	ws := &runner.Workspace{Dir: dir, Cache: dir, Scratch: dir, Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}}
 	stage := metal.New(metal.Config{
-		Backend: "cuda", Threads: s.Threads, Depths: s.Depths, Rounds: s.Rounds, Window: s.Window, Warmup: s.Warmup, Hang: hang, Processes: s.Processes,
+		Backend: metal.BackendOwn, Threads: s.Threads, Depths: s.Depths, Rounds: s.Rounds, Window: s.Window, Warmup: s.Warmup, Hang: hang, Processes: s.Processes,
 		Elements: s.Elements, Iterations: s.Iterations, Seed: s.Seed,
 	})
 	res := runner.Execute(ctx, stage, ws, time.Hour)

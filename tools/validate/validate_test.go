@@ -10,8 +10,35 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/metal"
+	"github.com/holdfast-ci/holdfast/metal/cpu"
 	"github.com/holdfast-ci/holdfast/metal/cuda"
+	"github.com/holdfast-ci/holdfast/metal/harness"
 )
+
+// TestMain is also the process that measures, on a device that needs no GPU.
+func TestMain(m *testing.M) {
+	own := func() (harness.Backend, error) {
+		return cpu.Open(cpu.Model{Submit: 50 * time.Microsecond, Execute: 20 * time.Microsecond})
+	}
+	if code, ok := metal.Child(os.Args, own); ok {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// TestStage: the driver as installed is measured by the bench stage, through the device
+// that this program brings along.
+func TestStage(t *testing.T) {
+	s := settings{
+		Options: cuda.Options{Library: cuda.Library},
+		Threads: []int{1}, Depths: []int{1, 4}, Elements: 10, Iterations: 1, Window: 10 * time.Millisecond, Processes: 1, Rounds: 3,
+	}
+	device, samples, err := s.measure(t.Context())
+	if err != nil || !strings.Contains(device, "CPU model") || len(samples) < 3 {
+		t.Errorf("%q, %d samples: %v", device, len(samples), err)
+	}
+}
 
 // build compiles C sources of a folder; without a compiler there is nothing to test, but
 // in CI.
