@@ -29,6 +29,7 @@ type app struct {
 	hub     *hub.Client // nil when no repository is on GitHub
 	poster  publish.Poster
 	machine runner.Machine
+	locks   string // folder of the lock that only one stage on this machine holds
 	log     *slog.Logger
 }
 
@@ -36,6 +37,7 @@ type options struct {
 	post     bool
 	progress func(runner.Event)
 	log      *slog.Logger
+	byHand   bool // see [store.Options]
 }
 
 // open opens the store and resolves the secrets that the configuration refers to.
@@ -46,7 +48,7 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 	if err := os.MkdirAll(cfg.Agent.State, 0o755); err != nil {
 		return nil, runner.WithHint(fmt.Errorf("state folder: %w", err), "set agent.state in %s to a folder that can be written", cfg.File)
 	}
-	a := &app{cfg: cfg, log: o.log, machine: machine.Read(ctx, e.environ)}
+	a := &app{cfg: cfg, log: o.log, machine: machine.Read(ctx, e.environ), locks: lockDir()}
 	a.x = &examiner{cfg: cfg, environ: e.environ, progress: o.progress}
 	if err := a.connect(ctx, o.post, e); err != nil {
 		return nil, err
@@ -55,7 +57,7 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 	if err != nil {
 		return nil, err
 	}
-	so.Log = o.log
+	so.Log, so.Class, so.ByHand = o.log, a.machine.Class, o.byHand
 	if a.store, err = store.Open(ctx, so); err != nil {
 		return nil, err
 	}
@@ -146,6 +148,9 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 		repo, err = a.probed(ctx, repo, &doc)
 	}
 	watch := a.follow(context.WithoutCancel(ctx), repo, &doc, stage)
+	if err == nil {
+		err = a.have(ctx, repo, &doc)
+	}
 	var res runner.Result
 	if err == nil {
 		j := job{
@@ -186,10 +191,27 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	return err
 }
 
+// have sees to it that this machine has the commits of a run. In a fleet it is another one
+// that saw the head, and fetched it.
+func (a *app) have(ctx context.Context, repo *config.Repository, run *runner.Run) error {
+	m := a.x.mirror(repo)
+	_, err := m.Resolve(ctx, run.Commit.SHA)
+	if err != nil && run.PullRequest != 0 {
+		if err = m.Fetch(ctx, fmt.Sprintf("refs/pull/%d/head", run.PullRequest)); err == nil {
+			_, err = m.Resolve(ctx, run.Commit.SHA)
+		}
+	}
+	if err == nil && run.Base.SHA != "" {
+		// What was force-pushed away may be gone: whoever compares with it finds out.
+		_, _ = m.Resolve(ctx, run.Base.SHA)
+	}
+	return err
+}
+
 // examineLocked examines a job when it has the machine to itself: a proof build next door
 // would be noise in a benchmark, so builds wait for benchmarks and benchmarks for builds.
 func (a *app) examineLocked(ctx context.Context, j job) (runner.Result, error) {
-	release, err := store.MachineLock(ctx, lockDir(), fmt.Sprintf("%s of run %d of %s", j.stage, j.run, j.repo.Name), func(holder string) {
+	release, err := store.MachineLock(ctx, a.locks, fmt.Sprintf("%s of run %d of %s", j.stage, j.run, j.repo.Name), func(holder string) {
 		if a.x.progress != nil {
 			a.x.progress(runner.Event{Stage: j.stage, Text: "waiting for the machine, which is in use: " + holder})
 		}

@@ -125,7 +125,10 @@ func (a *app) searches(ctx context.Context, run *runner.Run, judged []*baseline.
 			run.Warnings = append(run.Warnings, fmt.Sprintf("%s: this very commit was good in run %d: what changed is not in the repository", q, number))
 			continue
 		}
-		line, err := a.x.mirror(repo).FirstParents(ctx, good.SHA, run.Commit.SHA)
+		var line []runner.Commit
+		if err = a.have(ctx, repo, run); err == nil {
+			line, err = a.x.mirror(repo).FirstParents(ctx, good.SHA, run.Commit.SHA)
+		}
 		if err != nil {
 			run.Warnings = append(run.Warnings, fmt.Sprintf("%s was good in run %d, but the commits since cannot be bisected: %v", q, number, err))
 			continue

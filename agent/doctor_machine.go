@@ -124,11 +124,36 @@ func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config) {
 	if pending == 0 && len(failed) == 0 {
 		d.say(gradeOK, "outbox", "nothing waits")
 	}
+	if so.Postgres != "" {
+		d.fleet(ctx, s)
+	}
 	if release, err := store.Lock(cfg.Agent.State); err != nil {
 		d.say(gradeOK, "agent", "running: %v", err)
 	} else {
 		release()
 		d.say(gradeNote, "agent", "no agent is running on this state folder")
+	}
+}
+
+// fleet tells which machines work on the same database.
+func (d *doctor) fleet(ctx context.Context, s *store.Store) {
+	agents, err := s.Agents(ctx)
+	if err != nil {
+		d.fail(gradeFail, "fleet", err)
+		return
+	}
+	for _, a := range agents {
+		text := fmt.Sprintf("%s (%s), last heard of %s ago", a.Name, cmpOr(a.Class, "class not known"), a.Silent.Round(time.Second))
+		switch {
+		case !a.Lost.IsZero():
+			d.hint(gradeWarn, "fleet", text+": taken for lost, others have its work", "start the agent there again; it is forgotten after a week")
+		case a.Silent > store.LostAfter+time.Minute:
+			d.hint(gradeWarn, "fleet", text+", and nobody has taken over", "no other agent works on this database: start one")
+		case len(a.Queues) == 0:
+			d.say(gradeOK, "fleet", "%s, runs something by hand", text)
+		default:
+			d.say(gradeOK, "fleet", "%s", text)
+		}
 	}
 }
 
@@ -237,7 +262,7 @@ func lookPath(e *env, name string) string {
 
 // storeOptions say where the store of a configuration is.
 func storeOptions(ctx context.Context, e *env, cfg *config.Config) (store.Options, error) {
-	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Grace: 5 * time.Second}
+	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Name: cfg.Agent.Name, Grace: 5 * time.Second}
 	if cfg.Engine.Postgres.IsZero() {
 		return so, nil
 	}

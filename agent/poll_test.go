@@ -21,7 +21,7 @@ import (
 )
 
 // newAppTest is an agent with a GitHub App, and the address of its webhook.
-func newAppTest(t *testing.T) (a *agentTest, hook string) {
+func newAppTest(t *testing.T, more ...string) (a *agentTest, hook string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -35,7 +35,7 @@ func newAppTest(t *testing.T) (a *agentTest, hook string) {
 	}
 	hook = l.Addr().String()
 	l.Close()
-	a = newAgentTestWith(t, "app = \"4711\"\nkey = \"env:APP_KEY\"\nwebhook = \""+hook+"\"\nwebhook_secret = \"env:HOOK\"")
+	a = newAgentTestWith(t, "app = \"4711\"\nkey = \"env:APP_KEY\"\nwebhook = \""+hook+"\"\nwebhook_secret = \"env:HOOK\"", more...)
 	a.fake.AddApp(4711, "holdfast", &key.PublicKey)
 	a.fake.Install("holdfast", "acme", []string{"checks=write", "statuses=write", "contents=read", "issues=write", "pull_requests=write"})
 	return a, hook

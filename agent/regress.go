@@ -202,6 +202,7 @@ func (a *app) regression(ctx context.Context, repo *config.Repository, in report
 		return r, nil
 	}
 	m := a.x.mirror(repo)
+	_ = a.have(ctx, repo, run) // what is missing is said by what follows
 	r.Between, r.Unknown = between(ctx, m, r.Good.SHA, r.First.SHA)
 	r.Owners = ownersOf(ctx, m, r.First.SHA, files(seen))
 	r.Seen = *seen

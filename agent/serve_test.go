@@ -27,20 +27,22 @@ type agentTest struct {
 	fake *hubtest.Fake
 	repo string // working folder of the watched repository
 	pids string // file in which the benchmark leaves its process number
+	file string // agent.toml
 }
 
 func newAgentTest(t *testing.T) *agentTest {
 	return newAgentTestWith(t, `token = "env:GITHUB_TOKEN"`)
 }
 
-// newAgentTestWith is newAgentTest with its own lines in the table [github].
-func newAgentTestWith(t *testing.T, github string) *agentTest {
+// newAgentTestWith is newAgentTest with its own lines in the table [github], and more
+// tables.
+func newAgentTestWith(t *testing.T, github string, more ...string) *agentTest {
 	t.Setenv("GITHUB_TOKEN", "secret-token-4711")
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := t.TempDir()
 	a := &agentTest{t: t, fake: hubtest.Start(t), repo: filepath.Join(dir, "repo"), pids: filepath.Join(dir, "pids")}
 	a.fake.Grant("secret-token-4711", "holdfast-bot")
-	file := filepath.Join(dir, "agent.toml")
+	a.file = filepath.Join(dir, "agent.toml")
 	text := fmt.Sprintf(`
 [agent]
 name = "test"
@@ -66,21 +68,46 @@ report = "issue"
 name = "nightly"
 cron = "0 3 * * *"
 stages = ["checks"]
-`, a.fake.URL(), github, a.pids)
-	a.write(file, text)
+`, a.fake.URL(), github, a.pids) + strings.Join(more, "\n")
+	a.write(a.file, text)
 	a.write(filepath.Join(a.repo, "holdfast.rules.toml"), "[[rule]]\nid = \"A.1\"\ntitle = \"a file is there\"\nkind = \"exists\"\nfiles = [\"bench.sh\"]\n")
 	a.write(filepath.Join(a.repo, "bench.sh"), "echo 'BenchmarkX 1 100 ns/op'\n")
-	cfg, err := config.Load(file, os.Environ())
+	a.open(options{post: true})
+	return a
+}
+
+func (a *agentTest) open(o options) {
+	a.t.Helper()
+	cfg, err := config.Load(a.file, os.Environ())
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	e := &env{stdout: io.Discard, stderr: io.Discard, environ: os.Environ()}
-	if a.app, err = open(t.Context(), e, cfg, options{post: true}); err != nil {
-		t.Fatal(err)
+	if a.app, err = open(a.t.Context(), e, cfg, o); err != nil {
+		a.t.Fatal(err)
 	}
-	t.Cleanup(a.app.close)
+	a.t.Cleanup(a.app.close)
 	a.app.poster = publish.NewGitHub(a.app.hub, publish.Options{Gap: -1}) // no second between two changes
-	return a
+}
+
+// join is another machine with an agent on the same database, which says that it lives only
+// when it is told to.
+func (a *agentTest) join(name string) *agentTest {
+	a.t.Helper()
+	text, err := os.ReadFile(a.file)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	b := *a
+	b.file = filepath.Join(filepath.Dir(a.file), name+".toml")
+	more := strings.NewReplacer("state = \"state\"", "state = \"state-"+name+"\"", "name = \"test\"", "name = \""+name+"\"").Replace(string(text))
+	if !strings.Contains(more, "[engine]") {
+		more += "\n[engine]\nsqlite = \"state/holdfast.db\"\n"
+	}
+	b.write(b.file, more)
+	b.open(options{post: true, byHand: true})
+	b.app.locks = a.t.TempDir()
+	return &b
 }
 
 func (a *agentTest) write(name, text string) {

@@ -319,25 +319,23 @@ func (s *Store) bisections(ctx context.Context, where string, args ...any) ([]Bi
 
 // takeUpBisections has the queue look at every bisection that is not direct and has not
 // ended, for those whose job was lost with a process.
-func (s *Store) takeUpBisections(ctx context.Context) error {
-	return s.db.inTx(ctx, func(t tx) error {
-		var ids []int64
-		err := t.query(ctx, func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		}, "select id from bisection where state = 'running' and direct = 0 order by id")
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		jobs := make([]river.InsertManyParams, len(ids))
-		for i, id := range ids {
-			jobs[i] = bisectJob(id)
-		}
-		_, err = t.enqueue(ctx, jobs...)
+func takeUpBisections(ctx context.Context, t tx) error {
+	var ids []int64
+	err := t.query(ctx, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		ids = append(ids, id)
 		return err
-	})
+	}, "select id from bisection where state = 'running' and direct = 0 order by id")
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	jobs := make([]river.InsertManyParams, len(ids))
+	for i, id := range ids {
+		jobs[i] = bisectJob(id)
+	}
+	_, err = t.enqueue(ctx, jobs...)
+	return err
 }
 
 type bisectWorker struct {

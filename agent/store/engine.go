@@ -22,6 +22,8 @@ type engine interface {
 	migrate(ctx context.Context, own func(context.Context) error) error
 	// worker builds a client that works the queues of cfg.
 	worker(cfg *river.Config) (client, error)
+	// clock is SQL for the time by the database's clock, in unix milliseconds.
+	clock() string
 	// alone reports whether only this process can be working the queue.
 	alone() bool
 	close()

@@ -40,3 +40,21 @@ func (s *Store) Requeue(ctx context.Context, run int64, stage string, attempt in
 
 // SetRest sets how long the queue is without work before its client rests.
 func (s *Store) SetRest(d time.Duration) { s.rest = d }
+
+// Join is what Work says first: which queues this process works.
+func (s *Store) Join(ctx context.Context, queues ...string) error {
+	m := map[string]int{}
+	for _, q := range queues {
+		m[q] = 1
+	}
+	return s.join(ctx, m)
+}
+
+// BeatEvery is how often a process says that it lives.
+const BeatEvery = beatEvery
+
+// Watch is who looks whether others live.
+type Watch = watch
+
+// Look is one look.
+func (w *Watch) Look(now time.Time, beats map[string]int64) []string { return w.look(now, beats) }

@@ -32,6 +32,9 @@ func (s *Store) Claim(ctx context.Context, run int64, stage string, attempt int)
 	}
 	err = s.db.inTx(ctx, func(t tx) error {
 		ok = false
+		if err := s.alive(ctx, t); err != nil {
+			return err
+		}
 		at := now()
 		var queue string
 		var limit int64

@@ -43,23 +43,49 @@ func (s *Store) takeMark() error {
 		return err
 	}
 	s.mark = f
+	if !s.byHand {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.beats(ctx)
+		}()
+		s.silence = func() {
+			cancel()
+			<-done
+		}
+	}
 	return nil
+}
+
+// marked reports whether an owner is a process of this machine, which Recover judges.
+func (s *Store) marked(owner string) bool {
+	if s.dir == "" {
+		return false
+	}
+	_, err := os.Stat(s.markPath(owner))
+	return err == nil
 }
 
 // dropMark ends this process's claim to be alive. The file goes only if no row names the
 // process any more.
 func (s *Store) dropMark(ctx context.Context) {
 	s.mu.Lock()
-	f := s.mark
-	s.mark = nil
+	f, silence := s.mark, s.silence
+	s.mark, s.silence = nil, nil
 	s.mu.Unlock()
+	if silence != nil {
+		silence()
+	}
 	if f == nil {
 		return
 	}
 	left := true
 	_ = s.db.inTx(ctx, func(t tx) error {
 		var err error
-		left, err = owns(ctx, t, s.owner)
+		if left, err = owns(ctx, t, s.owner); err == nil && !left {
+			_, err = t.exec(ctx, "delete from agent where owner = $1", s.owner)
+		}
 		return err
 	})
 	if !left {

@@ -45,6 +45,7 @@ func TestMigrateBoth(t *testing.T) {
 			prove(t, s, runner.Proofs{Complete: true})
 		}
 		for _, sql := range []string{
+			"drop table agent", "alter table outbox drop column intent_at",
 			"drop table command", "alter table run drop column fork",
 			"alter table run drop column twin", "drop table truth",
 			"alter table run drop column bisection", "drop table bisection", "drop table probe",

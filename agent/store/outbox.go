@@ -57,8 +57,13 @@ func messageDoc(m publish.Message) (string, error) {
 	return string(b), err
 }
 
+// isDue is true of a message that the owner $3 may post at time $1; $2 is an hour later. What
+// another has taken stays his while he lives: the clocks of two machines may be apart.
+const isDue = `pending = 1 and (next_at <= $1 or updated_at > $2)
+	and (owner in ('', $3) or owner not in (select owner from agent where lost_at = 0))`
+
 // Pending returns the messages due at now, oldest first, and keeps them from other posters
-// for five minutes. At most 20 at a time: call again until there are none. Store is a
+// for five minutes, and for longer from those of processes that this one is known to. At most 20 at a time: call again until there are none. Store is a
 // [publish.Outbox].
 func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, error) {
 	// What a process took and did not mark is given back once it is known to be dead.
@@ -71,6 +76,11 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 	err := s.db.inTx(ctx, func(t tx) error {
 		out = nil
 		at := now.UnixMilli()
+		if s.dir != "" {
+			if err := s.alive(ctx, t); err != nil {
+				return err
+			}
+		}
 		// A next_at far in the future was written by a clock that has gone backwards since.
 		err := t.query(ctx, func(scan func(...any) error) error {
 			var it publish.Item
@@ -85,8 +95,7 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 			it.RemoteID, it.Tries = remote, int(tries)
 			out = append(out, it)
 			return nil
-		}, `select id, doc, remote_id, tries from outbox
-			where pending = 1 and (next_at <= $1 or updated_at > $2) order by id limit 20`, at, at+time.Hour.Milliseconds())
+		}, "select id, doc, remote_id, tries from outbox where "+isDue+" order by id limit 20", at, at+time.Hour.Milliseconds(), s.owner)
 		if err != nil {
 			return err
 		}
@@ -125,14 +134,15 @@ func (s *Store) MarkPosted(ctx context.Context, it publish.Item, remoteID string
 	return nil
 }
 
-// Current reports whether a message is still the one to be posted for its key.
+// Current reports whether a message is still the one to be posted for its key, by this
+// process.
 func (s *Store) Current(ctx context.Context, it publish.Item) (bool, error) {
 	doc, err := messageDoc(it.Message)
 	if err != nil {
 		return false, fmt.Errorf("message %s: %w", it.Key, err)
 	}
 	var n int64
-	ok, err := one(ctx, s.db.reader(), []any{&n}, "select id from outbox where id = $1 and doc = $2 and pending = 1", it.ID, doc)
+	ok, err := one(ctx, s.db.reader(), []any{&n}, "select id from outbox where id = $1 and doc = $2 and pending = 1 and owner = $3", it.ID, doc, s.owner)
 	if err != nil {
 		return false, fmt.Errorf("message %s: %w", it.Key, err)
 	}
@@ -147,8 +157,8 @@ func (s *Store) Delay(ctx context.Context, items []publish.Item, until time.Time
 			if err != nil {
 				return err
 			}
-			if _, err := t.exec(ctx, "update outbox set owner = '', next_at = $3, updated_at = $4 where id = $1 and doc = $2 and pending = 1",
-				it.ID, doc, until.UnixMilli(), now().UnixMilli()); err != nil {
+			if _, err := t.exec(ctx, "update outbox set owner = '', next_at = $3, updated_at = $4 where id = $1 and doc = $2 and pending = 1 and owner = $5",
+				it.ID, doc, until.UnixMilli(), now().UnixMilli(), s.owner); err != nil {
 				return err
 			}
 		}
@@ -169,7 +179,7 @@ func (s *Store) MarkFailed(ctx context.Context, it publish.Item, reason string, 
 	}
 	err = s.db.inTx(ctx, func(t tx) error {
 		_, err := t.exec(ctx, `update outbox set error = $3, tries = tries + 1, owner = '', next_at = $4, pending = $5, updated_at = $6
-			where id = $1 and doc = $2 and pending = 1`, it.ID, doc, reason, unixMilli(next), flag(!next.IsZero()), now().UnixMilli())
+			where id = $1 and doc = $2 and pending = 1 and owner = $7`, it.ID, doc, reason, unixMilli(next), flag(!next.IsZero()), now().UnixMilli(), s.owner)
 		return err
 	})
 	if err != nil {
@@ -181,8 +191,8 @@ func (s *Store) MarkFailed(ctx context.Context, it publish.Item, reason string, 
 // due reports whether there is something to post.
 func (s *Store) due(ctx context.Context, now time.Time) (bool, error) {
 	var n int64
-	return one(ctx, s.db.reader(), []any{&n}, "select id from outbox where pending = 1 and (next_at <= $1 or updated_at > $2) limit 1",
-		now.UnixMilli(), now.Add(time.Hour).UnixMilli())
+	return one(ctx, s.db.reader(), []any{&n}, "select id from outbox where "+isDue+" limit 1",
+		now.UnixMilli(), now.Add(time.Hour).UnixMilli(), s.owner)
 }
 
 // releaseMessages lets others have what was handed to an owner that will not mark it.

@@ -47,6 +47,10 @@ func (e *postgresEngine) close() { e.pool.Close() }
 
 func (e *postgresEngine) alone() bool { return false }
 
+func (e *postgresEngine) clock() string {
+	return "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
+}
+
 func (e *postgresEngine) reader() querier { return pgQuerier{e.pool} }
 
 // A transaction that lost a deadlock or a serialization conflict is repeated this often.

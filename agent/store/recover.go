@@ -17,8 +17,9 @@ var errDied = errors.New("the process that worked on it ended without a result")
 // handed out anew under the next attempt number, the runs they executed directly are
 // cancelled ("the process ended") and reported, reports they did not finish are enqueued
 // again, and messages they were posting are free. Living processes, this one included, and
-// those of other machines are left alone, so it may be called at any time; the agent does
-// at boot. It returns the number of things taken over.
+// those of other machines are left alone (see [Store.Beat]), so it may be called at any
+// time; the agent does at boot and every now and then. It returns the number of things
+// taken over.
 func (s *Store) Recover(ctx context.Context) (n int, err error) {
 	owners, marks, err := s.dead()
 	if err != nil {
@@ -33,7 +34,10 @@ func (s *Store) Recover(ctx context.Context) (n int, err error) {
 		var taken int
 		err := s.db.inTx(ctx, func(t tx) error {
 			var err error
-			taken, err = s.takeOver(ctx, t, owner)
+			if taken, err = s.takeOver(ctx, t, owner, nil); err != nil {
+				return err
+			}
+			_, err = t.exec(ctx, "delete from agent where owner = $1", owner)
 			return err
 		})
 		if err != nil {
@@ -52,7 +56,9 @@ func (s *Store) Recover(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (s *Store) takeOver(ctx context.Context, t tx, owner string) (n int, err error) {
+// takeOver takes what an owner has claimed. lost is set if it is known only that its machine
+// was not heard of, and nil if the process has ended.
+func (s *Store) takeOver(ctx context.Context, t tx, owner string, lost *lostError) (n int, err error) {
 	var keys []jobKey
 	err = t.query(ctx, func(scan func(...any) error) error {
 		var k jobKey
@@ -67,7 +73,12 @@ func (s *Store) takeOver(ctx context.Context, t tx, owner string) (n int, err er
 		return 0, err
 	}
 	for _, k := range keys {
-		if err := s.requeue(ctx, t, k, runner.StateRunning, true, errDied); err != nil {
+		if lost != nil {
+			err = s.lose(ctx, t, k, owner, lost)
+		} else {
+			err = s.requeue(ctx, t, k, runner.StateRunning, true, errDied)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -87,10 +98,13 @@ func (s *Store) takeOver(ctx context.Context, t tx, owner string) (n int, err er
 	if err != nil {
 		return 0, err
 	}
-	at := now().UnixMilli()
+	at, why := now().UnixMilli(), "the process ended"
+	if lost != nil {
+		why = lost.Error()
+	}
 	for _, r := range runs {
 		if r.direct {
-			if _, _, err := endRun(ctx, t, r.id, runner.StateCancelled, "the process ended", at); err != nil {
+			if _, _, err := endRun(ctx, t, r.id, runner.StateCancelled, why, at); err != nil {
 				return 0, err
 			}
 		}

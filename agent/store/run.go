@@ -221,6 +221,9 @@ func (s *Store) createRun(ctx context.Context, t tx, n NewRun) (run int64, creat
 	owner := ""
 	if n.Direct {
 		owner = s.owner
+		if err := s.alive(ctx, t); err != nil {
+			return 0, false, nil, err
+		}
 	}
 	if _, err := t.exec(ctx, `insert into run (id, ident, ref, repo, branch, pull, sha, commit_doc, base_doc, trigger_by, direct, owner,
 			state, reason, verdict, open_jobs, reported, report_at, doc, judgement, created_at, started_at, finished_at, fresh, bisection, fork, twin)

@@ -79,6 +79,8 @@ func (e *sqliteEngine) close() {
 
 func (e *sqliteEngine) alone() bool { return true }
 
+func (e *sqliteEngine) clock() string { return "cast(unixepoch('subsec') * 1000 as integer)" }
+
 func (e *sqliteEngine) reader() querier { return sqlQuerier{e.ro} }
 
 func (e *sqliteEngine) inTx(ctx context.Context, f func(tx) error) error {

@@ -51,6 +51,11 @@ type Options struct {
 	// Dir is a folder on this machine in which processes mark that they live. Empty: the
 	// folder of the SQLite file. Needed with Postgres to work jobs or to run directly.
 	Dir string
+	// Name and Class tell people and other machines about this one: its name in agent.toml
+	// (empty: the host's) and the class of its figures.
+	Name, Class string
+	// ByHand leaves it to the caller to call Beat, for tests of what a silent machine comes to.
+	ByHand bool
 	// Grace is how long running jobs may go on when Work is asked to stop before their
 	// context is cancelled.
 	Grace time.Duration
@@ -59,15 +64,21 @@ type Options struct {
 
 // Store is an open store. Its methods may be called from several goroutines.
 type Store struct {
-	db    engine
-	owner string
-	dir   string
-	grace time.Duration
-	rest  time.Duration // restAfter, but in tests
-	log   *slog.Logger
+	db     engine
+	owner  string
+	name   string
+	class  string
+	dir    string
+	byHand bool
+	grace  time.Duration
+	rest   time.Duration // restAfter, but in tests
+	log    *slog.Logger
+	watch  watch // of Beat
 
 	mu      sync.Mutex
 	mark    *os.File                           // held from the first claim on
+	silence func()                             // ends what says that this process lives
+	queues  string                             // that Work works, as in the table agent
 	running map[jobKey]context.CancelCauseFunc // jobs being worked in this process
 
 	posts chan struct{} // wakes the poster; holds at most one
@@ -87,9 +98,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{owner: o.Owner, dir: o.Dir, grace: o.Grace, rest: restAfter, log: log, running: map[jobKey]context.CancelCauseFunc{}, posts: make(chan struct{}, 1)}
+	s := &Store{
+		owner: o.Owner, name: o.Name, class: o.Class, dir: o.Dir, byHand: o.ByHand, grace: o.Grace, rest: restAfter, log: log,
+		running: map[jobKey]context.CancelCauseFunc{}, posts: make(chan struct{}, 1),
+	}
+	host, _ := os.Hostname()
+	if s.name == "" {
+		s.name = host
+	}
 	if s.owner == "" {
-		host, _ := os.Hostname()
 		s.owner = fmt.Sprintf("%s/%d/%x", host, os.Getpid(), time.Now().UnixNano())
 	}
 	quiet := s.riverLog()

@@ -60,6 +60,16 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 	if err := s.takeMark(); err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
+	if err := s.join(ctx, queues); err != nil {
+		return fmt.Errorf("work: %w", err)
+	}
+	defer func() {
+		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
+		defer cancel()
+		if err := s.join(done, nil); err != nil {
+			s.log.Warn("leaving the queues", "err", err)
+		}
+	}()
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &stageWorker{s: s, handle: h.Job})
 	river.AddWorker(workers, &reportWorker{s: s, handle: h.Report})
@@ -79,7 +89,7 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 		cfg.Queues[name] = river.QueueConfig{MaxWorkers: n}
 	}
 	if h.Bisect != nil {
-		if err := s.takeUpBisections(ctx); err != nil {
+		if err := s.db.inTx(ctx, func(t tx) error { return takeUpBisections(ctx, t) }); err != nil {
 			return fmt.Errorf("work: take up bisections: %w", err)
 		}
 	}
@@ -308,6 +318,9 @@ func (w *reportWorker) Work(ctx context.Context, j *river.Job[reportArgs]) error
 	s, run := w.s, j.Args.Run
 	var n int64
 	err := s.db.inTx(ctx, func(t tx) (err error) {
+		if err := s.alive(ctx, t); err != nil {
+			return err
+		}
 		n, err = t.exec(ctx, "update run set owner = $2 where id = $1 and reported = 0 and open_jobs = 0", run, s.owner)
 		return err
 	})
