@@ -231,6 +231,7 @@ func cases(t testing.TB) map[string]Input {
 	noLean := runner.Result{
 		Stage: runner.StageProofs, Verdict: runner.Error, Started: began, Seconds: 0.02,
 		Reason: "Lean 4.27.0 is not installed (asked for by lean-toolchain)", Hint: "install it with: elan toolchain install leanprover/lean4:v4.27.0",
+		Proofs: &runner.Proofs{Requested: "leanprover/lean4:v4.27.0"},
 	}
 	linux := run(noLean, checksResult())
 	linux.Machine = runner.Machine{OS: "Debian GNU/Linux 12", Build: "6.1.0-18-amd64", Arch: "amd64", Chip: "AMD EPYC 7B13", Cores: 8, Memory: 32 << 30, GPUAPI: "no GPU API", Class: "linux-amd64-epyc", Warnings: []string{"model: no such file"}}

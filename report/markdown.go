@@ -33,7 +33,7 @@ func wholeReport(in *Input) string {
 func sections(in *Input) []section {
 	out := []section{title(in), stages(in)}
 	out = append(append(out, attention(in)...), bisections(in), changed(in))
-	if s := in.Run.Stage(runner.StageProofs); s != nil && s.Proofs != nil {
+	if s := in.Run.Stage(runner.StageProofs); s != nil && s.Proofs != nil && examined(s.Proofs) {
 		out = append(out, proofs(in, s.Proofs)...)
 	}
 	if s := in.Run.Stage(runner.StageChecks); s != nil && s.Checks != nil {
@@ -106,7 +106,7 @@ func title(in *Input) section {
 	if r.Trigger != "" {
 		who = append(who, "trigger "+prose(r.Trigger))
 	}
-	who = append(who, "agent "+orUnknown(r.Agent, prose), "worker "+orUnknown(r.Worker, prose))
+	who = append(who, "agent "+orUnknown(r.Agent, code), "worker "+orUnknown(r.Worker, prose))
 	b.WriteString(strings.Join(who, " · ") + "\n\n")
 	return section{keep: mustKeep, head: b.String()}
 }

@@ -26,6 +26,12 @@ func reused(p *runner.Proofs) string {
 	return fmt.Sprintf(", %s of them reused from an earlier build", number(n))
 }
 
+// examined says whether there is anything to tell but that nothing was there: without a
+// tool chain nothing is built, and the stage's own line says why.
+func examined(p *runner.Proofs) bool {
+	return p.Toolchain != "" || len(p.Modules) > 0 || p.Ledger != nil
+}
+
 // proofs shows the ledger first, then status, job count and every named theorem with its
 // file.
 func proofs(in *Input, p *runner.Proofs) []section {
