@@ -3,7 +3,8 @@
 // Every child gets its own process group, a time limit, SIGTERM to the group, a grace
 // period and SIGKILL to the group. Output is streamed: the first and last parts are
 // kept in memory, all of it up to a cap goes to a log file, and what is dropped is
-// counted. Secrets are redacted before a byte is kept. The environment is what the
+// counted. When this process itself is killed, a [warden] stops the groups that are left.
+// Secrets are redacted before a byte is kept. The environment is what the
 // caller gives: nothing is inherited.
 package proc
 
@@ -157,10 +158,12 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 		pipes.wait()
 		return Exit{}, fmt.Errorf("start %s: %w", c.Args[0], err)
 	}
+	children.add(cmd.Process.Pid)
 	werr := cmd.Wait()
 	wall := time.Since(start)
 	// Whatever the child left in its group goes now: nothing outlives the call.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	children.remove(cmd.Process.Pid)
 	if kill != nil {
 		kill.Stop()
 	}
