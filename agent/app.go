@@ -98,7 +98,7 @@ func (a *app) way(post bool, e *env) {
 	switch {
 	case a.hub == nil:
 	case post:
-		a.poster = publish.NewGitHub(a.hub, publish.Options{Lane: a.store, Fresh: a.cfg.GitHub.Webhook != ""})
+		a.poster = publish.NewGitHub(a.hub, publish.Options{Lane: a.store, Log: a.log, Fresh: a.cfg.GitHub.Webhook != ""})
 	default:
 		a.poster = publish.NewDryRun(e.stderr)
 	}

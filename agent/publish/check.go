@@ -115,6 +115,9 @@ func (p *post) checkRun(ctx context.Context) (string, error) {
 	sent := 0
 	switch {
 	case have == nil:
+		if err := p.unseen(); err != nil {
+			return "", err
+		}
 		out.Annotations, sent = annotations(notes, 0)
 		have, err = p.createCheck(ctx, ext, out)
 	case have.GetExternalID() != ext || !sameCheck(have, p.m, out):
@@ -207,7 +210,7 @@ func (p *post) createCheck(ctx context.Context, ext string, out *github.CheckRun
 	o.Conclusion, o.CompletedAt = p.conclusion()
 	var k *github.CheckRun
 	err := p.withoutAnnotations(out, func() error {
-		return p.change(ctx, func() (err error) {
+		return p.create(ctx, func() (err error) {
 			k, _, err = p.api.Checks.CreateCheckRun(ctx, p.owner, p.name, o)
 			return err
 		})

@@ -102,7 +102,13 @@ func (d *delivery) deliver(ctx context.Context, it Item) error {
 	if ok, err := d.box.Current(ctx, it); err != nil || !ok {
 		return err
 	}
-	id, err := d.to.Post(ctx, it.Message)
+	m := it.Message
+	m.hold = &hold{d.box, it}
+	id, err := d.to.Post(ctx, m)
+	if errors.Is(err, errOvertaken) {
+		log.Info("not posted", "reason", err)
+		return nil
+	}
 	if err == nil {
 		if err := d.box.MarkPosted(ctx, it, id, d.now()); err != nil {
 			return fmt.Errorf("record that %s is posted: %w", it.Key, err)
@@ -118,7 +124,7 @@ func (d *delivery) deliver(ctx context.Context, it Item) error {
 	var retry *RetryError
 	if errors.As(err, &retry) && (retry.All || retry.Unsent || it.Tries+1 < maxTries) {
 		wait := retry.After
-		if !retry.All {
+		if !retry.All && !retry.Unsent {
 			wait = max(wait, backoff(it.Key, it.Tries))
 		}
 		again = d.now().Add(wait)

@@ -60,6 +60,7 @@ func classify(ctx context.Context, err error) error {
 		redi *hub.RedirectError
 		ro   *hub.ReadOnlyError
 		busy *busyError
+		soon *unsettledError
 	)
 	explained := hub.Explain(err)
 	switch {
@@ -67,6 +68,10 @@ func classify(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &busy):
 		return &RetryError{After: busy.after, All: true, Unsent: true, Err: busy}
+	case errors.Is(err, errOvertaken):
+		return err
+	case errors.As(err, &soon):
+		return &RetryError{After: soon.after, Unsent: true, Err: soon}
 	case errors.As(explained, &lim):
 		return &RetryError{After: lim.After, All: true, Payer: lim.Payer, Err: lim}
 	case errors.As(explained, &redi), errors.As(explained, &ro):

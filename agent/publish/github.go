@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,6 +19,10 @@ import (
 type Options struct {
 	// Gap between two changes; 0 is one second, as GitHub asks. Negative is none, for tests.
 	Gap time.Duration
+	// Settled is how long it takes until what was created is sure to be on GitHub's lists;
+	// 0 is two minutes. Negative is none, for tests.
+	Settled time.Duration
+	Log     *slog.Logger // nil discards
 	// Lane keeps count of changes; nil is a lane of this process alone, or none without a gap.
 	Lane Lane
 	// Fresh puts a button on the check runs of the proofs stage that asks for a run from
@@ -30,13 +35,15 @@ const defaultGap = time.Second
 
 // GitHub posts to GitHub. Safe for concurrent use: one message after another is posted.
 type GitHub struct {
-	c    *hub.Client
-	mu   sync.Mutex
-	lane Lane
-	host string
-	gap  time.Duration
-	o    Options
-	last time.Time // end of the last change
+	c       *hub.Client
+	mu      sync.Mutex
+	lane    Lane
+	host    string
+	gap     time.Duration
+	o       Options
+	last    time.Time // end of the last change
+	settled time.Duration
+	log     *slog.Logger
 	// noChecks are the repositories, in lower case, on which a check run was refused, and
 	// until when that is believed.
 	noChecks map[string]time.Time
@@ -50,7 +57,13 @@ func NewGitHub(c *hub.Client, o Options) *GitHub {
 	if o.Lane == nil && o.Gap > 0 {
 		o.Lane = &memoryLane{}
 	}
-	g := &GitHub{c: c.Writable(), lane: o.Lane, gap: o.Gap, o: o, host: c.BaseURL()}
+	if o.Settled == 0 {
+		o.Settled = settled
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &GitHub{c: c.Writable(), lane: o.Lane, gap: o.Gap, o: o, host: c.BaseURL(), settled: o.Settled, log: o.Log}
 	if u, err := url.Parse(g.host); err == nil {
 		g.host = u.Host
 	}

@@ -224,18 +224,26 @@ func TestForgedMarkers(t *testing.T) {
 	wantDump(t, f, "| forged\n", "| old report\n", "| another key\n", "| run 2\n")
 }
 
-// Of several of ours the first is kept; nothing is deleted.
+// Of several of ours the first is kept and the others are removed; what others wrote stays.
 func TestDuplicates(t *testing.T) {
 	f, g := start(t)
 	marker := publish.Marker("comment/acme/pool/1")
 	first := f.Comment(slug, 1, hubtest.Login, marker+"\nrun 1")
 	f.Comment(slug, 1, hubtest.Login, marker+"\nrun 1 again")
+	f.Comment(slug, 1, "eve", marker+"\nhers")
+	for range 120 {
+		f.Comment(slug, 1, "alice", "talk")
+	}
+	f.Comment(slug, 1, hubtest.Login, marker+"\nrun 1 once more")
 	for range 2 {
 		if id := must(t, g, comment("run 2")); id != fmt.Sprint(first) {
 			t.Errorf("posted as %s, want %d", id, first)
 		}
 	}
-	wantDump(t, f, "| run 2\n", "| run 1 again\n")
+	wantDump(t, f, "| run 2\n", "| hers\n")
+	if dump := f.Dump(); strings.Contains(dump, "run 1") {
+		t.Errorf("what was there twice is left:\n%s", dump)
+	}
 }
 
 // A number that belongs to somewhere else is not believed.

@@ -77,9 +77,24 @@ func (e *busyError) Error() string {
 // where a newer message can take the place of the one that waits.
 const patience = 3 * time.Second
 
-// change does something that alters state, when its turn comes, and not sooner after the
-// end of the one before than the gap.
+// change does something that alters state, when its turn comes, unless the message has
+// been overtaken by then.
 func (p *post) change(ctx context.Context, act func() error) error {
+	return p.turn(ctx, func() error {
+		if h := p.m.hold; h != nil {
+			if ok, err := h.box.Current(ctx, h.item); err != nil {
+				return fmt.Errorf("read the outbox: %w", err)
+			} else if !ok {
+				return errOvertaken
+			}
+		}
+		return act()
+	})
+}
+
+// turn waits for the turn of a change, and not less after the end of the one before than
+// the gap.
+func (p *post) turn(ctx context.Context, act func() error) error {
 	g := p.g
 	b := budget
 	if p.m.Live {

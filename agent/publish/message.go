@@ -11,7 +11,9 @@
 // status is keyed by commit and context and compared before it is posted again; a comment,
 // an issue and a commit comment carry a hidden marker ([Marker]) and are found by it and by
 // their author, then edited in place. GitHub offers no idempotency key, so a crash between
-// creating a comment and storing its number is healed by that search.
+// creating a comment and storing its number is healed by that search; and since GitHub's
+// lists lag behind, what was begun and is not found is looked for again for two minutes,
+// before it is created anew ([Outbox.Begin]).
 //
 // Rendering the body of a report, storing messages and deciding when to deliver are left to
 // others.
@@ -78,6 +80,8 @@ type Message struct {
 	// RemoteID is what an earlier Post of the same Key returned, "" if not known. The
 	// outbox fills it in; builders leave it empty.
 	RemoteID string `json:"remote_id,omitempty"`
+
+	hold *hold // on its place in the outbox; nil where there is none
 }
 
 // A Poster puts a message where it belongs and returns the remote number of what now
@@ -95,6 +99,9 @@ type Item struct {
 	ID int64 // of the outbox row
 	Message
 	Tries int // failed attempts so far
+	// Begun is how long ago somebody began to create what is not there yet, without it being
+	// known what came of it; 0 if nobody did. See [Outbox.Begin].
+	Begun time.Duration
 }
 
 // Outbox holds messages until they are posted. Adding a message to it happens in the
@@ -110,9 +117,14 @@ type Outbox interface {
 	// newer message of the Key has come meanwhile, that one stays pending and only learns
 	// the remoteID.
 	MarkPosted(ctx context.Context, it Item, remoteID string, now time.Time) error
-	// Current reports whether an item is still what is to be posted: no newer message of its
-	// Key has come.
+	// Current reports whether an item is still what is to be posted, by the caller: no newer
+	// message of its Key has come, and nobody else was given it.
 	Current(ctx context.Context, it Item) (bool, error)
+	// Begin records that something new is about to be created for an item, if it is
+	// [Outbox.Current]. It holds until MarkPosted or Refused, whatever becomes of the caller.
+	Begin(ctx context.Context, it Item) (current bool, err error)
+	// Refused records that nothing was created after Begin.
+	Refused(ctx context.Context, it Item) error
 	// Delay hands items back that were not tried, to be due at a time. Newer messages of
 	// their keys stay as they are.
 	Delay(ctx context.Context, items []Item, until time.Time) error

@@ -17,6 +17,7 @@ type place struct {
 	list   func(ctx context.Context, page int) (texts []text, next int, err error)
 	create func(ctx context.Context, body string) (id int64, err error)
 	edit   func(ctx context.Context, id int64, body string) error
+	remove func(ctx context.Context, id int64) error // nil: what is there twice stays
 }
 
 // text is a body with its author.
@@ -27,9 +28,9 @@ type text struct {
 
 // sticky makes the text of ours in a place say the message's body, and returns its number.
 // The text is ours if it begins with our marker and we wrote it: anyone can copy a marker.
-// Known is tried first; if that is gone, all pages are searched and of several the first
-// is taken; if there is none, one is created, unless the message is only for one that
-// exists.
+// Known is tried first; if that is gone, all pages are searched, and of several the first
+// is kept and the others are removed; if there is none, one is created, unless the message
+// is only for one that exists.
 func (p *post) sticky(ctx context.Context, at place, known int64) (int64, error) {
 	self, err := p.g.self(ctx)
 	if err != nil {
@@ -51,7 +52,8 @@ func (p *post) sticky(ctx context.Context, at place, known int64) (int64, error)
 			}
 		}
 	}
-	for page := 1; page != 0; {
+	var kept int64
+	for page := 1; page != 0 && (kept == 0 || page <= maxPages); {
 		if page > maxPages {
 			return 0, &PermanentError{Err: runner.WithHint(fmt.Errorf("no text with marker %s in %d pages", Marker(p.m.Key), maxPages),
 				"lock this conversation and start another: it is too long to search")}
@@ -64,17 +66,33 @@ func (p *post) sticky(ctx context.Context, at place, known int64) (int64, error)
 			if !ours(t) {
 				continue
 			}
-			if done, err := p.set(ctx, at, t, body); done || err != nil {
+			if kept != 0 {
+				if err := p.change(ctx, func() error { return at.remove(ctx, t.id) }); err != nil && !gone(err) {
+					return 0, err
+				}
+				continue
+			}
+			done, err := p.set(ctx, at, t, body)
+			if err != nil || done && at.remove == nil {
 				return t.id, err
+			}
+			if done {
+				kept = t.id
 			}
 		}
 		page = next
+	}
+	if kept != 0 {
+		return kept, nil
+	}
+	if err := p.unseen(); err != nil {
+		return 0, err
 	}
 	if p.m.IfExists {
 		return 0, nil
 	}
 	var id int64
-	err = p.change(ctx, func() (err error) {
+	err = p.create(ctx, func() (err error) {
 		id, err = at.create(ctx, body)
 		return err
 	})
@@ -122,6 +140,10 @@ func (p *post) comments(number int) place {
 		},
 		edit: func(ctx context.Context, id int64, body string) error {
 			_, _, err := p.api.Issues.EditComment(ctx, p.owner, p.name, id, &github.IssueComment{Body: &body})
+			return err
+		},
+		remove: func(ctx context.Context, id int64) error {
+			_, err := p.api.Issues.DeleteComment(ctx, p.owner, p.name, id)
 			return err
 		},
 	}

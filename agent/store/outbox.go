@@ -73,6 +73,7 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 		}
 	}
 	var out []publish.Item
+	clock := s.db.clock()
 	err := s.db.inTx(ctx, func(t tx) error {
 		out = nil
 		at := now.UnixMilli()
@@ -85,22 +86,23 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 		err := t.query(ctx, func(scan func(...any) error) error {
 			var it publish.Item
 			var doc, remote string
-			var tries int64
-			if err := scan(&it.ID, &doc, &remote, &tries); err != nil {
+			var tries, begun int64
+			if err := scan(&it.ID, &doc, &remote, &tries, &begun); err != nil {
 				return err
 			}
+			it.Begun = time.Duration(begun) * time.Millisecond
 			if err := json.Unmarshal([]byte(doc), &it.Message); err != nil {
 				return fmt.Errorf("stored message %d: %w", it.ID, err)
 			}
 			it.RemoteID, it.Tries = remote, int(tries)
 			out = append(out, it)
 			return nil
-		}, "select id, doc, remote_id, tries from outbox where "+isDue+" order by id limit 20", at, at+time.Hour.Milliseconds(), s.owner)
+		}, "select id, doc, remote_id, tries, case when intent_at = 0 then 0 when intent_at < "+clock+" then "+clock+" - intent_at else 1 end from outbox where "+isDue+" order by id limit 20", at, at+time.Hour.Milliseconds(), s.owner)
 		if err != nil {
 			return err
 		}
 		for _, it := range out {
-			if _, err := t.exec(ctx, "update outbox set owner = $2, next_at = $3, updated_at = $4 where id = $1", it.ID, s.owner, at+lease.Milliseconds(), at); err != nil {
+			if _, err := t.exec(ctx, "update outbox set owner = $2, next_at = $3, updated_at = $4, intent_at = case when intent_at > "+clock+" then "+clock+" else intent_at end where id = $1", it.ID, s.owner, at+lease.Milliseconds(), at); err != nil {
 				return err
 			}
 		}
@@ -124,7 +126,7 @@ func (s *Store) MarkPosted(ctx context.Context, it publish.Item, remoteID string
 				pending = case when doc = $2 then 0 else pending end,
 				owner = case when doc = $2 then '' else owner end,
 				error = case when doc = $2 then '' else error end,
-				updated_at = $4
+				intent_at = 0, updated_at = $4
 			where id = $1`, it.ID, doc, remoteID, now.UnixMilli())
 		return err
 	})
@@ -147,6 +149,36 @@ func (s *Store) Current(ctx context.Context, it publish.Item) (bool, error) {
 		return false, fmt.Errorf("message %s: %w", it.Key, err)
 	}
 	return ok, nil
+}
+
+// Begin implements [publish.Outbox]: who finds the message without a mark later knows that
+// its object may be there. The time is the database's.
+func (s *Store) Begin(ctx context.Context, it publish.Item) (current bool, err error) {
+	doc, err := messageDoc(it.Message)
+	if err != nil {
+		return false, fmt.Errorf("message %s: %w", it.Key, err)
+	}
+	err = s.db.inTx(ctx, func(t tx) error {
+		n, err := t.exec(ctx, "update outbox set intent_at = "+s.db.clock()+" where id = $1 and doc = $2 and pending = 1 and owner = $3", it.ID, doc, s.owner)
+		current = n > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("message %s: %w", it.Key, err)
+	}
+	return current, nil
+}
+
+// Refused implements [publish.Outbox]. What another process has begun meanwhile stays.
+func (s *Store) Refused(ctx context.Context, it publish.Item) error {
+	err := s.db.inTx(ctx, func(t tx) error {
+		_, err := t.exec(ctx, "update outbox set intent_at = 0 where id = $1 and owner in ('', $2)", it.ID, s.owner)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("message %s: %w", it.Key, err)
+	}
+	return nil
 }
 
 // Delay hands messages back that were not tried. Newer ones of their keys stay as they are.

@@ -93,6 +93,9 @@ func (f *Fake) Lag(d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lag = d
+	if d == 0 {
+		f.replicas = nil
+	}
 }
 
 // replicate notes what a request created; f.mu is held.

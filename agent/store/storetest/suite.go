@@ -31,6 +31,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"Rollback", rollback},
 		{"BadRuns", badRuns},
 		{"Outbox", outbox},
+		{"Begun", begun},
 		{"Lane", lane},
 		{"Direct", direct},
 		{"HostileText", hostileText},

@@ -418,6 +418,82 @@ func outbox(t *testing.T, o store.Options) {
 	want(got, "cx")
 }
 
+// What was begun and never heard of again is known to whoever takes the message next, until
+// it is known what came of it.
+func begun(t *testing.T, o store.Options) {
+	one, shut := Open(t, o, "one")
+	two, _ := Open(t, o, "two")
+	ctx := t.Context()
+	put := func(seq int64) {
+		t.Helper()
+		if err := one.PutMessages(ctx, 0, publish.Message{Key: "a", Seq: seq}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take := func(s *store.Store) publish.Item {
+		t.Helper()
+		items, err := s.Pending(ctx, time.Now())
+		if err != nil || len(items) != 1 {
+			t.Fatal(items, err)
+		}
+		return items[0]
+	}
+	begin := func(s *store.Store, it publish.Item, want bool) {
+		t.Helper()
+		if ok, err := s.Begin(ctx, it); ok != want || err != nil {
+			t.Errorf("begin: %v, %v, want %v", ok, err, want)
+		}
+	}
+	put(1)
+	it := take(one)
+	if it.Begun != 0 {
+		t.Errorf("begun %s ago", it.Begun)
+	}
+	begin(two, it, false) // not its to post
+	begin(one, it, true)
+	shut()
+	if _, err := two.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	it = take(two)
+	if it.Begun <= 0 || it.Begun > time.Minute {
+		t.Errorf("begun %s ago", it.Begun)
+	}
+	one, _ = Open(t, o, "three")
+	put(2) // a newer text for the same place: what was begun is that place
+	begin(two, it, false)
+	if it = take(two); it.Begun <= 0 {
+		t.Error("forgotten with a newer message")
+	}
+	begin(two, it, true)
+	if err := one.Refused(ctx, it); err != nil { // another's
+		t.Fatal(err)
+	}
+	if err := two.Delay(ctx, []publish.Item{it}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if it = take(two); it.Begun <= 0 {
+		t.Error("another process knew better")
+	}
+	if err := two.Refused(ctx, it); err != nil {
+		t.Fatal(err)
+	}
+	if err := two.Delay(ctx, []publish.Item{it}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if it = take(two); it.Begun != 0 {
+		t.Errorf("refused, but begun %s ago", it.Begun)
+	}
+	begin(two, it, true)
+	if err := two.MarkPosted(ctx, it, "7", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put(3)
+	if it = take(two); it.Begun != 0 || it.RemoteID != "7" {
+		t.Errorf("posted: %+v", it)
+	}
+}
+
 // Two processes keep to one budget, and one that starts anew remembers.
 func lane(t *testing.T, o store.Options) {
 	ctx := t.Context()

@@ -1,0 +1,152 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
+	"github.com/holdfast-ci/holdfast/agent/publish"
+)
+
+// creating are the messages that create something, and how often it is there.
+func creating(app bool) map[string]publish.Message {
+	out := map[string]publish.Message{"comment by": comment("run 1"), "issue 2": issue("run 1")}
+	if app {
+		out["check holdfast"] = publish.Statuses(target, finish(run(1)), nil)[0]
+	} else {
+		commit := commitComment("run 1")
+		out["comment by holdfast-bot\n"] = commit
+	}
+	return out
+}
+
+// The agent dies between creating something and recording it, and is started again at once,
+// while GitHub's lists do not show it yet. It looks again and again, and what is there is
+// taken over, however late it shows within two minutes; it is never created twice.
+func TestRestartWithinLag(t *testing.T) {
+	for _, app := range []bool{false, true} {
+		for object, m := range creating(app) {
+			f, g, again := begun(t, app)
+			o, c := &outbox{}, newClock()
+			o.add(m)
+			f.Lag(time.Hour)
+			if _, err := publish.Deliver(t.Context(), &mortal{outbox: o, left: 1}, g, c.now, nil); !errors.Is(err, errDied) {
+				t.Fatal(err)
+			}
+			start := c.t
+			for looks := 0; ; looks++ {
+				o.rows[0].next = time.Time{} // as Recover does
+				d := deliver(t, o, again(), c)
+				if d.Posted == 1 {
+					break
+				}
+				if d.Waiting != 1 || d.Dropped != 0 || looks > 8 {
+					t.Fatalf("%s: %+v", object, d)
+				}
+				c.t = d.Next
+				if c.t.Sub(start) > 70*time.Second {
+					f.Lag(0)
+				}
+			}
+			if dump := f.Dump(); strings.Count(dump, object) != 1 || strings.Contains(dump, "issue 3") || o.rows[0].RemoteID == "" || !o.rows[0].begun.IsZero() {
+				t.Errorf("%s: not exactly once, or not known:\n%s", object, dump)
+			}
+			if d := c.t.Sub(start); d > 2*time.Minute {
+				t.Errorf("%s: found after %s", object, d)
+			}
+		}
+	}
+}
+
+// The same, but the request never arrived: what is not there after two minutes is created,
+// and not sooner.
+func TestRestartAfterNothing(t *testing.T) {
+	for _, app := range []bool{false, true} {
+		for object, m := range creating(app) {
+			f, g, again := begun(t, app)
+			o, c := &outbox{}, newClock()
+			o.add(m)
+			f.Fail(hubtest.Fault{Kind: hubtest.FailReset, Method: "POST", Times: 2})
+			f.Fail(hubtest.Fault{Kind: hubtest.FailReset, Method: "POST", Path: "/check-runs", Times: 1})
+			start := c.t
+			d := deliver(t, o, g, c)
+			for i := 0; d.Posted == 0 && i < 12; i++ {
+				if strings.Contains(f.Dump(), object) {
+					t.Fatalf("%s: created after %s", object, c.t.Sub(start))
+				}
+				c.t = d.Next
+				d = deliver(t, o, again(), c)
+			}
+			if n := strings.Count(f.Dump(), object); n != 1 || c.t.Sub(start) < 2*time.Minute || c.t.Sub(start) > 10*time.Minute {
+				t.Errorf("%s: there %d times after %s", object, n, c.t.Sub(start))
+			}
+		}
+	}
+}
+
+// What GitHub refused was not created: there is nothing to wait for.
+func TestRefusedIsNotBegun(t *testing.T) {
+	for _, ft := range []hubtest.Fault{
+		{Kind: hubtest.FailSecondary, RetryAfter: 5}, {Kind: hubtest.FailPrimary, Code: 429, Reset: 5 * time.Second}, {Kind: hubtest.FailStatus, Code: 401},
+	} {
+		f, g := start(t)
+		o, c := &outbox{}, newClock()
+		o.add(comment("run 1"))
+		ft.Method = "POST"
+		f.Fail(ft)
+		d := deliver(t, o, g, c)
+		if d.Waiting != 1 || !o.rows[0].begun.IsZero() {
+			t.Fatalf("%+v: %+v, begun %s", ft, d, o.rows[0].begun)
+		}
+		c.t = d.Next
+		if d := deliver(t, o, poster(t, f), c); d.Posted != 1 {
+			t.Errorf("%+v: %+v", ft, d)
+		}
+	}
+}
+
+// Who is not given the message any more changes nothing, however far it has come.
+func TestOvertakenWhilePosting(t *testing.T) {
+	for _, m := range []publish.Message{comment("run 1"), status("success", "x"), issue("run 1")} {
+		f, g := start(t)
+		o, c := &outbox{}, newClock()
+		o.add(m)
+		p := &hook{Poster: g, before: func() { o.rows[0].Seq++ }}
+		if d := deliver(t, o, once(p), c); d.Posted != 0 || d.Dropped != 0 || d.Waiting != 0 {
+			t.Errorf("%s: %+v", m.Kind, d)
+		}
+		for _, r := range f.Requests() {
+			if !strings.HasPrefix(r, "GET ") {
+				t.Errorf("%s: %s", m.Kind, r)
+			}
+		}
+	}
+}
+
+// once posts the first message only.
+func once(p publish.Poster) publish.Poster { return &first{Poster: p} }
+
+type first struct {
+	publish.Poster
+	done bool
+}
+
+func (f *first) Post(ctx context.Context, m publish.Message) (string, error) {
+	if f.done {
+		return "", &publish.RetryError{Unsent: true, After: time.Hour, Err: errors.New("one is enough")}
+	}
+	f.done = true
+	return f.Poster.Post(ctx, m)
+}
+
+func begun(t *testing.T, app bool) (f *hubtest.Fake, g *publish.GitHub, again func() *publish.GitHub) {
+	if app {
+		f, _ := startApp(t)
+		return f, appPoster(t, f), func() *publish.GitHub { return appPoster(t, f) }
+	}
+	f, g = start(t)
+	return f, g, func() *publish.GitHub { return poster(t, f) }
+}
