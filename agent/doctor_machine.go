@@ -110,13 +110,16 @@ func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config) {
 	} else {
 		d.say(gradeOK, "database", "%s, last run %d of %s", where, runs[0].Number, runs[0].Created.Format(time.DateTime))
 	}
-	pending, failed, err := s.Unposted(ctx)
+	pending, failed, waiting, err := s.Unposted(ctx)
 	if err != nil {
 		d.fail(gradeFail, "outbox", err)
 		return
 	}
 	if pending > 0 {
 		d.say(gradeNote, "outbox", "%s to be posted", counted(pending, "message", "messages"))
+	}
+	for _, f := range waiting[:min(3, len(waiting))] {
+		d.say(gradeWarn, "outbox", "waits: %s: %s", f.Key, f.Reason)
 	}
 	for _, f := range failed[:min(3, len(failed))] {
 		d.hint(gradeWarn, "outbox", fmt.Sprintf("given up: %s: %s", f.Key, f.Reason), "the next message about the same thing is tried again")

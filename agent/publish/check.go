@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,9 @@ const (
 	maxOutput = 65000
 	maxTitle  = 200
 
-	checkID = "check/" // prefix of the RemoteID
+	// Prefixes of the RemoteID: of a check run that is concluded, and of one that is not.
+	checkID = "check/"
+	openID  = "open-check/"
 )
 
 // external is the external_id of a check run of ours.
@@ -110,7 +113,7 @@ func (p *post) checkRun(ctx context.Context) (string, error) {
 		notes = nil
 	}
 	if have != nil && c.Status == checkQueued && have.GetStatus() == checkQueued && have.GetOutput().GetTitle() == Announced {
-		return format(checkID, have.GetID()), nil // taken over when there is more to say
+		return format(openID, have.GetID()), nil // taken over when there is more to say
 	}
 	sent := 0
 	switch {
@@ -138,12 +141,15 @@ func (p *post) checkRun(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+	if c.Status != checkCompleted {
+		return format(openID, have.GetID()), nil
+	}
 	return format(checkID, have.GetID()), nil
 }
 
 // findCheck finds the check run to write to, nil if there is none.
 func (p *post) findCheck(ctx context.Context, ext string) (*github.CheckRun, error) {
-	if id := p.known(checkID); id != 0 {
+	if id := cmp.Or(p.known(checkID), p.known(openID)); id != 0 {
 		k, _, err := p.api.Checks.GetCheckRun(ctx, p.owner, p.name, id)
 		if err != nil && !gone(err) {
 			return nil, err

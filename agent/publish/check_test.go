@@ -336,3 +336,48 @@ func TestEnded(t *testing.T) {
 		}
 	}
 }
+
+// The permission to write check runs is withdrawn in the middle of a run: what it came to is
+// said by commit statuses, and the check runs that were begun are concluded as soon as the
+// permission is back, however long that takes.
+func TestPermissionWithdrawn(t *testing.T) {
+	f, in := startApp(t)
+	o, c := &outbox{}, newClock()
+	stages := []string{"checks"}
+	o.add(publish.Statuses(target, queued(1), stages)...)
+	deliver(t, o, appPoster(t, f), c)
+	wantDump(t, f, "check holdfast queued", "check holdfast/checks queued")
+	f.Permit(in, "checks", "read")
+	f.ExpireTokens()
+	o.add(publish.Statuses(target, run(1), stages)...) // goes on
+	if d := deliver(t, o, appPoster(t, f), c); d.Posted != 2 {
+		t.Errorf("still at work: %+v", d)
+	}
+	r := finish(run(1))
+	r.Stages = r.Stages[1:2]
+	o.add(publish.Statuses(target, r, stages)...)
+	for i := range 60 { // more often than anything else is tried
+		if d := deliver(t, o, appPoster(t, f), c); d.Waiting != 2 || d.Dropped != 0 || d.Next.Sub(c.t) > 15*time.Minute {
+			t.Fatalf("after %d attempts: %+v", i, d)
+		}
+		c.t = c.t.Add(15 * time.Minute)
+	}
+	wantDump(t, f, "check holdfast queued", "check holdfast/checks queued", `status holdfast failure "1 rule fails" by holdfast[bot] (2 in all)`)
+	if r := o.rows[0]; r.state != "pending" || !strings.Contains(r.reason, "checks: write was withdrawn") {
+		t.Errorf("%s, %q", r.state, r.reason)
+	}
+	f.Permit(in, "checks", "write")
+	f.ExpireTokens()
+	if d := deliver(t, o, appPoster(t, f), c); d.Posted != 2 {
+		t.Errorf("the permission is back: %+v", d)
+	}
+	wantDump(t, f, `check holdfast failure "1 rule fails" by holdfast[bot] (1 in all, 0 open`, `check holdfast/checks failure "1 rule fails" by holdfast[bot] (1 in all, 0 open`)
+	// Nobody owes a check run where none was begun.
+	f.Permit(in, "checks", "read")
+	f.ExpireTokens()
+	r = finish(run(2))
+	o.add(publish.Statuses(target, r, stages)...)
+	if d := deliver(t, o, appPoster(t, f), c); d.Posted != 2 {
+		t.Errorf("a run after the permission was withdrawn: %+v", d)
+	}
+}

@@ -122,9 +122,9 @@ func (d *delivery) deliver(ctx context.Context, it Item) error {
 	}
 	var again time.Time
 	var retry *RetryError
-	if errors.As(err, &retry) && (retry.All || retry.Unsent || it.Tries+1 < maxTries) {
+	if errors.As(err, &retry) && (retry.All || retry.Unsent || retry.Keep || it.Tries+1 < maxTries) {
 		wait := retry.After
-		if !retry.All && !retry.Unsent {
+		if !retry.All && !retry.Unsent && !retry.Keep {
 			wait = max(wait, backoff(it.Key, it.Tries))
 		}
 		again = d.now().Add(wait)

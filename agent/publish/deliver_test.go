@@ -101,7 +101,10 @@ func (o *outbox) MarkPosted(_ context.Context, it publish.Item, id string, _ tim
 		return err
 	}
 	r := o.rows[it.ID-1]
-	r.RemoteID, r.begun = id, time.Time{}
+	r.begun = time.Time{}
+	if id != "" {
+		r.RemoteID = id
+	}
 	if r.Seq == it.Seq {
 		r.state = "posted"
 	}

@@ -20,7 +20,9 @@ type RetryError struct {
 	Payer string
 	// Unsent: no attempt was made.
 	Unsent bool
-	Err    error
+	// Keep: it is never given up, and nothing is wrong with the way there.
+	Keep bool
+	Err  error
 }
 
 func (e *RetryError) Error() string {
@@ -55,6 +57,7 @@ func classify(ctx context.Context, err error) error {
 	}
 	var (
 		perm *PermanentError
+		kept *RetryError
 		lim  *hub.LimitError
 		st   *hub.StatusError
 		redi *hub.RedirectError
@@ -66,6 +69,8 @@ func classify(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &perm):
 		return err
+	case errors.As(err, &kept):
+		return kept
 	case errors.As(err, &busy):
 		return &RetryError{After: busy.after, All: true, Unsent: true, Err: busy}
 	case errors.Is(err, errOvertaken):

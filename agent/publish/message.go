@@ -115,7 +115,7 @@ type Outbox interface {
 	Pending(ctx context.Context, now time.Time) ([]Item, error)
 	// MarkPosted records that it.Message (with that Seq) is posted, as remoteID. When a
 	// newer message of the Key has come meanwhile, that one stays pending and only learns
-	// the remoteID.
+	// the remoteID. An empty one leaves what is known as it is.
 	MarkPosted(ctx context.Context, it Item, remoteID string, now time.Time) error
 	// Current reports whether an item is still what is to be posted, by the caller: no newer
 	// message of its Key has come, and nobody else was given it.

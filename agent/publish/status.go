@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/holdfast-ci/holdfast/agent/hub"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // state says what is known of a commit: by a check run if the message has one and the
@@ -19,7 +21,7 @@ func (p *post) state(ctx context.Context) (string, error) {
 		return p.status(ctx)
 	}
 	repo := strings.ToLower(p.m.Repo)
-	may := time.Now().After(p.g.noChecks[repo])
+	may := p.leftOpen() || time.Now().After(p.g.noChecks[repo])
 	if may {
 		var err error
 		if may, err = p.g.c.MayCheck(ctx, p.m.Repo); err != nil {
@@ -27,7 +29,7 @@ func (p *post) state(ctx context.Context) (string, error) {
 		}
 	}
 	if !may {
-		return p.status(ctx)
+		return p.instead(ctx)
 	}
 	id, err := p.checkRun(ctx)
 	var st *hub.StatusError
@@ -36,9 +38,31 @@ func (p *post) state(ctx context.Context) (string, error) {
 			p.g.noChecks = map[string]time.Time{}
 		}
 		p.g.noChecks[repo] = time.Now().Add(refusalLife)
-		return p.status(ctx)
+		return p.instead(ctx)
 	}
 	return id, err
+}
+
+// leftOpen reports whether there may be a check run of this commit and context that says
+// something is still to come.
+func (p *post) leftOpen() bool {
+	return p.known(openID) != 0 || p.m.hold != nil && p.m.hold.item.Begun > 0
+}
+
+// instead posts a commit status in the place of a check run. A check run that was made
+// when that was still allowed cannot be changed now, and would be pending for ever: the
+// message stays in the outbox until it can be concluded.
+func (p *post) instead(ctx context.Context) (string, error) {
+	id, err := p.status(ctx)
+	switch {
+	case err != nil || !p.leftOpen():
+		return id, err
+	case p.m.Check.Status != checkCompleted:
+		return "", nil // what is known of the check run stays known
+	}
+	return "", &RetryError{After: tokenWait, Keep: true, Err: runner.WithHint(
+		fmt.Errorf("said by a commit status; the check run %s on %.10s that was begun earlier stays open: permission checks: write was withdrawn", p.m.Context, p.m.SHA),
+		"give the App checks: write again for a quarter of an hour, and it is concluded")}
 }
 
 // refusalLife is how long a refused check run is taken for a missing permission before

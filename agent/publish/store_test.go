@@ -64,7 +64,7 @@ func TestRealOutbox(t *testing.T) {
 	if d := do(poster(t, f)); d.Dropped != 1 {
 		t.Errorf("locked: %+v", d)
 	}
-	if pending, failed, err := s.Unposted(t.Context()); err != nil || pending != 0 || len(failed) != 1 {
+	if pending, failed, _, err := s.Unposted(t.Context()); err != nil || pending != 0 || len(failed) != 1 {
 		t.Errorf("%d pending, given up %+v, %v", pending, failed, err)
 	}
 }

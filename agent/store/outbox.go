@@ -240,29 +240,32 @@ type Failed struct {
 	Reason string
 }
 
-// Unposted counts the messages still to be posted and lists the newest that were given up.
-func (s *Store) Unposted(ctx context.Context) (pending int, failed []Failed, err error) {
+// Unposted counts the messages still to be posted and lists the newest of those that were
+// given up, and of those that wait because something is in their way.
+func (s *Store) Unposted(ctx context.Context) (pending int, failed, waiting []Failed, err error) {
 	q := s.db.reader()
 	var n int64
 	if _, err := one(ctx, q, []any{&n}, "select count(*) from outbox where pending = 1"); err != nil {
-		return 0, nil, fmt.Errorf("read outbox: %w", err)
+		return 0, nil, nil, fmt.Errorf("read outbox: %w", err)
 	}
-	err = q.query(ctx, func(scan func(...any) error) error {
-		var f Failed
-		var doc string
-		var tries int64
-		if err := scan(&doc, &tries, &f.Reason); err != nil {
+	for pending, list := range []*[]Failed{&failed, &waiting} {
+		err = q.query(ctx, func(scan func(...any) error) error {
+			var f Failed
+			var doc string
+			var tries int64
+			if err := scan(&doc, &tries, &f.Reason); err != nil {
+				return err
+			}
+			f.Tries = int(tries)
+			err := json.Unmarshal([]byte(doc), &f.Message)
+			*list = append(*list, f)
 			return err
+		}, "select doc, tries, error from outbox where pending = $1 and error <> '' order by id desc limit 20", int64(pending))
+		if err != nil {
+			return 0, nil, nil, fmt.Errorf("read outbox: %w", err)
 		}
-		f.Tries = int(tries)
-		err := json.Unmarshal([]byte(doc), &f.Message)
-		failed = append(failed, f)
-		return err
-	}, "select doc, tries, error from outbox where pending = 0 and error <> '' order by id desc limit 20")
-	if err != nil {
-		return 0, nil, fmt.Errorf("read outbox: %w", err)
 	}
-	return int(n), failed, nil
+	return int(n), failed, waiting, nil
 }
 
 // Place is the repository on GitHub that something was said to about a run, "" if nothing

@@ -387,6 +387,9 @@ func outbox(t *testing.T, o store.Options) {
 	if got, _ := pending(now.Add(time.Second)); got != nil {
 		t.Errorf("tried again too early: %q", got)
 	}
+	if n, failed, waiting, err := s.Unposted(ctx); err != nil || n != 1 || len(failed) != 0 || len(waiting) != 1 || waiting[0].Reason != "no answer" {
+		t.Errorf("unposted %d, %+v, waiting %+v, %v", n, failed, waiting, err)
+	}
 	got, items = pending(now.Add(2 * time.Minute))
 	want(got, "bx")
 	if items[0].Tries != 1 {
@@ -398,7 +401,7 @@ func outbox(t *testing.T, o store.Options) {
 	if got, _ := pending(now.Add(24 * time.Hour)); got != nil {
 		t.Errorf("given up, but handed out: %q", got)
 	}
-	n, failed, err := s.Unposted(ctx)
+	n, failed, _, err := s.Unposted(ctx)
 	if err != nil || n != 0 || len(failed) != 1 || failed[0].Reason != "gone" || failed[0].Tries != 2 {
 		t.Errorf("unposted %d, %+v, %v", n, failed, err)
 	}
