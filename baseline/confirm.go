@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -14,15 +15,46 @@ func (m *measured) confirm(t Threshold, family int, history []Past, values []flo
 	if len(values) == 0 {
 		return runner.Error, "could not tell: " + reason + ", which was not confirmed: there was no re-run"
 	}
-	s := m.sample
-	s.Values = values
-	again := measure(s, history)
+	again := m.with(values, history)
 	v, why := again.decide(t, family)
 	both := reason + ", and in an independent re-run " + strings.TrimPrefix(why, "could not tell: ")
 	if v == runner.Failure {
 		return v, both
 	}
 	return runner.Error, "could not tell: " + both + ", which does not confirm it"
+}
+
+// with is the same benchmark with other values, looked at once.
+func (m *measured) with(values []float64, history []Past) measured {
+	s := m.sample
+	s.Values, s.Looks = values, nil
+	return measure(s, history)
+}
+
+// steady lets a failure stand only if it is one also without the values of processes whose
+// warm-up did not settle: what they measured is the device on its way to a steady state.
+func (m *measured) steady(t Threshold, family int, history []Past, reason string) (runner.Verdict, string) {
+	var rest []float64
+	for i, v := range m.sample.Values {
+		if m.loose == nil || !m.loose[i] {
+			rest = append(rest, v)
+		}
+	}
+	n := len(m.sample.Values)
+	if len(rest) < n {
+		again := m.with(rest, history)
+		if v, _ := again.decide(t, family); v != runner.Failure {
+			return runner.Error, fmt.Sprintf("could not tell: %s, but %s", reason, unsettledText(n-len(rest), n, "value"))
+		}
+	}
+	return runner.Failure, reason
+}
+
+// unsettledText says why so many of all of those things do not make a verdict, and what can
+// be done.
+func unsettledText(n, all int, what string) string {
+	return fmt.Sprintf("the warm-up before %d of %s did not settle, and the rest does not show it; "+
+		"a longer warmup in [bench], or a load that keeps the device busy, can tell", n, count(all, what))
 }
 
 // Missed tells for each sample whether it misses a threshold that does not go by the base,

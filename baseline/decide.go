@@ -27,10 +27,10 @@ func (m *measured) absolute(t Threshold, tail float64) (v runner.Verdict, reason
 	if err != nil {
 		return runner.Error, "could not tell: " + err.Error()
 	}
-	if len(m.looks) == 0 {
+	if len(m.sample.Looks) == 0 {
 		return m.absoluteAt(m.sample.Values, t.Op, bound, tail, lookShare(0, m.planned))
 	}
-	for i, n := range m.looks {
+	for i, n := range m.sample.Looks {
 		n = min(n, len(m.sample.Values))
 		if v, reason = m.absoluteAt(m.sample.Values[:n], t.Op, bound, tail, lookShare(i, m.planned)); v != runner.Error {
 			break

@@ -63,30 +63,30 @@ func JudgeOnce(samples []runner.Sample, history []Past, thresholds []Threshold, 
 	})
 }
 
-func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once bool, base beside, absent func(Threshold) Metric) Judgement {
+func judge(measurements []runner.Sample, history []Past, thresholds []Threshold, once bool, base beside, absent func(Threshold) Metric) Judgement {
 	var j Judgement
-	samples = j.pool(samples)
+	samples := j.pool(measurements, base.bench)
 	history = slices.Clone(history)
 	slices.SortStableFunc(history, func(a, b Past) int { return cmp.Compare(a.Run, b.Run) })
 
 	family := 0
 	for _, t := range thresholds {
 		for _, s := range samples {
-			if t.Match(s) && !t.Base { // those that go by the base are a family of their own
+			if t.Match(s.Sample) && !t.Base { // those that go by the base are a family of their own
 				family++
 			}
 		}
 	}
 	used := make([]bool, len(thresholds))
 	for _, s := range samples {
-		got := measure(s, history)
-		got.once = once
+		got := measure(s.Sample, history)
+		got.once, got.loose = once, s.loose
 		if base.bench != nil {
-			got.looks, got.planned = base.bench.Looks[s.Key()], base.bench.Planned
+			got.planned = base.bench.Planned
 		}
 		asked := false
 		for i, t := range thresholds {
-			if !t.Match(s) {
+			if !t.Match(s.Sample) {
 				continue
 			}
 			used[i], asked = true, true
@@ -96,6 +96,9 @@ func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once
 				base.decide(&m, s, t)
 			} else {
 				m.Verdict, m.Reason = got.decide(t, family)
+				if m.Verdict == runner.Failure {
+					m.Verdict, m.Reason = got.steady(t, family, history, m.Reason)
+				}
 				if m.Verdict == runner.Failure && base.bench != nil && base.bench.Confirms {
 					m.Verdict, m.Reason = got.confirm(t, family, history, base.bench.Again[s.Key()], m.Reason)
 				}
@@ -108,8 +111,8 @@ func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once
 			if got.summary.Warning != "" {
 				m.Reason += "; " + got.summary.Warning
 			}
-			if r, ok := base.turns[s.Key()]; ok {
-				base.fill(&m, r)
+			if r := base.turns[s.Key()]; len(r) > 0 {
+				base.fill(&m, r[0])
 			}
 			j.Metrics = append(j.Metrics, m)
 		}
@@ -121,26 +124,6 @@ func judge(samples []runner.Sample, history []Past, thresholds []Threshold, once
 	}
 	j.fold(once, len(thresholds), samples)
 	return j
-}
-
-// pool puts samples with equal keys together and sorts them.
-func (j *Judgement) pool(samples []runner.Sample) []runner.Sample {
-	at := make(map[string]int, len(samples))
-	var out []runner.Sample
-	for _, s := range samples {
-		k := s.Key()
-		if i, ok := at[k]; ok {
-			out[i].Values = slices.Concat(out[i].Values, s.Values)
-			j.Warnings = append(j.Warnings, fmt.Sprintf("%s was measured more than once; the values are judged together", k))
-			continue
-		}
-		at[k] = len(out)
-		out = append(out, s)
-	}
-	slices.SortStableFunc(out, compareSamples)
-	slices.Sort(j.Warnings)
-	j.Warnings = slices.Compact(j.Warnings)
-	return out
 }
 
 // compareSamples orders by name, configuration (numbers by value, so that 2 threads
@@ -191,10 +174,10 @@ type measured struct {
 	summary Summary
 	metric  Metric
 	compare Comparison
-	err     error // why there is no comparison; nil also if there is no history
-	looks   []int // numbers of values at which it was looked at; nil for once, with all of them
-	planned int   // looks that could have taken place
-	once    bool  // the value is the figure itself, not an estimate of it
+	err     error  // why there is no comparison; nil also if there is no history
+	loose   []bool // by value: measured by a process whose warm-up did not settle; nil for none
+	planned int    // looks that could have taken place
+	once    bool   // the value is the figure itself, not an estimate of it
 }
 
 func measure(s runner.Sample, history []Past) measured {
@@ -251,7 +234,7 @@ func unmatched(t Threshold) Metric {
 }
 
 // fold sets verdict, reason and hint over all metrics.
-func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
+func (j *Judgement) fold(once bool, thresholds int, all []pooled) {
 	samples, what := len(all), "benchmark"
 	if once {
 		what = "build time"
@@ -334,7 +317,7 @@ func (j *Judgement) fold(once bool, thresholds int, all []runner.Sample) {
 }
 
 // names lists what could have been matched, at most eight.
-func names(samples []runner.Sample) string {
+func names(samples []pooled) string {
 	var out []string
 	for _, s := range samples {
 		for _, n := range []string{s.Name, s.Unit} {

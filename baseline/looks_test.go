@@ -9,14 +9,14 @@ import (
 
 // measureUntilDecided does what the bench stage does with an absolute threshold.
 func measureUntilDecided(draw func(n int) []float64, rounds, planned int, th []Threshold) *runner.Bench {
-	b := &runner.Bench{Planned: planned, Looks: map[string][]int{}, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: draw(rounds)}}}
+	b := &runner.Bench{Planned: planned, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: draw(rounds)}}}
 	s := &b.Samples[0]
 	for i := 1; i < planned && Undecided(b, th)[0]; i++ {
 		if i == 1 {
-			b.Looks[s.Key()] = []int{rounds}
+			s.Looks = []int{rounds}
 		}
 		s.Values = append(s.Values, draw(len(s.Values))...)
-		b.Looks[s.Key()] = append(b.Looks[s.Key()], len(s.Values))
+		s.Looks = append(s.Looks, len(s.Values))
 	}
 	return b
 }

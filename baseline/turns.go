@@ -97,17 +97,23 @@ func (t Threshold) inTurns(r runner.Turns, family int) (v runner.Verdict, step r
 	tail := alpha / float64(max(family, 1))
 	bound := math.Log1p(t.Value / 100)
 	got := fmt.Sprintf("%s in %s in turns with the base", c.text(), count(c.blocks, "block"))
-	lo, hi := t.Op.holds(c.logLo, bound), t.Op.holds(c.logHi, bound)
-	switch {
-	case lo && hi:
-		return runner.Success, runner.Enough, got
-	case !lo && !hi && c.beyond(t.Op.lower(), bound, tail*share):
-	case len(r.Looks) > 0 && c.blocks < r.Looks[len(r.Looks)-1]:
-		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s; the time was up before more could be measured, it needs about %s", got, c.missing(bound, tail))
-	default:
-		return runner.Error, runner.Enough, fmt.Sprintf("could not tell: %s; needs about %s", got, c.missing(bound, tail))
+	open := runner.Enough
+	if len(r.Looks) > 0 && c.blocks < r.Looks[len(r.Looks)-1] {
+		open = runner.More
 	}
-	if len(r.BaseAgain) == 0 {
+	switch {
+	case t.Op.holds(c.logLo, bound) && t.Op.holds(c.logHi, bound):
+		return runner.Success, runner.Enough, got
+	case !t.missedBy(c, bound, tail*share):
+		if open == runner.More {
+			got += "; the time was up before more could be measured, it"
+		} else {
+			got += ";"
+		}
+		return runner.Error, open, fmt.Sprintf("could not tell: %s needs about %s", got, c.missing(bound, tail))
+	case !t.missedSettled(r.Base, r.Head, r.Unsettled, alpha*share, bound, tail*share):
+		return runner.Error, open, fmt.Sprintf("could not tell: %s, but %s", got, unsettledText(len(r.Unsettled), c.blocks, "block"))
+	case len(r.BaseAgain) == 0:
 		return runner.Error, runner.Suspect, fmt.Sprintf("could not tell: %s, which was not confirmed: there was no re-run", got)
 	}
 	again, err := compareTurns(r.BaseAgain, r.HeadAgain, alpha)
@@ -115,11 +121,36 @@ func (t Threshold) inTurns(r runner.Turns, family int) (v runner.Verdict, step r
 		return runner.Error, runner.Enough, fmt.Sprintf("could not tell: %s, and of the re-run: %v", got, err)
 	}
 	confirm := fmt.Sprintf("%s, and %s in an independent re-run", got, again.text())
-	lo, hi = t.Op.holds(again.logLo, bound), t.Op.holds(again.logHi, bound)
-	if !lo && !hi && again.beyond(t.Op.lower(), bound, tail) {
-		return runner.Failure, runner.Enough, confirm
+	switch {
+	case !t.missedBy(again, bound, tail):
+		return runner.Error, runner.Enough, "could not tell: " + confirm + ", which does not confirm it"
+	case !t.missedSettled(r.BaseAgain, r.HeadAgain, r.UnsettledAgain, alpha, bound, tail):
+		return runner.Error, runner.Enough, fmt.Sprintf("could not tell: %s, but %s", confirm, unsettledText(len(r.UnsettledAgain), again.blocks, "block"))
 	}
-	return runner.Error, runner.Enough, "could not tell: " + confirm + ", which does not confirm it"
+	return runner.Failure, runner.Enough, confirm
+}
+
+// missedBy reports whether the whole change is beyond the bound, and that no chance.
+func (t Threshold) missedBy(c turns, bound, tail float64) bool {
+	return !t.Op.holds(c.logLo, bound) && !t.Op.holds(c.logHi, bound) && c.beyond(t.Op.lower(), bound, tail)
+}
+
+// missedSettled reports whether the blocks miss the bound also without those that are not
+// settled.
+func (t Threshold) missedSettled(base, head []float64, unsettled []int, level, bound, tail float64) bool {
+	if len(unsettled) == 0 {
+		return true
+	}
+	without := func(values []float64) (out []float64) {
+		for i, v := range values {
+			if !slices.Contains(unsettled, i/2) {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	c, err := compareTurns(without(base), without(head), level)
+	return err == nil && t.missedBy(c, bound, tail)
 }
 
 func (c *turns) text() string {
@@ -174,17 +205,17 @@ func turnsFamily(all []runner.Turns, thresholds []Threshold) (n int) {
 // beside is what a run knows of its base.
 type beside struct {
 	bench  *runner.Bench // nil if nothing
-	turns  map[string]runner.Turns
+	turns  map[string][]runner.Turns
 	family int
 }
 
 func newBeside(b *runner.Bench, thresholds []Threshold) beside {
-	out := beside{bench: b, turns: map[string]runner.Turns{}}
+	out := beside{bench: b, turns: map[string][]runner.Turns{}}
 	if b == nil {
 		return out
 	}
 	for _, r := range b.Turns {
-		out.turns[r.Key()] = r
+		out.turns[r.Key()] = append(out.turns[r.Key()], r)
 	}
 	out.family = turnsFamily(b.Turns, thresholds)
 	return out
@@ -194,24 +225,33 @@ func newBeside(b *runner.Bench, thresholds []Threshold) beside {
 var errNoBase = errors.New("no base was measured: a pull request has one, and holdfast run --base")
 
 // decide judges a sample against a threshold that goes by the base, and fills in how they
-// compare.
-func (b beside) decide(m *Metric, s runner.Sample, t Threshold) {
-	r, ok := b.turns[s.Key()]
-	if ok {
-		m.Verdict, _, m.Reason = t.inTurns(r, b.family)
-		b.fill(m, r)
-		return
-	}
+// compare. Where several sources measured it, the worst of them counts.
+func (b beside) decide(m *Metric, s pooled, t Threshold) {
 	m.Baseline, m.Change, m.ChangeLo, m.ChangeHi, m.Method, m.Runs = math.NaN(), math.NaN(), math.NaN(), math.NaN(), "", nil
-	switch {
-	case b.bench == nil || b.bench.Base == "":
-		m.Verdict, m.Reason = runner.Neutral, errNoBase.Error()
-	case b.bench.Untold[s.Source] != "":
-		m.Verdict, m.Reason = runner.Error, "could not tell: "+b.bench.Untold[s.Source]
-	case slices.ContainsFunc(b.bench.Turns, func(r runner.Turns) bool { return r.Source == s.Source }):
-		m.Verdict, m.Reason = runner.Neutral, "new: the base does not have it"
-	default:
-		m.Verdict, m.Reason = runner.Neutral, "not measured on the base: the built-in harness measures the machine, which is the same for both"
+	m.Verdict = ""
+	for _, source := range s.sources {
+		v, reason := runner.Neutral, ""
+		i := slices.IndexFunc(b.turns[s.Key()], func(r runner.Turns) bool { return r.Source == source })
+		switch {
+		case i >= 0:
+			v, _, reason = t.inTurns(b.turns[s.Key()][i], b.family)
+		case b.bench == nil || b.bench.Base == "":
+			reason = errNoBase.Error()
+		case b.bench.Untold[source] != "":
+			v, reason = runner.Error, "could not tell: "+b.bench.Untold[source]
+		case b.bench.New[source] != "":
+			reason = "new: " + b.bench.New[source]
+		case slices.ContainsFunc(b.bench.Turns, func(r runner.Turns) bool { return r.Source == source }):
+			reason = "new: the base does not have it"
+		default:
+			reason = "not measured on the base: the built-in harness measures the machine, which is the same for both"
+		}
+		if m.Verdict == "" || runner.Worst(v, m.Verdict) != m.Verdict {
+			m.Verdict, m.Reason = v, reason
+			if i >= 0 {
+				b.fill(m, b.turns[s.Key()][i])
+			}
+		}
 	}
 }
 

@@ -199,6 +199,10 @@ func TestJudgeBase(t *testing.T) {
 		}
 		return r
 	}
+	loose := func(r runner.Turns, first, again []int) runner.Turns {
+		r.Unsettled, r.UnsettledAgain = first, again
+		return r
+	}
 	sample := runner.Sample{Name: "A", Unit: "sec/op", Source: "p", Values: flat(12, 100)}
 	th := "A <= base + 5%"
 	for name, c := range map[string]struct {
@@ -211,6 +215,11 @@ func TestJudgeBase(t *testing.T) {
 		"confirmed":     {runner.Bench{Base: "b", Turns: []runner.Turns{turns(120, 119)}}, th, runner.Failure, "in 6 blocks in turns with the base, and +19.0% ["},
 		"not confirmed": {runner.Bench{Base: "b", Turns: []runner.Turns{turns(120, 100)}}, th, runner.Error, "which does not confirm it"},
 		"not repeated":  {runner.Bench{Base: "b", Turns: []runner.Turns{turns(120)}}, th, runner.Error, "there was no re-run"},
+		"unsettled":     {runner.Bench{Base: "b", Turns: []runner.Turns{loose(turns(120, 119), []int{0, 1, 2, 3}, nil)}}, th, runner.Error, "but the warm-up before 4 of 6 blocks did not settle"},
+		"mostly so":     {runner.Bench{Base: "b", Turns: []runner.Turns{loose(turns(120, 119), []int{0, 4}, []int{1})}}, th, runner.Failure, "in 6 blocks in turns with the base, and +19.0% ["},
+		"again not":     {runner.Bench{Base: "b", Turns: []runner.Turns{loose(turns(120, 119), nil, []int{0, 1, 2, 3, 4, 5})}}, th, runner.Error, "but the warm-up before 6 of 6 blocks did not settle"},
+		"green":         {runner.Bench{Base: "b", Turns: []runner.Turns{loose(turns(100), []int{0, 1, 2, 3, 4, 5}, nil)}}, th, runner.Success, "0.0% ["},
+		"new kernel":    {runner.Bench{Base: "b", New: map[string]string{"p": "the base has no k.metal"}}, th, runner.Neutral, "new: the base has no k.metal"},
 		"on the bound":  {runner.Bench{Base: "b", Turns: []runner.Turns{turns(105)}}, th, runner.Error, "could not tell"},
 		"higher":        {runner.Bench{Base: "b", Turns: []runner.Turns{turns(80)}}, "A >= base - 5%", runner.Error, "was not confirmed"},
 		"no base":       {runner.Bench{}, th, runner.Neutral, "no base was measured"},
@@ -232,6 +241,15 @@ func TestJudgeBase(t *testing.T) {
 		if m := j.Metrics[i]; m.Verdict != c.want || !strings.Contains(m.Reason, c.reason) || j.Verdict != c.want {
 			t.Errorf("%s: %s %q, in all %s; want %s %q", name, m.Verdict, m.Reason, j.Verdict, c.want, c.reason)
 		}
+	}
+	// Blocks that are not settled are worth more of them, as long as there may be.
+	r := loose(turns(120), []int{0, 1, 2, 3, 4, 5}, nil)
+	if step := Steps([]runner.Turns{r}, thresholdsOf(t, th))[0]; step != runner.More {
+		t.Errorf("not settled: step %d", step)
+	}
+	r.Looks = []int{6}
+	if step := Steps([]runner.Turns{r}, thresholdsOf(t, th))[0]; step != runner.Enough {
+		t.Errorf("not settled at the last look: step %d", step)
 	}
 	// Nothing had to be run at all.
 	j := JudgeBench(&runner.Bench{Base: "b", Unaffected: []runner.Unaffected{{Program: "q"}}}, nil, thresholdsOf(t, "Q <= base + 5%"))

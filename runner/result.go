@@ -134,17 +134,22 @@ type Bench struct {
 	Backend  string            `json:"backend"`  // "cpu", "metal", or "" when only programs ran
 	Device   string            `json:"device"`   // what the backend ran on, in words
 	Settings map[string]string `json:"settings"` // configuration of the harness: rounds, window, threads, depths, …
+	// Observed is what was noticed on the way, in words: the noise floor, the best depth, how
+	// warm-ups ended, the state of the machine. Documents of earlier versions have it in Settings.
+	Observed map[string]string `json:"observed,omitempty"`
 	Samples  []Sample          `json:"samples"`
 	Origins  []Origin          `json:"origins,omitempty"` // of the built-in harness's samples, in their order
 	// Turns is what base and head gave in turns, where both were measured. Base is what they
-	// were measured against; Untold says of programs why they were measured on the head only.
+	// were measured against. By Source, Untold says why something was measured on the head
+	// only, and New that it was because the base has nothing of the kind.
 	Turns      []Turns           `json:"turns,omitempty"`
 	Base       string            `json:"base,omitempty"` // SHA
 	Untold     map[string]string `json:"untold,omitempty"`
+	New        map[string]string `json:"new,omitempty"`
 	Unaffected []Unaffected      `json:"unaffected,omitempty"`
 	// Planned is how often it could be decided whether the head's samples need more values; 0
-	// and 1 are once. Looks are, by Key, the numbers of values at each look that took place,
-	// for samples that were looked at more than once.
+	// and 1 are once. Looks are, by Key, what documents of earlier versions have in place of
+	// Sample.Looks.
 	Planned int              `json:"planned,omitempty"`
 	Looks   map[string][]int `json:"looks,omitempty"`
 	// Confirms says that a sample which misses a threshold is measured once more before that
@@ -170,6 +175,9 @@ type Origin struct {
 	Overhead float64      `json:"overhead,omitempty"`
 	Device   *DeviceTimes `json:"device,omitempty"` // nil if the device does not tell
 	Notes    []string     `json:"notes,omitempty"`  // what weakens the sample, in words
+	// Unsettled are the indexes of values that a process measured whose warm-up did not settle,
+	// ascending: they make nothing red.
+	Unsettled []int `json:"unsettled,omitempty"`
 }
 
 // DeviceTimes are what the device said about its execution of a load, in a pass of its
@@ -200,6 +208,8 @@ type Sample struct {
 	Values  []float64         `json:"values"`            // one a round, in order of measuring
 	Source  string            `json:"source,omitempty"`  // "harness cpu", or the program's name
 	Derived bool              `json:"derived,omitempty"` // computed from other samples of the same run
+	// Looks are the numbers of values at each look that took place, if there was more than one.
+	Looks []int `json:"looks,omitempty"`
 }
 
 // Key identifies what was measured: name, configuration and unit, as
