@@ -53,8 +53,8 @@ func (a *app) againstProofs(ctx context.Context, repo *config.Repository, doc *r
 	})
 }
 
-// againstBench finds the base that the programs of a run are measured in turns with, and
-// that tells whether the built-in harness can measure anything new.
+// againstBench finds the base that the programs and the kernel of a run are measured in turns
+// with, and that tells whether the built-in harness can measure anything new.
 func againstBench(repo *config.Repository, doc *runner.Run) (out against) {
 	harness := repo.Bench.Backend != "" && repo.Bench.Backend != metal.BackendNone
 	if !named(doc) || !repo.Bench.Turns || len(repo.Bench.Programs) == 0 && !harness {
@@ -70,7 +70,7 @@ func againstBench(repo *config.Repository, doc *runner.Run) (out against) {
 	switch doc.Base.SHA {
 	case doc.Commit.SHA: // merged already
 	case "":
-		if len(repo.Bench.Programs) > 0 {
+		if len(repo.Bench.Programs) > 0 || repo.Bench.Kernel != "" {
 			out.warning = "the pull request shares no commit with its target: its benchmarks were compared with nothing"
 		}
 	default:

@@ -43,9 +43,13 @@ func (s *Stage) again(ctx context.Context, ws *runner.Workspace, c Config, bench
 	}
 	ws.Report(runner.StageBench, "a threshold is missed: measuring once more, independently")
 	bench.Again = map[string][]float64{}
-	keep := func(samples []runner.Sample) {
+	keep := func(samples []runner.Sample, origins []runner.Origin) {
 		for _, s := range samples {
-			bench.Again[s.Key()] = slices.Concat(bench.Again[s.Key()], s.Values)
+			values := s.Values
+			if i := slices.IndexFunc(origins, func(o runner.Origin) bool { return o.Sample == s.Key() }); i >= 0 {
+				values = settled(values, origins[i].Unsettled)
+			}
+			bench.Again[s.Key()] = slices.Concat(bench.Again[s.Key()], values)
 		}
 	}
 	const apart = 0x616761696e // no order of the first measurement comes again
@@ -59,7 +63,7 @@ func (s *Stage) again(ctx context.Context, ws *runner.Workspace, c Config, bench
 		if err != nil {
 			errs = append(errs, err)
 		} else {
-			keep(rep.Samples)
+			keep(rep.Samples, rep.Origins)
 		}
 	}
 	for _, r := range missed {
@@ -71,8 +75,19 @@ func (s *Stage) again(ctx context.Context, ws *runner.Workspace, c Config, bench
 		if r.err != nil {
 			errs = append(errs, r.err)
 		} else if ctx.Err() == nil { // half a repetition is none
-			keep(r.collected.samples)
+			keep(r.collected.samples, nil)
 		}
 	}
 	return warnings, errs
+}
+
+// settled are the values without those at the given indexes: what a process measured whose
+// warm-up did not settle confirms nothing.
+func settled(values []float64, unsettled []int) (out []float64) {
+	for i, v := range values {
+		if !slices.Contains(unsettled, i) {
+			out = append(out, v)
+		}
+	}
+	return out
 }

@@ -43,7 +43,7 @@ func TestChangedMachine(t *testing.T) {
 		if res.Verdict != runner.Neutral || res.Reason != want || len(res.Bench.Samples) > 0 || len(res.Findings) > 0 {
 			t.Errorf("%s: %s: %s, %d samples", name, res.Verdict, res.Reason, len(res.Bench.Samples))
 		}
-		if res.Bench.Settings["conditions before"] != "mains; normal; thermal pressure nominal" {
+		if res.Bench.Observed["conditions before"] != "mains; normal; thermal pressure nominal" {
 			t.Errorf("%s: settings %v", name, res.Bench.Settings)
 		}
 	}

@@ -106,6 +106,9 @@ func runOf(ws *runner.Workspace, from time.Time) crash.Run {
 // apart nothing can be said.
 func (w *crashWatch) blame(r *crash.Report, head, base crash.Run) (v runner.Verdict, of string) {
 	if r.Process == w.own {
+		if slices.Contains(base.PIDs, r.PID) { // it measured the base's kernel
+			return runner.Neutral, "the base: "
+		}
 		return runner.Error, ""
 	}
 	now := time.Now()
@@ -153,7 +156,7 @@ func judgeCrashes(res runner.Result, err error, crashes []runner.Finding, warnin
 	}
 	i := slices.IndexFunc(crashes, is(runner.Failure))
 	if i < 0 {
-		if i := slices.IndexFunc(crashes, is(runner.Error)); i >= 0 && err == nil {
+		if i := slices.IndexFunc(crashes, is(runner.Error)); i >= 0 && err == nil && res.Verdict != runner.Failure {
 			err = fmt.Errorf("%s", crashes[i].Text)
 		}
 		return res, err

@@ -78,50 +78,82 @@ func (s *Stage) device(ctx context.Context, ws *runner.Workspace, c Config, g *g
 	if h.Kernel.Source, err = c.kernel(ws.Dir); err != nil {
 		return nil, err
 	}
+	p, err := s.prober(ws, c)
+	if err != nil {
+		return nil, err
+	}
+	defer ws.Measure()()
+	ws.Report(runner.StageBench, "backend %s: about %s", c.Backend, about(c.Estimate()))
+	h.Progress = s.progress(ws)
+	h.Conditions = g.Conditions
+	rep, err := harness.Drive(ctx, func(ctx context.Context, scenario string) (harness.Probe, error) {
+		return p.open(ctx, ws, h.Kernel, scenario)
+	}, h)
+	p.tell(rep)
+	return rep, err
+}
+
+// prober starts the processes that measure.
+type prober struct {
+	s       *Stage
+	self    string // this program
+	device  json.RawMessage
+	env     []string
+	removed []string // variables that were not passed on
+	hang    time.Duration
+	n       int
+}
+
+// prober makes one of the configuration, if this system has its backend.
+func (s *Stage) prober(ws *runner.Workspace, c Config) (*prober, error) {
 	if c.Backend == BackendMetal && noMetal != nil && s.fault == "" {
 		return nil, noMetal
 	}
-	defer ws.Measure()()
-	self, err := os.Executable()
-	if err != nil {
+	p := &prober{s: s, hang: c.Hang}
+	var err error
+	if p.self, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	d := described{Config: c, Fault: s.fault}
 	d.Config.Programs = nil
-	device, err := json.Marshal(d)
-	if err != nil {
+	if p.device, err = json.Marshal(d); err != nil {
 		return nil, fmt.Errorf("describe the device: %w", err)
 	}
-	env, removed := child.Environment(ws.Env, os.Environ())
-	ws.Report(runner.StageBench, "backend %s: about %s", c.Backend, about(c.Estimate()))
-	h.Progress = s.progress(ws)
-	h.Conditions = g.Conditions
+	p.env, p.removed = child.Environment(ws.Env, os.Environ())
+	return p, nil
+}
 
-	n := 0
-	rep, err := harness.Drive(ctx, func(ctx context.Context, scenario string) (harness.Probe, error) {
-		n++
-		name := fmt.Sprintf("bench-%s-%d", scenario, n)
-		cmd := child.Command{
-			Name: scenario, Device: device, Kernel: h.Kernel, Hang: h.Hang, Slack: s.slack,
-			Proc: proc.Cmd{Args: []string{self, ChildVerb}, Env: env, Dir: ws.Scratch},
-		}
-		if ws.Logs != "" {
-			if err := os.MkdirAll(ws.Logs, 0o755); err != nil {
-				return nil, err
-			}
-			cmd.Proc.Log = filepath.Join(ws.Logs, name+".log")
-		}
-		cmd.Ended = func(e proc.Exit) {
-			ws.AddChild(cmd.Proc.Args, e)
-			keep(ws, name, cmd.Proc.Log, e)
-		}
-		return child.Start(ctx, cmd)
-	}, h)
-	if rep != nil && len(removed) > 0 {
-		rep.Settings["environment, not passed on"] = strings.Join(removed, " ")
-		rep.Warnings = append(rep.Warnings, "variables that change measurements are set for the agent; they were not passed on: "+strings.Join(removed, ", "))
+// open starts a process for one scenario. It belongs to ws.
+func (p *prober) open(ctx context.Context, ws *runner.Workspace, k harness.Kernel, scenario string) (harness.Probe, error) {
+	if p.s.probe != nil {
+		return p.s.probe(k, scenario), nil
 	}
-	return rep, err
+	p.n++
+	name := fmt.Sprintf("bench-%s-%d", scenario, p.n)
+	cmd := child.Command{
+		Name: scenario, Device: p.device, Kernel: k, Hang: p.hang, Slack: p.s.slack,
+		Proc: proc.Cmd{Args: []string{p.self, ChildVerb}, Env: p.env, Dir: ws.Scratch},
+	}
+	if ws.Logs != "" {
+		if err := os.MkdirAll(ws.Logs, 0o755); err != nil {
+			return nil, err
+		}
+		cmd.Proc.Log = filepath.Join(ws.Logs, name+".log")
+	}
+	cmd.Ended = func(e proc.Exit) {
+		ws.AddChild(cmd.Proc.Args, e)
+		keep(ws, name, cmd.Proc.Log, e)
+	}
+	return child.Start(ctx, cmd)
+}
+
+// tell notes what was done to the environment.
+func (p *prober) tell(rep *harness.Report) {
+	if rep == nil || len(p.removed) == 0 {
+		return
+	}
+	rep.Settings["environment, not passed on"] = strings.Join(p.removed, " ")
+	rep.Warnings = append(rep.Warnings, "variables that change measurements are set for the agent; they were not passed on: "+strings.Join(p.removed, ", "))
 }
 
 // keep records the log of a measuring process that said something.

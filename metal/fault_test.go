@@ -32,6 +32,7 @@ const (
 	faultOnlyDeep = "only deep" // wrong data in async-pipeline alone
 	faultFake     = "fakemetal" // Metal is the fake in the library behind it, with the settings behind that
 	faultHolds    = "holds "    // none: it keeps the named pipe behind it open
+	faultSource   = "source"    // the source of the kernel says how fast it is, and what is wrong with it
 )
 
 // faulty wraps the modelled device.
@@ -49,6 +50,9 @@ func openFaulty(d described) (harness.Backend, error) {
 			return nil, err
 		}
 		return mtl.Open([]string{f.Library})
+	}
+	if d.Fault == faultSource {
+		return &sourced{}, nil
 	}
 	b, err := open(d)
 	switch {

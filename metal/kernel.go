@@ -68,6 +68,8 @@ func readKernel(dir, file, function string) (*harness.Source, error) {
 	return &harness.Source{File: filepath.ToSlash(file), Function: function, Text: text}, nil
 }
 
+var errNoFile = errors.New("this commit has no such file")
+
 // readInside reads a text file that is within dir, links included.
 func readInside(dir, file string) (string, error) {
 	root, err := os.OpenRoot(dir)
@@ -77,7 +79,7 @@ func readInside(dir, file string) (string, error) {
 	defer root.Close()
 	// Opening a pipe would wait for a writer, so the kind of file is asked for before.
 	if info, err := root.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return "", errors.New("this commit has no such file")
+		return "", errNoFile
 	} else if err != nil {
 		return "", err
 	} else if !info.Mode().IsRegular() {

@@ -163,6 +163,9 @@ func (c Config) harness() harness.Config {
 	}
 }
 
+// source is that of the built-in harness's samples.
+func (c Config) source() string { return "harness " + c.Backend }
+
 // Loads are the configurations of the built-in harness, in the order of the report.
 func (c Config) Loads() []harness.Load {
 	if c = c.filled(); c.Backend == BackendNone {

@@ -79,23 +79,29 @@ func (s *Stage) more(ctx context.Context, ws *runner.Workspace, c Config, bench 
 	return warnings, nil
 }
 
-// extend adds the values of samples that were measured again, and how they came about.
+// extend adds the values of samples that their source measured again, and how they came
+// about.
 func extend(bench *runner.Bench, samples []runner.Sample, origins []runner.Origin) {
-	if bench.Looks == nil {
-		bench.Looks = map[string][]int{}
-	}
 	for _, more := range samples {
-		key := more.Key()
-		i := slices.IndexFunc(bench.Samples, func(s runner.Sample) bool { return s.Key() == key })
+		i := slices.IndexFunc(bench.Samples, func(s runner.Sample) bool { return s.Source == more.Source && s.Key() == more.Key() })
 		if i < 0 {
 			continue
 		}
-		was := bench.Samples[i].Values
-		if bench.Looks[key] == nil {
-			bench.Looks[key] = []int{len(was)}
+		s := &bench.Samples[i]
+		was := len(s.Values)
+		if s.Looks == nil {
+			s.Looks = []int{was}
 		}
-		bench.Samples[i].Values = slices.Concat(was, more.Values)
-		bench.Looks[key] = append(bench.Looks[key], len(bench.Samples[i].Values))
+		s.Values = slices.Concat(s.Values, more.Values)
+		s.Looks = append(s.Looks, len(s.Values))
+		// Only the harness has origins, and one for each of its samples.
+		k := slices.IndexFunc(origins, func(o runner.Origin) bool { return o.Sample == more.Key() })
+		o := slices.IndexFunc(bench.Origins, func(o runner.Origin) bool { return o.Sample == more.Key() })
+		if k >= 0 && o >= 0 {
+			for _, n := range origins[k].Unsettled {
+				bench.Origins[o].Unsettled = append(bench.Origins[o].Unsettled, was+n)
+			}
+		}
 	}
 	for _, more := range origins {
 		i := slices.IndexFunc(bench.Origins, func(o runner.Origin) bool { return o.Sample == more.Sample })

@@ -30,7 +30,13 @@ func TestMore(t *testing.T) {
 		t.Fatalf("%s %s, asked %d times", res.Verdict, res.Reason, asked)
 	}
 	want := map[string][]int{"A sec/op": {3, 6, 12}, "A2 sec/op": {3, 6, 12}}
-	if d := cmp.Diff(want, res.Bench.Looks); d != "" {
+	got := map[string][]int{}
+	for _, s := range res.Bench.Samples {
+		if s.Looks != nil {
+			got[s.Key()] = s.Looks
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	for _, s := range res.Bench.Samples {
@@ -71,13 +77,32 @@ func TestMoreOfTheDevice(t *testing.T) {
 		t.Fatalf("%s %s", res.Verdict, res.Reason)
 	}
 	for _, s := range res.Bench.Samples {
-		if got := fmt.Sprint(res.Bench.Looks[s.Key()]); got != "[3 6]" || len(s.Values) != 6 {
+		if got := fmt.Sprint(s.Looks); got != "[3 6]" || len(s.Values) != 6 {
 			t.Errorf("%s: looks %s, %d values", s.Key(), got, len(s.Values))
 		}
 	}
 	for _, o := range res.Bench.Origins {
 		if o.Formula == "" && fmt.Sprint(o.Rounds) != "[1 2 3 4 5 6]" {
 			t.Errorf("%s: rounds %v", o.Sample, o.Rounds)
+		}
+	}
+}
+
+// Two programs that print the same key are two samples: what one of them gives more goes to
+// its own.
+func TestMoreOfOneKey(t *testing.T) {
+	ws, _ := workspace(t)
+	one, two := sh("A", `echo "BenchmarkX 1 1 ns/op"`), sh("B", `echo "BenchmarkX 1 2 ns/op"`)
+	one.Rounds, two.Rounds = 3, 4
+	c := Config{Programs: []Program{one, two}, Looks: 2, Undecided: func(b *runner.Bench) []bool { return []bool{false, true} }}
+	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
+	if res.Verdict != runner.Success || len(res.Bench.Samples) != 2 {
+		t.Fatalf("%s %s", res.Verdict, res.Reason)
+	}
+	for i, want := range []string{"A [] [1e-09 1e-09 1e-09]", "B [4 8] [2e-09 2e-09 2e-09 2e-09 2e-09 2e-09 2e-09 2e-09]"} {
+		s := res.Bench.Samples[i]
+		if got := fmt.Sprintf("%s %v %.3g", s.Source, s.Looks, s.Values); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

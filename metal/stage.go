@@ -27,9 +27,11 @@ type Stage struct {
 	// have their own.
 	state      func(ctx context.Context, quick bool) machine.State
 	caffeinate string
-	// Of tests: a fault of the device, and how long the process may take to answer.
+	// Of tests: a fault of the device, how long the process may take to answer, and what
+	// measures in its place.
 	fault string
 	slack time.Duration
+	probe func(k harness.Kernel, scenario string) harness.Probe // in place of a process
 }
 
 // New makes the stage. A configuration that [Config.Check] rejects makes Run err.
@@ -70,8 +72,9 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	if told != "" {
 		res.Bench.Settings["kept awake by"] = told
 	}
-	settings, unfit := g.Told()
+	settings, observed, unfit := g.Told()
 	maps.Copy(res.Bench.Settings, settings)
+	maps.Copy(res.Bench.Observed, observed)
 	res.Warnings = append(res.Warnings, unfit...)
 	if res, ok := changed(res, err); ok {
 		return res, nil
@@ -84,13 +87,18 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (runner.Result, error) {
 	begin := time.Now()
 	res := runner.Result{Stage: runner.StageBench}
-	bench := &runner.Bench{Settings: map[string]string{}, Confirms: c.Missed != nil}
+	bench := &runner.Bench{Settings: map[string]string{}, Observed: map[string]string{}, Confirms: c.Missed != nil}
 	res.Bench = bench
 	var errs []error
 	var told []string
+	var guilty *guiltyError
 	fail := func(err error) {
 		errs = append(errs, err)
-		res.Findings = append(res.Findings, runner.Finding{Verdict: runner.Error, Rule: runner.StageBench, Text: err.Error()})
+		v := runner.Error
+		if errors.As(err, &guilty) {
+			v = runner.Failure
+		}
+		res.Findings = append(res.Findings, runner.Finding{Verdict: v, Rule: runner.StageBench, Text: err.Error()})
 	}
 
 	if c.Seed == 0 {
@@ -99,35 +107,29 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 	if ws.Beside != nil {
 		bench.Base = ws.Beside.Commit.SHA
 	}
-	if u := c.unaffected(ws); u != nil {
-		bench.Unaffected = append(bench.Unaffected, *u)
-		ws.Report(runner.StageBench, "%s: unaffected, not run: %s", u.Program, u.Reason)
-	} else if c.Backend != BackendNone {
-		rep, err := s.device(ctx, ws, c, g)
-		if rep != nil {
-			bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
-			bench.Settings, bench.Samples, bench.Origins = rep.Settings, rep.Samples, rep.Origins
-			res.Warnings = append(res.Warnings, rep.Warnings...)
-			told = append(told, fmt.Sprintf("measured %d configurations in %d rounds on %s", rep.Loads, rep.Rounds, rep.Device.Text))
-		}
-		if several, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, err := range several.Unwrap() {
-				fail(hinted(err))
-			}
-		} else if err != nil {
+	measure := s.alone
+	if ws.Beside != nil {
+		measure = s.beside
+	}
+	got := measure(ctx, ws, c, g)
+	bench.Turns, bench.Untold, bench.New, bench.Unaffected = got.turns, got.untold, got.fresh, got.unaffected
+	res.Warnings = append(res.Warnings, got.warnings...)
+	if rep := got.device; rep != nil {
+		bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
+		bench.Settings, bench.Observed, bench.Samples, bench.Origins = rep.Settings, rep.Observed, rep.Samples, rep.Origins
+		res.Warnings = append(res.Warnings, rep.Warnings...)
+		told = append(told, fmt.Sprintf("measured %d configurations in %d rounds on %s", rep.Loads, rep.Rounds, rep.Device.Text))
+	}
+	if several, ok := got.err.(interface{ Unwrap() []error }); ok {
+		for _, err := range several.Unwrap() {
 			fail(hinted(err))
 		}
+	} else if got.err != nil {
+		fail(hinted(got.err))
 	}
-	var runs []*programRun
-	if ws.Beside != nil && len(c.Programs) > 0 {
-		both := s.runBeside(ctx, ws, c, g)
-		runs = both.runs
-		bench.Turns, bench.Untold, bench.Unaffected = both.turns, both.untold, append(bench.Unaffected, both.unaffected...)
-		for _, name := range slices.Sorted(maps.Keys(both.untold)) {
-			res.Warnings = append(res.Warnings, fmt.Sprintf("%s was not compared with the base: %s", name, both.untold[name]))
-		}
-	} else {
-		runs = runPrograms(ctx, ws, c.Programs, c.Seed, g)
+	runs := got.runs
+	for _, name := range slices.Sorted(maps.Keys(got.fresh)) {
+		told = append(told, fmt.Sprintf("%s is new: %s", name, got.fresh[name]))
 	}
 	for _, u := range bench.Unaffected {
 		told = append(told, fmt.Sprintf("%s is unaffected and was not run (%s)", u.Program, u.Reason))
@@ -146,15 +148,21 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 		bench.Samples = append(bench.Samples, p.collected.samples...)
 		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), rounds))
 	}
+	once := func() time.Duration {
+		if ws.Beside != nil { // half of it went to the base
+			return time.Since(begin) / 2
+		}
+		return time.Since(begin)
+	}
 	if c.Undecided != nil && len(errs) == 0 {
-		warnings, err := s.more(ctx, ws, c, bench, runs, g, time.Since(begin))
+		warnings, err := s.more(ctx, ws, c, bench, runs, g, once())
 		res.Warnings = append(res.Warnings, warnings...)
 		if err != nil {
 			fail(hinted(err))
 		}
 	}
 	if c.Missed != nil && ctx.Err() == nil {
-		warnings, broken := s.again(ctx, ws, c, bench, runs, g, time.Since(begin))
+		warnings, broken := s.again(ctx, ws, c, bench, runs, g, once())
 		res.Warnings = append(res.Warnings, warnings...)
 		for _, err := range broken {
 			fail(hinted(err))
@@ -163,6 +171,9 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 	switch {
 	case ctx.Err() != nil:
 		return res, context.Cause(ctx)
+	case guilty != nil:
+		res.Verdict, res.Reason = runner.Failure, guilty.Error()
+		return res, nil
 	case len(errs) == 1:
 		return res, errs[0]
 	case len(errs) > 1:

@@ -15,7 +15,7 @@ func (c Config) unaffected(ws *runner.Workspace) *runner.Unaffected {
 		return nil
 	}
 	u := &runner.Unaffected{
-		Program: "harness " + c.Backend, Reason: "the built-in kernel depends on no file of the commit", Names: c.harness().Names(),
+		Program: c.source(), Reason: "the built-in kernel depends on no file of the commit", Names: c.harness().Names(),
 	}
 	if c.Kernel == "" {
 		return u

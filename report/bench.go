@@ -50,7 +50,7 @@ func bench(in *Input) []section {
 	}
 	h.WriteString("\n")
 	out := []section{{keep: mustKeep, head: h.String()}}
-	for _, s := range []section{queues(m), pipelines(m, b.Settings), judged(in.Judgement), everything(in), settings(b)} {
+	for _, s := range []section{queues(m), pipelines(m, observed(b)), judged(in.Judgement), everything(in), settings(b), observations(b)} {
 		if s.size() > 0 {
 			out = append(out, s)
 		}
@@ -426,13 +426,33 @@ func metricRow(m baseline.Metric) string {
 }
 
 func settings(b *runner.Bench) section {
-	s := section{keep: 25, what: "benchmark settings"}
-	for _, k := range slices.Sorted(maps.Keys(b.Settings)) {
-		s.rows = append(s.rows, fmt.Sprintf("| %s | %s |\n", prose(clip(visible(k), 80)), prose(b.Settings[k])))
+	return pairs(25, "benchmark settings", "Benchmark configuration", "Setting", b.Settings)
+}
+
+func observations(b *runner.Bench) section {
+	return pairs(24, "observations", "Noticed while measuring", "Observation", b.Observed)
+}
+
+// observed is what was noticed while measuring. Documents of earlier versions have it among
+// the settings.
+func observed(b *runner.Bench) map[string]string {
+	out := maps.Clone(b.Settings)
+	if out == nil {
+		return b.Observed
+	}
+	maps.Copy(out, b.Observed)
+	return out
+}
+
+// pairs is a folded table of names and values.
+func pairs(keep int, what, title, column string, of map[string]string) section {
+	s := section{keep: keep, what: what}
+	for _, k := range slices.Sorted(maps.Keys(of)) {
+		s.rows = append(s.rows, fmt.Sprintf("| %s | %s |\n", prose(clip(visible(k), 80)), prose(of[k])))
 	}
 	if len(s.rows) == 0 {
 		return section{}
 	}
-	s.head, s.tail = details("Benchmark configuration", "| Setting | Value |\n|---|---|\n")
+	s.head, s.tail = details(title, fmt.Sprintf("| %s | Value |\n|---|---|\n", column))
 	return s
 }

@@ -59,7 +59,7 @@ func BenchTables(in Input) string {
 		grid.write(&out, 1)
 		for _, s := range t.async {
 			if s.gain != nil {
-				d, _, _ := s.best(b.Settings)
+				d, _, _ := s.best(observed(b))
 				fmt.Fprintf(&out, "  %s: gain %s %s over depth 1, best depth %d\n", line(s.mode), baseline.Format(s.gain.Median, s.gain.Unit), interval(*s.gain), d)
 			}
 		}
@@ -120,7 +120,7 @@ func programs(out *strings.Builder, b *runner.Bench, all []baseline.Metric) {
 
 // floor says what the run cannot resolve, by what it measured twice. "" if it did not.
 func floor(b *runner.Bench, all []baseline.Metric) string {
-	f, ok := b.Settings["noise floor"]
+	f, ok := observed(b)["noise floor"]
 	if !ok {
 		return ""
 	}
@@ -150,14 +150,15 @@ func floor(b *runner.Bench, all []baseline.Metric) string {
 
 // ownCost says what measuring itself costs an operation. "" if that is not known.
 func ownCost(b *runner.Bench) string {
-	own, ok := b.Settings["harness, an operation"]
+	noticed := observed(b)
+	own, ok := noticed["harness, an operation"]
 	if !ok {
 		return ""
 	}
 	text := "measuring costs " + line(own) + " an operation in the harness's own loop"
-	for _, k := range slices.Sorted(maps.Keys(b.Settings)) {
+	for _, k := range slices.Sorted(maps.Keys(noticed)) {
 		if what, ok := strings.CutPrefix(k, "cost of "); ok {
-			text += ", " + line(b.Settings[k]) + " for " + line(what)
+			text += ", " + line(noticed[k]) + " for " + line(what)
 		}
 	}
 	return text
@@ -258,6 +259,12 @@ func Explain(in Input) string {
 	out.WriteString("How it was measured\n")
 	for _, k := range slices.Sorted(maps.Keys(b.Settings)) {
 		fmt.Fprintf(&out, "  %s: %s\n", line(k), line(b.Settings[k]))
+	}
+	if len(b.Observed) > 0 {
+		out.WriteString("\nNoticed while measuring\n")
+	}
+	for _, k := range slices.Sorted(maps.Keys(b.Observed)) {
+		fmt.Fprintf(&out, "  %s: %s\n", line(k), line(b.Observed[k]))
 	}
 	for i := range b.Origins {
 		o := &b.Origins[i]

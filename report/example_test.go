@@ -121,7 +121,8 @@ func benchResult(slow float64) runner.Result {
 		Stage: runner.StageBench, Verdict: runner.Success, Started: began.Add(14 * time.Second), Seconds: 71.6, Busy: 71.5,
 		Bench: &runner.Bench{
 			Backend: "cpu", Device: "AMD EPYC 7B13, modelled submit latency",
-			Settings: map[string]string{"rounds": "8", "window": "200ms", "threads": "1, 2, 4, 8", "depths": "1, 4, 32", "kernel": "fma 64k", "async-best-depth mode=single": "32", "async-best-depth mode=multi": "32"},
+			Settings: map[string]string{"rounds": "8", "window": "200ms", "threads": "1, 2, 4, 8", "depths": "1, 4, 32", "kernel": "fma 64k"},
+			Observed: map[string]string{"async-best-depth mode=single": "32", "async-best-depth mode=multi": "32"},
 			Samples:  samples(slow),
 		},
 		Logs: []runner.Log{{Name: "harness", Path: "/state/logs/42/bench/harness.log", Bytes: 4096, Dropped: 10}},
@@ -157,8 +158,8 @@ func measured(b *runner.Bench) {
 			Values: []float64{0.4, -0.2, 0.1, 0.3, -0.5, 0.2, 0.6, -0.1},
 		})
 	}
-	b.Settings["noise floor"], b.Settings["processes"] = "0.15 %", "4"
-	b.Settings["harness, an operation"], b.Settings["cost of a message"] = "94 ns", "61 ns"
+	b.Observed["noise floor"], b.Settings["processes"] = "0.15 %", "4"
+	b.Observed["harness, an operation"], b.Observed["cost of a message"] = "94 ns", "61 ns"
 	for i, s := range b.Samples {
 		o := runner.Origin{Sample: s.Key()}
 		if s.Derived {
@@ -283,12 +284,12 @@ func hostileRun(evil string) runner.Run {
 	c.Scheme, c.RulesOf.SHA, c.Base.SHA = evil, evil, evil
 	b := r.Stages[2].Bench
 	b.Backend, b.Device = evil, evil
-	b.Settings[evil] = evil
+	b.Settings[evil], b.Observed[evil] = evil, evil
 	b.Samples[0].Config["queue"] = evil
 	b.Samples[len(b.Samples)-1].Config["mode"] = evil
 	b.Samples[8].Config["mode"] = evil
 	measured(b)
-	b.Settings["noise floor"] = evil
+	b.Observed["noise floor"] = evil
 	b.Origins[0].Notes, b.Origins[1].Formula = []string{evil}, evil
 	b.Samples[2].Unit, b.Origins[2].Sample = evil, runner.Sample{Name: b.Samples[2].Name, Unit: evil, Config: b.Samples[2].Config}.Key()
 	b.Samples = append(b.Samples, runner.Sample{Name: evil, Unit: evil, Config: map[string]string{evil: evil}, Values: near(3, 8)})

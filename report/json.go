@@ -95,6 +95,7 @@ type jsonBench struct {
 	Backend  string            `json:"backend"`
 	Device   string            `json:"device"`
 	Settings map[string]string `json:"settings"`
+	Observed map[string]string `json:"observed,omitempty"`
 	Origins  []runner.Origin   `json:"origins"`
 	Warnings []string          `json:"warnings"`
 	// Where the base was measured in turns.
@@ -102,6 +103,7 @@ type jsonBench struct {
 	Turns      []runner.Turns      `json:"turns,omitempty"`
 	Unaffected []runner.Unaffected `json:"unaffected,omitempty"`
 	Untold     map[string]string   `json:"untold,omitempty"`
+	New        map[string]string   `json:"new,omitempty"`
 }
 
 type jsonMetric struct {
@@ -207,8 +209,8 @@ func benchJSON(in *Input, s *runner.Result) *jsonBench {
 	b := s.Bench
 	out := &jsonBench{
 		Verdict: valid(s.Verdict), Reason: summary(s), Metrics: []jsonMetric{}, Backend: b.Backend, Device: b.Device,
-		Settings: b.Settings, Origins: list(b.Origins), Warnings: []string{},
-		Base: b.Base, Turns: b.Turns, Unaffected: b.Unaffected, Untold: b.Untold,
+		Settings: b.Settings, Observed: b.Observed, Origins: list(b.Origins), Warnings: []string{},
+		Base: b.Base, Turns: b.Turns, Unaffected: b.Unaffected, Untold: b.Untold, New: b.New,
 	}
 	if j := in.Judgement; j != nil {
 		out.Verdict, out.Reason, out.Warnings = valid(j.Verdict), j.Reason, list(j.Warnings)

@@ -187,7 +187,7 @@ type Bench struct {
 	Limit      time.Duration  `toml:"limit" is:"duration>=1s"`                         // default 10m
 	Conditions string         `toml:"conditions" is:"auto|require|tell"`               // what a hot, slowed or busy machine is to a measurement; default auto
 	Seed       int            `toml:"seed" is:">=0"`                                   // of the order of measurements; 0: from the commit
-	Turns      bool           `toml:"turns" json:"-"`                                  // measure programs in turns with the base, where a run has one; default true
+	Turns      bool           `toml:"turns" json:"-"`                                  // measure programs and the kernel in turns with the base, where a run has one; default true
 	Looks      int            `toml:"looks" is:">=1,<=6" json:"-"`                     // at which it is decided whether that takes more blocks, each doubling them; default 3
 	Unaffected string         `toml:"unaffected" is:"skip|measure" json:"-"`           // what has the same inputs in base and head: programs, the built-in harness; default skip
 	Programs   []BenchProgram `toml:"programs"`

@@ -108,7 +108,7 @@ func TestServeRefuses(t *testing.T) {
 		"unknown field":               `{"id":1,"do":"ready","x":1}`,
 		"not as the other end":        strings.Replace(string(good), `"id":1`, `"id": 1`, 1),
 		"request 2 after 0":           strings.Replace(string(good), `"id":1`, `"id":2`, 1),
-		"speaks 1: it was replaced":   strings.Replace(string(good), `"protocol":1`, `"protocol":9`, 1),
+		"speaks 2: it was replaced":   strings.Replace(string(good), `"protocol":2`, `"protocol":9`, 1),
 		"no load is":                  strings.Replace(string(good), `"threads":1`, `"threads":9999`, 1),
 		`request 1 is "measure"`:      `{"id":1,"do":"measure"}`,
 		"more than 1048576 bytes":     strings.Repeat("x", maxLine+2),

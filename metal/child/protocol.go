@@ -22,7 +22,7 @@ import (
 
 // protocolVersion changes with every change of a message. Both ends are one program, so
 // another version says that it was replaced while it ran.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // maxLine bounds one message, in bytes.
 const maxLine = 1 << 20

@@ -87,7 +87,9 @@ func (b *Backend) Device() harness.Device {
 		Text: fmt.Sprintf("CPU model backend: queues as ordered workers, modelled latency %s and %s an operation — not a GPU",
 			m.Submit+m.Complete, m.Execute),
 		Settings: map[string]string{
-			"latency":        fmt.Sprintf("%s submit, %s execute, %s complete", m.Submit, m.Execute, m.Complete),
+			"latency": fmt.Sprintf("%s submit, %s execute, %s complete", m.Submit, m.Execute, m.Complete),
+		},
+		Observed: map[string]string{
 			"sleep-accuracy": fmt.Sprintf("wakes %s late (median of 9)", b.overshoot.Round(time.Microsecond)),
 		},
 	}

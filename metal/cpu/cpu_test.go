@@ -122,7 +122,7 @@ func TestSchedule(t *testing.T) {
 		wait(0, 280*us)
 		wait(1, 330*us)
 		wait(2, 530*us) // 250 + 200 + 50 + 30
-		if n := b.Device().Settings["sleep-accuracy"]; n != "wakes 0s late (median of 9)" {
+		if n := b.Device().Observed["sleep-accuracy"]; n != "wakes 0s late (median of 9)" {
 			t.Errorf("virtual sleeps: %s", n)
 		}
 	})

@@ -213,20 +213,21 @@ func (g *Gate) changed(st machine.State) error {
 	return nil
 }
 
-// Told is what the report says of the conditions: the state before and after, and what
-// was noticed where nothing is dropped for it.
-func (g *Gate) Told() (settings map[string]string, warnings []string) {
+// Told is what the report says of the conditions: whether they were enforced, the state
+// before and after, and what was noticed where nothing is dropped for it.
+func (g *Gate) Told() (settings, observed map[string]string, warnings []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.read {
-		return nil, nil
+		return nil, nil, nil
 	}
-	settings = map[string]string{"conditions before": g.before.String(), "conditions": "enforced"}
+	settings = map[string]string{"conditions": "enforced"}
+	observed = map[string]string{"conditions before": g.before.String()}
 	if !math.IsNaN(g.after.Load) || g.after.Steady() != "" {
-		settings["conditions after"] = g.after.String()
+		observed["conditions after"] = g.after.String()
 	}
 	if others := others(g.after.Used(g.before)); others != "" {
-		settings["GPU used by others"] = others
+		observed["GPU used by others"] = others
 	}
 	if !g.Enforced {
 		settings["conditions"] = "told, not enforced"
@@ -238,7 +239,7 @@ func (g *Gate) Told() (settings map[string]string, warnings []string) {
 			warnings = append(warnings, fmt.Sprintf("the machine was not fit to be measured on: %s (%s)", why, times))
 		}
 	}
-	return settings, warnings
+	return settings, observed, warnings
 }
 
 // others tells who else used the GPU, and how long: the first three of them.

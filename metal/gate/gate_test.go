@@ -62,10 +62,10 @@ func TestFitMachine(t *testing.T) {
 	if err != nil || len(rep.Dropped) > 0 || took > time.Second {
 		t.Fatalf("%v, dropped %v, took %s", err, rep.Dropped, took)
 	}
-	settings, warnings := g.Told()
-	want := "map[conditions:enforced conditions after:mains; normal; driver agx; 1 display; thermal pressure nominal; GPU 2 % in use; load 0.4 " +
+	settings, observed, warnings := g.Told()
+	want := "map[conditions:enforced] map[conditions after:mains; normal; driver agx; 1 display; thermal pressure nominal; GPU 2 % in use; load 0.4 " +
 		"conditions before:mains; normal; driver agx; 1 display; thermal pressure nominal; GPU 2 % in use; load 0.4]"
-	if fmt.Sprint(settings) != want || len(warnings) > 0 {
+	if fmt.Sprint(settings, " ", observed) != want || len(warnings) > 0 {
 		t.Errorf("%v\n%q", settings, warnings)
 	}
 }
@@ -148,7 +148,7 @@ func TestBusyMachine(t *testing.T) {
 		if strings.Contains(want, "load") {
 			told = 0
 		}
-		if settings, warnings := g.Told(); len(warnings) != told || settings["conditions"] != "told, not enforced" {
+		if settings, _, warnings := g.Told(); len(warnings) != told || settings["conditions"] != "told, not enforced" {
 			t.Errorf("%v, %q", settings, warnings)
 		}
 	}
@@ -215,8 +215,8 @@ func TestOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if settings, _ := g.Told(); settings["GPU used by others"] != want {
-			t.Errorf("%q, want %q", settings, want)
+		if _, observed, _ := g.Told(); observed["GPU used by others"] != want {
+			t.Errorf("%q, want %q", observed, want)
 		}
 		began = []machine.Client{{PID: os.Getpid(), Name: "x"}, {PID: 141, Name: "WindowServer", Busy: time.Hour}}
 	}

@@ -38,6 +38,7 @@ type Device struct {
 	Backend  string            // short name: "cpu", "metal"
 	Text     string            // what ran, and what it is not
 	Settings map[string]string // what changes results, such as a model's constants; may be nil
+	Observed map[string]string // what was measured of it when it was opened; may be nil
 }
 
 // Program is a compiled kernel.

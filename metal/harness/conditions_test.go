@@ -76,7 +76,7 @@ func TestUnfitValueIsTakenAgain(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", m, err)
 		}
-		if len(rep.Dropped) != 1 || rep.Dropped[0].Round != 2 || rep.Dropped[0].Reason != "thermal pressure is heavy" || rep.Settings["values dropped for conditions"] != "1" {
+		if len(rep.Dropped) != 1 || rep.Dropped[0].Round != 2 || rep.Dropped[0].Reason != "thermal pressure is heavy" || rep.Observed["values dropped for conditions"] != "1" {
 			t.Errorf("%s: dropped %+v", m, rep.Dropped)
 		}
 		for _, s := range rep.Samples {

@@ -27,7 +27,7 @@ func (r *run) scaling(source string) {
 			r.derive(runner.Sample{
 				Name: "scaling", Unit: "x", Config: t.load.Config(), Better: runner.HigherIsBetter,
 				Values: ratios(t.rates(), one.rates()), Source: source,
-			}, fmt.Sprintf("of each round: ops/s of %s ÷ ops/s of %s", t.load, one.load))
+			}, []*track{t, one}, fmt.Sprintf("of each round: ops/s of %s ÷ ops/s of %s", t.load, one.load))
 		}
 	}
 	one := r.find(func(l Load) bool { return l.Scenario == multiQueue && l.Threads == 1 })
@@ -45,13 +45,16 @@ func (r *run) gain(source string) {
 		var depths []int
 		var values [][]float64
 		var one []float64
+		var of []*track
 		threads := 1
 		for _, t := range r.tracks {
-			switch {
-			case t.load.Scenario != asyncPipeline || t.load.Mode != mode:
-			case t.load.Depth == 1:
+			if t.load.Scenario != asyncPipeline || t.load.Mode != mode {
+				continue
+			}
+			of = append(of, t)
+			if t.load.Depth == 1 {
 				one, threads = t.rates(), t.load.Threads
-			default:
+			} else {
 				depths, values = append(depths, t.load.Depth), append(values, t.rates())
 			}
 		}
@@ -76,7 +79,7 @@ func (r *run) gain(source string) {
 			flattered = append(flattered, most/one[k]-1)
 		}
 		top := best(values, -1)
-		r.rep.Settings["async-best-depth mode="+mode] = strconv.Itoa(depths[top])
+		r.rep.Observed["async-best-depth mode="+mode] = strconv.Itoa(depths[top])
 		var notes []string
 		if len(depths) > 1 {
 			notes = append(notes, fmt.Sprintf("the best depth was chosen from the other rounds; the best of %d in the round itself would have said %+.1f %%, by chance alone",
@@ -90,7 +93,7 @@ func (r *run) gain(source string) {
 				r.warn("%s; the best of many would have said %+.0f %% where %+.0f %% can be repeated", text, median(flattered)*100, median(s.Values)*100)
 			}
 		}
-		r.derive(s, fmt.Sprintf("of each round: ops/s at the depth with the highest median over the other rounds ÷ ops/s at depth 1, minus 1 (best over all: depth %d)", depths[top]), notes...)
+		r.derive(s, of, fmt.Sprintf("of each round: ops/s at the depth with the highest median over the other rounds ÷ ops/s at depth 1, minus 1 (best over all: depth %d)", depths[top]), notes...)
 		for i, d := range depths {
 			if g := median(ratios(values[i], one)); g > float64(d)*(1+noisy) {
 				r.warn("async-pipeline mode=%s: depth %d gave %.1f times depth 1; hiding latency cannot give more than %d times, so depth 1 was slowed by something else (idle clocks, wake-ups)",
@@ -154,13 +157,13 @@ func (r *run) same(source string) {
 			s.Values = append(s.Values, (q-1)*100)
 		}
 		d := math.Abs(median(p.a.rates())/median(p.b.rates()) - 1)
-		r.derive(s, fmt.Sprintf("of each round: ops/s of %s ÷ ops/s of %s, minus 1: the same work twice, so this is noise", p.a.load, p.b.load))
+		r.derive(s, []*track{p.a, p.b}, fmt.Sprintf("of each round: ops/s of %s ÷ ops/s of %s, minus 1: the same work twice, so this is noise", p.a.load, p.b.load))
 		floor, found = max(floor, d), true
 		if d > noisy {
 			r.warn("%s are the same work, yet differ by %.1f %%: smaller differences in this run mean nothing", p.text, d*100)
 		}
 	}
 	if found {
-		r.rep.Settings["noise floor"] = fmt.Sprintf("%.2f %%", floor*100)
+		r.rep.Observed["noise floor"] = fmt.Sprintf("%.2f %%", floor*100)
 	}
 }

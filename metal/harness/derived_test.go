@@ -13,14 +13,11 @@ func derive(c Config, value func(l Load, round int) float64) *Report {
 }
 
 func deriveReadings(c Config, reading func(l Load, round int) Reading) *Report {
-	r := &run{c: c, groups: []group{{loads: c.Loads()}}}
-	r.rep.Settings = map[string]string{}
-	for _, l := range r.groups[0].loads {
-		t := &track{load: l, group: &r.groups[0]}
+	r := newRun(nil, c, []*group{{loads: c.Loads()}})
+	for _, t := range r.tracks {
 		for k := range c.Rounds {
-			t.values = append(t.values, value{reading(l, k), k + 1, 1, 1 + k*max(1, c.Processes)/c.Rounds})
+			t.values = append(t.values, value{reading(t.load, k), k + 1, 1, 1 + k*max(1, c.Processes)/c.Rounds, true})
 		}
-		r.tracks = append(r.tracks, t)
 	}
 	r.results()
 	return &r.rep
@@ -76,7 +73,7 @@ func TestDerivedFollowsRounds(t *testing.T) {
 			}
 		}
 	}
-	if n != 6 || rep.Settings["noise floor"] != "0.00 %" || len(rep.Warnings) != 0 {
+	if n != 6 || rep.Observed["noise floor"] != "0.00 %" || len(rep.Warnings) != 0 {
 		t.Errorf("%d derived samples, settings %v, warnings %q", n, rep.Settings, rep.Warnings)
 	}
 }

@@ -134,16 +134,23 @@ func TestModel(t *testing.T) {
 			t.Errorf("%d loads, warnings %q", rep.Loads, rep.Warnings)
 		}
 		for k, v := range map[string]string{
-			"noise floor": "0.00 %", "ops-failed": "0", "ops-hung": "0", "seed": "7", "rounds": "3", "window": "20ms",
-			"threads": "1 2 8 16", "depths": "1 2 4 8 32", "async-best-depth mode=single": "8",
-			"async-best-depth mode=multi": "8", "latency": "200µs submit, 50µs execute, 30µs complete",
+			"seed": "7", "rounds": "3", "window": "20ms", "threads": "1 2 8 16", "depths": "1 2 4 8 32",
+			"latency": "200µs submit, 50µs execute, 30µs complete",
 		} {
 			if rep.Settings[k] != v {
 				t.Errorf("setting %q = %q, want %q", k, rep.Settings[k], v)
 			}
 		}
-		if !strings.HasPrefix(rep.Settings["warm-up"], "settled") {
-			t.Errorf("warm-up %q of a steady device", rep.Settings["warm-up"])
+		for k, v := range map[string]string{
+			"noise floor": "0.00 %", "ops-failed": "0", "ops-hung": "0",
+			"async-best-depth mode=single": "8", "async-best-depth mode=multi": "8",
+		} {
+			if _, setting := rep.Settings[k]; rep.Observed[k] != v || setting {
+				t.Errorf("observed %q = %q, want %q and no setting", k, rep.Observed[k], v)
+			}
+		}
+		if !strings.HasPrefix(rep.Observed["warm-up"], "settled") {
+			t.Errorf("warm-up %q of a steady device", rep.Observed["warm-up"])
 		}
 		if n := rep.Counts; n.Completed == 0 || n.Failed+n.Hung != 0 {
 			t.Errorf("counts %+v", n)
@@ -317,7 +324,7 @@ func TestFailedOperation(t *testing.T) {
 				if len(rep.Samples) != 0 || rep.Counts.Hung != 0 {
 					t.Errorf("%d samples, %+v", len(rep.Samples), rep.Counts)
 				}
-				if name == "wait" && rep.Settings["ops-failed"] == "0" {
+				if name == "wait" && rep.Observed["ops-failed"] == "0" {
 					t.Errorf("the failed operation was not counted: %+v", rep.Counts)
 				}
 			})
@@ -339,7 +346,7 @@ func TestHang(t *testing.T) {
 			}
 		})
 		var h *harness.HangError
-		if !errors.As(err, &h) || h.Hung == 0 || rep.Counts.Hung != h.Hung || rep.Settings["ops-hung"] == "0" {
+		if !errors.As(err, &h) || h.Hung == 0 || rep.Counts.Hung != h.Hung || rep.Observed["ops-hung"] == "0" {
 			t.Fatalf("error %v, counts %+v; want a hang", err, rep.Counts)
 		}
 		if took > 6*time.Second {

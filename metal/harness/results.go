@@ -40,29 +40,39 @@ func (r *run) settings() {
 		limit = max(limit, t.load.queueLimit())
 	}
 	s["queue-limit"] = fmt.Sprintf("%d … %d", minQueueLimit, limit)
-	n := r.rep.Counts
-	s["ops-completed"] = strconv.FormatUint(n.Completed, 10)
-	s["ops-failed"] = strconv.FormatUint(n.Failed, 10)
-	s["ops-hung"] = strconv.FormatUint(n.Hung, 10)
-	if len(r.rep.Dropped) > 0 {
-		s["values dropped for conditions"] = strconv.Itoa(len(r.rep.Dropped))
-	}
 	procs, verified := 0, uint64(0)
 	for _, g := range r.groups {
 		procs, verified = max(procs, g.setup.Procs), verified+g.setup.Counts.Completed
-		if g.setup.Own > 0 {
-			s["harness, an operation"] = seconds(g.setup.Own)
-		}
-		for what, cost := range g.setup.Calls {
-			s["cost of "+what] = seconds(cost)
-		}
 	}
 	if procs > 0 {
 		s["GOMAXPROCS"] = strconv.Itoa(procs)
 		s["verified"] = fmt.Sprintf("%d operations before timing, and every window", verified)
 	}
-	s["warm-up"] = r.warmUp()
 	maps.Copy(s, r.rep.Device.Settings)
+}
+
+// observed says what was counted and noticed, also in a run that failed.
+func (r *run) observed() {
+	r.rep.Counts = Counts{}
+	o := r.rep.Observed
+	for _, g := range r.groups {
+		r.rep.Counts.add(g.counts)
+		if g.setup.Own > 0 {
+			o["harness, an operation"] = seconds(g.setup.Own)
+		}
+		for what, cost := range g.setup.Calls {
+			o["cost of "+what] = seconds(cost)
+		}
+	}
+	n := r.rep.Counts
+	o["ops-completed"] = strconv.FormatUint(n.Completed, 10)
+	o["ops-failed"] = strconv.FormatUint(n.Failed, 10)
+	o["ops-hung"] = strconv.FormatUint(n.Hung, 10)
+	if len(r.rep.Dropped) > 0 {
+		o["values dropped for conditions"] = strconv.Itoa(len(r.rep.Dropped))
+	}
+	o["warm-up"] = r.warmUp()
+	maps.Copy(o, r.rep.Device.Observed)
 }
 
 // seconds are a short time for people.
@@ -100,7 +110,7 @@ func (r *run) warmUp() string {
 	for _, g := range r.groups {
 		bad := slices.IndexFunc(g.warmth, func(w Warmth) bool { return !w.Settled })
 		if bad >= 0 {
-			r.warn("the warm-up did not settle: after %s of %s three windows in a row still differed by more than %.0f %%",
+			r.warn("the warm-up did not settle: after %s of %s three windows in a row still differed by more than %.0f %%; what that process measured makes nothing red",
 				r.c.Warmup, heaviest(g.loads), settled*100)
 			break
 		}
@@ -137,15 +147,26 @@ func (r *run) results() {
 }
 
 // derive adds a sample that is computed from others.
-func (r *run) derive(s runner.Sample, formula string, notes ...string) {
+func (r *run) derive(s runner.Sample, of []*track, formula string, notes ...string) {
 	s.Derived = true
 	r.rep.Samples = append(r.rep.Samples, s)
-	r.rep.Origins = append(r.rep.Origins, runner.Origin{Sample: s.Key(), Formula: formula, Notes: notes})
+	r.rep.Origins = append(r.rep.Origins, runner.Origin{Sample: s.Key(), Formula: formula, Unsettled: unsettled(of...), Notes: notes})
+}
+
+// unsettled are the rounds, from 0, whose value of any of these loads is of a process
+// whose warm-up did not settle.
+func unsettled(of ...*track) (out []int) {
+	for k := range of[0].values {
+		if slices.ContainsFunc(of, func(t *track) bool { return !t.values[k].settled }) {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // origin says how the values came about.
 func (t *track) origin(key string) runner.Origin {
-	o := runner.Origin{Sample: key}
+	o := runner.Origin{Sample: key, Unsettled: unsettled(t)}
 	for _, v := range t.values {
 		o.Rounds = append(o.Rounds, v.round)
 		o.Positions = append(o.Positions, v.position)

@@ -18,7 +18,8 @@ type Report struct {
 	Device   Device
 	Samples  []runner.Sample   // measured ones in the order of Config, then derived ones
 	Origins  []runner.Origin   // how the values of each sample came about
-	Settings map[string]string // everything needed to repeat the run, and what it counted
+	Settings map[string]string // everything needed to repeat the run
+	Observed map[string]string // what it noticed on the way: of the machine, the device and itself
 	Warnings []string          // what weakens the samples
 	Counts   Counts
 	Loads    int       // configurations measured
@@ -42,7 +43,7 @@ type Dropped struct {
 // b must be closed.
 func Run(ctx context.Context, b Backend, c Config) (*Report, error) {
 	// One group: on one device that failed or hangs, nothing else is measured.
-	return drive(ctx, func(context.Context, string) (Probe, error) { return NewLocal(b, c.Kernel, c.Hang), nil }, c, []group{{loads: c.Loads()}})
+	return drive(ctx, func(context.Context, *group) (Probe, error) { return NewLocal(b, c.Kernel, c.Hang), nil }, c, []*group{{loads: c.Loads()}})
 }
 
 // Open makes the probe of one scenario.
@@ -62,9 +63,25 @@ type Open func(ctx context.Context, scenario string) (Probe, error)
 // windows is drawn over all loads of both, and after Rounds/Processes rounds both are
 // replaced.
 func Drive(ctx context.Context, open Open, c Config) (*Report, error) {
-	var groups []group
+	return drive(ctx, func(ctx context.Context, g *group) (Probe, error) { return open(ctx, g.scenario) }, c, c.groups(Head))
+}
+
+// group is the loads that share a probe.
+type group struct {
+	side     Side
+	scenario string
+	loads    []Load
+	probe    Probe
+	setup    Setup
+	warmth   []Warmth // of each process
+	counts   Counts
+	err      error // why nothing more is measured
+}
+
+// groups are the scenarios, each with its loads.
+func (c Config) groups(side Side) (groups []*group) {
 	for _, s := range c.scenarios() {
-		g := group{scenario: s}
+		g := &group{side: side, scenario: s}
 		for _, l := range c.Loads() {
 			if l.Scenario == s {
 				g.loads = append(g.loads, l)
@@ -72,24 +89,21 @@ func Drive(ctx context.Context, open Open, c Config) (*Report, error) {
 		}
 		groups = append(groups, g)
 	}
-	return drive(ctx, open, c, groups)
+	return groups
 }
 
-// group is the loads that share a probe.
-type group struct {
-	scenario string
-	loads    []Load
-	probe    Probe
-	setup    Setup
-	warmth   []Warmth
-	err      error // why nothing more is measured
+// settled reports whether the last warm-up of the probe was; without one nothing says that
+// it was not.
+func (g *group) settled() bool {
+	n := len(g.warmth)
+	return n == 0 || g.warmth[n-1].Settled
 }
 
 // run is the state of one run.
 type run struct {
-	open    Open
+	open    func(context.Context, *group) (Probe, error)
 	c       Config
-	groups  []group
+	groups  []*group
 	tracks  []*track // of all loads, in the order of Config
 	process int      // of each scenario, from 1
 	began   time.Time
@@ -97,6 +111,7 @@ type run struct {
 	done    int           // windows
 	ahead   int           // windows still to come, if nothing is dropped
 	spent   time.Duration // in them
+	beside  bool          // two sides are measured: a fault of one ends the run
 	rep     Report
 }
 
@@ -112,6 +127,7 @@ type track struct {
 type value struct {
 	Reading
 	round, position, process int
+	settled                  bool // the warm-up of that process
 }
 
 func (t *track) rates() []float64 {
@@ -122,18 +138,23 @@ func (t *track) rates() []float64 {
 	return out
 }
 
-func drive(ctx context.Context, open Open, c Config, groups []group) (*Report, error) {
+func newRun(open func(context.Context, *group) (Probe, error), c Config, groups []*group) *run {
+	r := &run{open: open, c: c, groups: groups, began: time.Now()}
+	for _, g := range groups {
+		for _, l := range g.loads {
+			r.tracks = append(r.tracks, &track{load: l, group: g})
+		}
+	}
+	r.rep.Settings, r.rep.Observed = map[string]string{}, map[string]string{}
+	return r
+}
+
+func drive(ctx context.Context, open func(context.Context, *group) (Probe, error), c Config, groups []*group) (*Report, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	r := &run{open: open, c: c, groups: groups, began: time.Now()}
-	for i := range groups {
-		for _, l := range groups[i].loads {
-			r.tracks = append(r.tracks, &track{load: l, group: &groups[i]})
-		}
-	}
+	r := newRun(open, c, groups)
 	r.ahead = len(r.tracks) * c.Rounds
-	r.rep.Settings = map[string]string{}
 	err := r.all(ctx)
 	r.closeProbes()
 	r.progress(Finished, 0, nil)
@@ -144,6 +165,7 @@ func drive(ctx context.Context, open Open, c Config, groups []group) (*Report, e
 		err = context.Cause(ctx)
 	}
 	r.settings()
+	r.observed()
 	if err != nil && (len(r.alive()) == 0 || r.kept < c.needRounds() || ctx.Err() != nil) {
 		return &r.rep, err
 	}
@@ -180,8 +202,8 @@ func (r *run) alive() []*track {
 	return out
 }
 
-// fail ends a group. The error is nil unless it ends the run.
-func (r *run) fail(ctx context.Context, g *group, err error) error {
+// fail ends a group, where it was measuring that load. The error is nil unless it ends the run.
+func (r *run) fail(ctx context.Context, g *group, l *Load, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -190,12 +212,15 @@ func (r *run) fail(ctx context.Context, g *group, err error) error {
 		g.probe.Close()
 		g.probe = nil
 	}
+	if r.beside {
+		return &SideError{Side: g.side, Err: err, Scenario: g.scenario, Load: l}
+	}
 	return nil
 }
 
 func (r *run) closeProbes() {
-	for i := range r.groups {
-		if g := &r.groups[i]; g.probe != nil {
+	for _, g := range r.groups {
+		if g.probe != nil {
 			g.probe.Close()
 			g.probe = nil
 		}
@@ -208,16 +233,18 @@ func (r *run) all(ctx context.Context) error {
 	}
 	rng := rand.New(rand.NewPCG(r.c.Seed, 0x686f6c6466617374))
 	for round := 1; r.kept < r.c.Rounds && round <= r.c.mostRounds(); round++ {
-		if r.process == 0 || r.kept*max(1, r.c.Processes)/r.c.Rounds >= r.process {
-			if err := r.start(ctx); err != nil {
-				return err
-			}
+		if err := r.startIfDue(ctx); err != nil {
+			return err
 		}
 		tracks := r.alive()
 		if len(tracks) == 0 {
 			return nil
 		}
-		whole, err := r.round(ctx, round, tracks, rng.Perm(len(tracks)))
+		var order [][]int
+		for _, i := range rng.Perm(len(tracks)) {
+			order = append(order, []int{i})
+		}
+		whole, err := r.round(ctx, round, tracks, order)
 		if err != nil {
 			return err
 		}
@@ -244,18 +271,26 @@ func (r *run) edge(ctx context.Context, m Moment) error {
 	return err
 }
 
+// startIfDue starts fresh processes before the first round, and after the rounds that each
+// is given.
+func (r *run) startIfDue(ctx context.Context) error {
+	if r.process > 0 && r.kept*max(1, r.c.Processes)/r.c.Rounds < r.process {
+		return nil
+	}
+	return r.start(ctx)
+}
+
 // start replaces the probes of all groups, and warms them up.
 func (r *run) start(ctx context.Context) error {
 	r.closeProbes()
 	r.process++
-	for i := range r.groups {
-		g := &r.groups[i]
+	for _, g := range r.groups {
 		if g.err != nil {
 			continue
 		}
 		r.progress("warming up", 0, nil)
 		if err := r.startGroup(ctx, g); err != nil {
-			if err := r.fail(ctx, g, err); err != nil {
+			if err := r.fail(ctx, g, nil, err); err != nil {
 				return err
 			}
 		}
@@ -267,11 +302,11 @@ func (r *run) startGroup(ctx context.Context, g *group) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if g.probe, err = r.open(ctx, g.scenario); err != nil {
+	if g.probe, err = r.open(ctx, g); err != nil {
 		return err
 	}
 	g.setup, err = g.probe.Ready(ctx, g.loads)
-	r.rep.Counts.add(g.setup.Counts)
+	g.counts.add(g.setup.Counts)
 	if g.setup.Device.Backend != "" {
 		r.rep.Device = g.setup.Device
 	}
@@ -283,7 +318,7 @@ func (r *run) startGroup(ctx context.Context, g *group) (err error) {
 	}
 	l := heaviest(g.loads)
 	w, err := g.probe.Warm(ctx, l, r.c.Warmup)
-	r.rep.Counts.add(w.Counts)
+	g.counts.add(w.Counts)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
@@ -291,56 +326,81 @@ func (r *run) startGroup(ctx context.Context, g *group) (err error) {
 	return nil
 }
 
-// round measures every load of tracks once, in the order given. It is not whole if
+// round measures the loads of slots, in units of slots that are measured one right after
+// the other, in the order given. A unit counts as a whole: if conditions spoil one of its
+// values, all are measured again at the end of the round. The round is not whole if
 // conditions did not allow it to be completed; then nothing of it is kept, because the
 // values of one round are compared with each other.
-func (r *run) round(ctx context.Context, round int, tracks []*track, order []int) (whole bool, err error) {
-	got := make([]value, len(tracks))
-	tries := make([]int, len(tracks))
+func (r *run) round(ctx context.Context, round int, slots []*track, order [][]int) (whole bool, err error) {
+	got := make([]value, len(slots))
+	tries := make([]int, len(slots)) // by the first slot of the unit
 	var last *Value
 	doing := fmt.Sprintf("round %d of %d", r.kept+1, r.c.Rounds)
-	for position := 1; len(order) > 0; position++ {
-		r.ahead = len(order) + len(tracks)*(r.c.Rounds-r.kept-1)
-		i := order[0]
+	if r.beside {
+		doing = fmt.Sprintf("block %d of base and head", r.kept/2+1)
+	}
+	for position := 1; len(order) > 0; {
+		unit := order[0]
 		order = order[1:]
-		t := tracks[i]
-		if t.group.err != nil {
-			continue
-		}
-		r.progress(doing, round, last)
-		last = nil
-		begin := time.Now()
-		o := Occasion{Round: round, Load: t.load.String(), Try: tries[i]}
-		reading, err := r.fitWindow(ctx, o, t)
-		r.spent += time.Since(begin)
-		r.done++
-		reason, dropped := unfit(err)
-		switch {
-		case dropped:
-			r.rep.Dropped = append(r.rep.Dropped, Dropped{Round: round, Load: o.Load, Reason: reason})
-			if tries[i]++; tries[i] == maxTries {
-				return false, nil
+		for _, i := range unit {
+			t := slots[i]
+			if t.group.err != nil {
+				break
 			}
-			order = append(order, i)
-		case err == nil:
-			got[i] = value{reading, round, position, r.process}
-			last = &Value{Load: t.load, Rate: reading.Rate, Round: round}
-		case errors.As(err, new(*probeError)):
-			if err := r.fail(ctx, t.group, fmt.Errorf("round %d: %w", round, errors.Unwrap(err))); err != nil {
+			r.ahead = windowsOf(order) + len(unit) + r.later(len(slots))
+			r.progress(doing, round, last)
+			last = nil
+			begin := time.Now()
+			o := Occasion{Round: round, Load: t.load.String(), Try: tries[unit[0]]}
+			reading, err := r.fitWindow(ctx, o, t)
+			r.spent += time.Since(begin)
+			r.done++
+			position++
+			if reason, dropped := unfit(err); dropped {
+				r.rep.Dropped = append(r.rep.Dropped, Dropped{Round: round, Load: o.Load, Reason: reason})
+				if tries[unit[0]]++; tries[unit[0]] == maxTries {
+					return false, nil
+				}
+				order = append(order, unit)
+				break
+			}
+			switch {
+			case err == nil:
+				got[i] = value{reading, round, position - 1, r.process, t.group.settled()}
+				last = &Value{Load: t.load, Rate: reading.Rate, Round: round}
+			case errors.As(err, new(*probeError)):
+				if err := r.fail(ctx, t.group, &t.load, fmt.Errorf("round %d: %w", round, errors.Unwrap(err))); err != nil {
+					return false, err
+				}
+			default:
 				return false, err
 			}
-		default:
-			return false, err
 		}
 	}
-	for i, t := range tracks {
+	for i, t := range slots {
 		if t.group.err == nil {
 			t.values = append(t.values, got[i])
 		}
 	}
-	r.ahead = len(tracks) * (r.c.Rounds - r.kept - 1)
+	r.ahead = r.later(len(slots))
 	r.progress(doing, round, last)
 	return true, nil
+}
+
+func windowsOf(order [][]int) (n int) {
+	for _, unit := range order {
+		n += len(unit)
+	}
+	return n
+}
+
+// later are the windows of the rounds after this one. How many blocks there will be is not
+// known here.
+func (r *run) later(each int) int {
+	if r.beside {
+		return 0
+	}
+	return each * (r.c.Rounds - r.kept - 1)
 }
 
 // probeError is an error of the probe: it ends a scenario, where one of the conditions
@@ -359,7 +419,7 @@ func (r *run) fitWindow(ctx context.Context, o Occasion, t *track) (Reading, err
 	end := r.c.watch(ctx, o)
 	reading, err := t.group.probe.Measure(ctx, t.load, r.c.Window)
 	within := end()
-	r.rep.Counts.add(reading.Counts)
+	t.group.counts.add(reading.Counts)
 	if err != nil {
 		return reading, &probeError{err}
 	}
@@ -380,7 +440,7 @@ func (r *run) times(ctx context.Context, rng *rand.Rand) error {
 			}
 			r.progress(fmt.Sprintf("device times, pass %d of %d", n+1, spanRounds), r.c.Rounds, nil)
 			s, err := t.group.probe.Spans(ctx, t.load, max(r.c.Window/spanFraction, time.Millisecond))
-			r.rep.Counts.add(s.Counts)
+			t.group.counts.add(s.Counts)
 			var spans *SpanError
 			if errors.As(err, &spans) {
 				if n == 0 {
@@ -389,7 +449,7 @@ func (r *run) times(ctx context.Context, rng *rand.Rand) error {
 				continue
 			}
 			if err != nil {
-				if err := r.fail(ctx, t.group, fmt.Errorf("device times: %w", err)); err != nil {
+				if err := r.fail(ctx, t.group, &t.load, fmt.Errorf("device times: %w", err)); err != nil {
 					return err
 				}
 				continue

@@ -3,6 +3,8 @@ package harness
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"strings"
 )
 
 // Source is a kernel of the watched repository: text for the device's own compiler, and
@@ -21,6 +23,12 @@ type Source struct {
 }
 
 func (s *Source) String() string { return fmt.Sprintf("%s of %s", s.Function, s.File) }
+
+// Mentions reports whether the name of the function is in the text as a word of its own, or
+// could be put together from parts there. Where it is not, the text defines no such kernel.
+func (s *Source) Mentions() bool {
+	return strings.Contains(s.Text, "##") || regexp.MustCompile(`(?:^|\W)`+regexp.QuoteMeta(s.Function)+`(?:\W|$)`).MatchString(s.Text)
+}
 
 // fill sets data to what the kernel begins with: the built-in kernel's state, scaled.
 func (s *Source) fill(data []float32) {
