@@ -34,6 +34,9 @@ func credential(ctx context.Context, e *env, g config.GitHub) (hub.Options, erro
 		return o, fmt.Errorf("github.token: %w", err)
 	}
 	o.Token = hub.StaticToken(token)
+	if g.Token.Replaceable() {
+		o.Token = hub.NewPlacedToken(token, func(ctx context.Context) (string, error) { return g.Token.Resolve(ctx, e.environ) })
+	}
 	// The token of a job cannot ask whose it is.
 	if o.Login == "" && hub.KindOf(token) == hub.Installation && proc.Getenv(e.environ, "GITHUB_ACTIONS") == "true" {
 		o.Login = hub.ActionsLogin

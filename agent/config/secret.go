@@ -41,6 +41,10 @@ func (s Secret) String() string {
 	return s.scheme + ":" + s.value
 }
 
+// Replaceable reports whether the secret may be another one while the agent runs: the
+// environment stays as it was.
+func (s Secret) Replaceable() bool { return s.scheme == "file" || s.scheme == "keychain" }
+
 // maxSecret is more than any token or key needs.
 const maxSecret = 64 << 10
 

@@ -142,6 +142,7 @@ type apps struct {
 type installed struct {
 	InstallationInfo
 	asked time.Time
+	doubt time.Time // when it was last asked whether it is still this one
 }
 
 // issued is one installation token. Both clocks are asked, since the monotonic one stands
@@ -273,7 +274,7 @@ func (a *apps) fresh(ctx context.Context, t *issued, in InstallationInfo, narrow
 
 // refused forgets a token that GitHub does not take any more, and reports whether there
 // was one.
-func (a *apps) refused(token string) bool {
+func (a *apps) refused(_ context.Context, token string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range a.held {
@@ -282,6 +283,34 @@ func (a *apps) refused(token string) bool {
 		}
 	}
 	return false
+}
+
+// askAgain is how often what GitHub does not find makes it worth asking whether a repository
+// belongs to another installation by now.
+const askAgain = time.Minute
+
+// elsewhere reports whether a repository belongs to another installation than was believed:
+// it was given to another owner, and is not found with the token of the old one.
+func (a *apps) elsewhere(ctx context.Context, repo string) bool {
+	a.mu.Lock()
+	in := a.repos[strings.ToLower(repo)]
+	if in == nil || time.Since(in.doubt) < askAgain {
+		a.mu.Unlock()
+		return false
+	}
+	in.doubt = time.Now()
+	was := in.ID
+	a.mu.Unlock()
+	now, err := a.find(ctx, repo, 1)
+	if err != nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if in := a.repos[strings.ToLower(repo)]; in != nil {
+		in.doubt = time.Now()
+	}
+	return now.ID != was
 }
 
 func (a *apps) forgetRepo(repo string) {

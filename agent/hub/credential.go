@@ -76,14 +76,21 @@ const ActionsLogin = "github-actions[bot]"
 func (c *Client) Login(ctx context.Context) (string, error) {
 	c.who.mu.Lock()
 	defer c.who.mu.Unlock()
-	if c.who.login != "" {
+	if c.o.Login != "" {
+		return c.o.Login, nil
+	}
+	// A token that was replaced may be somebody else's.
+	token, err := c.o.Token.Token(ctx, "")
+	if err == nil && c.who.login != "" && c.who.token == token {
 		return c.who.login, nil
 	}
 	login, err := c.askLogin(ctx)
 	if err != nil {
 		return "", fmt.Errorf("ask whose token it is: %w", Explain(err))
 	}
-	c.who.login = login
+	if now, err := c.o.Token.Token(ctx, ""); err == nil && now == token {
+		c.who.login, c.who.token = login, token
+	}
 	return login, nil
 }
 

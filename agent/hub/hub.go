@@ -62,6 +62,7 @@ type Client struct {
 type identity struct {
 	mu    sync.Mutex
 	login string
+	token string // that was asked with
 }
 
 // New returns a client that reads only. The base URL must be https, unless its host is
@@ -108,8 +109,9 @@ func New(o Options) (*Client, error) {
 		app = newApps(*o.App, o, tr)
 		o.Token, tr.token, tr.app = app, app, app
 	}
+	tr.renew, _ = o.Token.(renewer)
 	c := build(o, tr)
-	c.app, c.who = app, &identity{login: o.Login}
+	c.app, c.who = app, &identity{}
 	return c, nil
 }
 
@@ -141,6 +143,9 @@ func (c *Client) BaseURL() string { return c.tr.base.String() }
 func (c *Client) Redact(ctx context.Context, s string) string {
 	if c.app != nil {
 		return proc.NewRedactor(c.app.secrets()...).String(s)
+	}
+	if p, ok := c.o.Token.(*PlacedToken); ok {
+		return proc.NewRedactor(p.secrets()...).String(s)
 	}
 	t, err := c.o.Token.Token(ctx, "")
 	if err != nil || t == "" {

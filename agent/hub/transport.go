@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,10 +25,16 @@ type transport struct {
 	next   http.RoundTripper
 	limits *limits
 	clock  *skewClock
-	app    *apps // renews a token that is refused; nil for a token that stays
+	app    *apps   // nil for a token
+	renew  renewer // of a token that is refused; nil for one that stays
 	write  bool
 	// exchange: the client by which an App gets its tokens, which changes nothing on GitHub.
 	exchange bool
+}
+
+// renewer is a TokenSource that may have another token when one is refused.
+type renewer interface {
+	refused(ctx context.Context, token string) bool
 }
 
 // RoundTrip does one request.
@@ -47,11 +54,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("get a GitHub token: %w", err)
 	}
 	resp, err := t.send(req, token)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.app == nil || !t.app.refused(token) {
+	switch {
+	case err != nil:
+		return t.receive(resp, err, token, repo)
+	case resp.StatusCode == http.StatusUnauthorized && t.renew != nil && t.renew.refused(req.Context(), token):
+		// Revoked, or it ended while the machine slept.
+	case resp.StatusCode == http.StatusNotFound && t.app != nil && repo != "" && t.app.elsewhere(req.Context(), repo):
+	default:
 		return t.receive(resp, err, token, repo)
 	}
-	// Revoked, or it ended while the machine slept. Nothing was done, so even a POST may be
-	// sent once more.
+	// Nothing was done, so even a POST may be sent once more.
 	again, ok := rewind(req)
 	if !ok {
 		return t.receive(resp, err, token, repo)

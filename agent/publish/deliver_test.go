@@ -131,6 +131,17 @@ func (o *outbox) states() string {
 	return b.String()
 }
 
+// reasons are why rows are not posted.
+func (o *outbox) reasons() string {
+	var b strings.Builder
+	for _, r := range o.rows {
+		if r.reason != "" {
+			fmt.Fprintf(&b, "%s %s: %s\n", r.Key, r.state, r.reason)
+		}
+	}
+	return b.String()
+}
+
 // clock is a time that tests move.
 type clock struct{ t time.Time }
 

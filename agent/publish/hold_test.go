@@ -1,12 +1,15 @@
 package publish_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/agent/hub"
 	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
 	"github.com/holdfast-ci/holdfast/agent/publish"
 )
@@ -149,4 +152,76 @@ func begun(t *testing.T, app bool) (f *hubtest.Fake, g *publish.GitHub, again fu
 	}
 	f, g = start(t)
 	return f, g, func() *publish.GitHub { return poster(t, f) }
+}
+
+// The token is revoked while there is something to post: that is said once in a quarter of
+// an hour, nothing is lost, and with a new token in its place everything is posted, once.
+func TestRevokedToken(t *testing.T) {
+	f, _ := start(t)
+	place := hubtest.Token
+	client, err := hub.New(hub.Options{BaseURL: f.URL(), Token: hub.NewPlacedToken(place, func(context.Context) (string, error) { return place, nil })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := publish.NewGitHub(client, publish.Options{Gap: -1})
+	o, c := &outbox{}, newClock()
+	o.add(all(run(1), "")...)
+	deliver(t, o, g, c)
+	o.add(all(finish(run(1)), "# Run 1")...)
+	f.Revoke(hubtest.Token)
+	for range 3 {
+		f.Forget()
+		var log bytes.Buffer
+		d, err := publish.Deliver(t.Context(), o, g, c.now, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil || d.Waiting != 6 || d.Dropped != 0 || d.Next.Sub(c.t) != 15*time.Minute {
+			t.Fatalf("revoked: %+v, %v", d, err)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 || len(f.Requests()) != 1 || strings.Contains(log.String(), hubtest.Token) {
+			t.Errorf("%d requests, and said %d times:\n%s", len(f.Requests()), n, log.String())
+		}
+		c.t = d.Next
+	}
+	if place != hubtest.Token {
+		t.Fatal("not the token any more")
+	}
+	place = "another-token-of-the-same-user"
+	f.Grant(place, hubtest.Login)
+	client, err = hub.New(hub.Options{BaseURL: f.URL(), Token: hub.NewPlacedToken(hubtest.Token, func(context.Context) (string, error) { return place, nil })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := deliver(t, o, publish.NewGitHub(client, publish.Options{Gap: -1}), c); d.Posted != 6 {
+		t.Errorf("replaced: %+v", d)
+	}
+	if got := f.Dump(); got != finalState {
+		t.Errorf("state:\n%s\nwant:\n%s", got, finalState)
+	}
+}
+
+// The repository is moved, also to another owner, while its old name is in agent.toml:
+// everything is read and posted there, once.
+func TestMovedRepository(t *testing.T) {
+	for _, to := range []string{"acme/basin", "beta/basin"} {
+		for _, app := range []bool{false, true} {
+			f, g, _ := begun(t, app)
+			if app {
+				f.Install("holdfast", "beta", []string{"checks=write", "statuses=write", "pull_requests=write", "issues=write", "contents=read"})
+			}
+			o, c := &outbox{}, newClock()
+			o.add(all(run(1), "")...)
+			deliver(t, o, g, c)
+			o.add(comment("# Run 0"))
+			deliver(t, o, g, c)
+			f.Move(slug, to)
+			o.add(all(finish(run(1)), "# Run 1")...)
+			if d := deliver(t, o, g, c); d.Posted != 6 {
+				t.Errorf("to %s, App %v: %+v\n%s\n%s", to, app, d, o.reasons(), strings.Join(f.Requests(), "\n"))
+			}
+			dump := f.Dump()
+			if strings.Contains(dump, "pending") || strings.Count(dump, "comment by") != 1 || strings.Count(dump, "  issue ") != 1 || !strings.Contains(dump, "repository "+to) ||
+				app && strings.Count(dump, "(1 in all, 0 open") != 4 {
+				t.Errorf("to %s, App %v:\n%s", to, app, dump)
+			}
+		}
+	}
 }

@@ -184,7 +184,8 @@ func (f *Fake) jwt(token string) (a *app, refusal string) {
 // routeApp answers what is asked with a JWT; false if the path is none of those.
 func (c *call) routeApp() bool {
 	p := strings.Join(c.path, "/")
-	installed := len(c.path) == 4 && c.path[0] == "repos" && c.path[3] == "installation"
+	installed := len(c.path) == 4 && c.path[0] == "repos" && c.path[3] == "installation" ||
+		len(c.path) == 3 && c.path[0] == "repositories" && c.path[2] == "installation"
 	if p != "app" && !strings.HasPrefix(p, "app/") && !installed {
 		return false
 	}
@@ -199,6 +200,15 @@ func (c *call) routeApp() bool {
 		c.ok(http.StatusOK, map[string]any{"id": a.id, "slug": a.slug, "name": a.slug, "events": []string{}, "permissions": map[string]any{}})
 	case installed && c.r.Method == http.MethodGet:
 		slug := fold(c.path[1] + "/" + c.path[2])
+		if to, ok := c.f.moved[slug]; ok {
+			c.redirect(to, "installation")
+			return true
+		}
+		for name, r := range c.f.repos {
+			if c.path[0] == "repositories" && strconv.FormatInt(r.id, 10) == c.path[1] {
+				slug = name
+			}
+		}
 		for _, in := range c.f.installations {
 			if in.app == a && in.covers(slug) {
 				c.ok(http.StatusOK, in.json())

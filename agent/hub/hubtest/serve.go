@@ -275,18 +275,7 @@ func (c *call) route() {
 	case len(c.path) >= 3 && c.path[0] == "repos":
 		slug := fold(c.path[1] + "/" + c.path[2])
 		if to, ok := c.f.moved[slug]; ok {
-			id := c.f.repos[fold(to)].id
-			code := http.StatusMovedPermanently
-			if c.r.Method != http.MethodGet {
-				code = http.StatusTemporaryRedirect
-			}
-			rest := strings.Join(append([]string{"repositories", strconv.FormatInt(id, 10)}, c.path[3:]...), "/")
-			to := c.f.URL() + rest
-			if q := c.r.URL.RawQuery; q != "" {
-				to += "?" + q
-			}
-			c.fail(code, "Moved Permanently")
-			c.header.Set("Location", to)
+			c.redirect(to, c.path[3:]...)
 			return
 		}
 		c.repo = c.f.repos[slug]
@@ -294,6 +283,20 @@ func (c *call) route() {
 	default:
 		c.fail(http.StatusNotFound, "Not Found")
 	}
+}
+
+// redirect sends the client to what a repository is called now.
+func (c *call) redirect(slug string, rest ...string) {
+	code := http.StatusMovedPermanently
+	if c.r.Method != http.MethodGet {
+		code = http.StatusTemporaryRedirect
+	}
+	to := c.f.URL() + strings.Join(append([]string{"repositories", strconv.FormatInt(c.f.repos[fold(slug)].id, 10)}, rest...), "/")
+	if q := c.r.URL.RawQuery; q != "" {
+		to += "?" + q
+	}
+	c.fail(code, "Moved Permanently")
+	c.header.Set("Location", to)
 }
 
 func (c *call) inRepo(p []string) {
