@@ -24,6 +24,7 @@ import (
 
 	"github.com/holdfast-ci/holdfast/agent/hub/hubtest"
 	"github.com/holdfast-ci/holdfast/metal"
+	"github.com/holdfast-ci/holdfast/metal/harness/harnesstest"
 	"github.com/holdfast-ci/holdfast/proofs"
 )
 
@@ -38,6 +39,8 @@ func TestMain(m *testing.M) {
 	if code, ok := metal.Child(os.Args, nil); ok {
 		os.Exit(code)
 	}
+	// Scripts that ask for Metal measure kernels that say what they do.
+	metal.StandIn(harnesstest.Arithmetic(1))
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
 			os.Exit(Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -43,24 +43,19 @@ func (s *Stage) beside(ctx context.Context, ws *runner.Workspace, c Config, g *g
 		out.unaffected = append(out.unaffected, u)
 		ws.Report(runner.StageBench, "%s: unaffected, not run: %s", u.Program, u.Reason)
 	}
-	var duel *kernelTurns
-	var ofDevice *pair
 	if u := c.unaffected(ws); u != nil {
 		skip(*u)
 	} else if c.Backend != BackendNone {
-		var untold, fresh string
-		if duel, untold, fresh = s.kernels(ws, c, g); duel != nil {
-			defer duel.close()
-			ofDevice = &pair{contest: duel, looks: looksOf(c.Rounds, c.Looks)}
-			m.pairs = append(m.pairs, ofDevice)
+		k, untold, fresh := s.kernels(ws, c, g)
+		out.lacks(c.source(), untold, fresh)
+		if k != nil {
+			m.pairs = append(m.pairs, &pair{contest: k, looks: looksOf(c.Rounds, c.Looks)})
 		} else {
-			out.lacks(c.source(), untold, fresh)
 			out.device, out.err = s.device(ctx, ws, c, g)
 		}
 	}
 	heads, bases := buildPrograms(ctx, ws, c.Programs), buildPrograms(ctx, ws.Beside, c.Programs)
 	var alone []*programRun
-	programs := map[*programRun]*pair{}
 	for i, head := range heads {
 		base := bases[i]
 		switch {
@@ -73,9 +68,7 @@ func (s *Stage) beside(ctx context.Context, ws *runner.Workspace, c Config, g *g
 				skip(runner.Unaffected{Program: head.Name, Reason: why})
 				continue
 			}
-			p := &pair{contest: &programTurns{ws: ws, gate: g, base: base, head: head}, looks: looksOf(head.Rounds, c.Looks)}
-			programs[head] = p
-			m.pairs = append(m.pairs, p)
+			m.pairs = append(m.pairs, &pair{contest: &programTurns{ws: ws, gate: g, base: base, head: head}, looks: looksOf(head.Rounds, c.Looks)})
 		}
 		out.runs = append(out.runs, head)
 	}
@@ -87,22 +80,7 @@ func (s *Stage) beside(ctx context.Context, ws *runner.Workspace, c Config, g *g
 		if p.open() {
 			out.turns = append(out.turns, p.turns...)
 		}
-	}
-	if duel != nil {
-		out.device, out.err = duel.finish(ctx, ofDevice)
-		if ofDevice.untold != "" {
-			out.device, out.err = s.device(ctx, ws, c, g)
-		}
-	}
-	for _, head := range out.runs {
-		if p := programs[head]; p != nil && p.broken != nil && head.err == nil {
-			head.fail("conditions", p.broken)
-		} else if p != nil && p.untold != "" {
-			for head.count < head.Rounds && head.err == nil && ctx.Err() == nil {
-				head.count++
-				head.round(ctx, ws, head.count, g)
-			}
-		}
+		p.finish(ctx, p, &out)
 	}
 	return out
 }
@@ -131,6 +109,18 @@ func (p *programTurns) source() string { return p.head.Name }
 func (p *programTurns) anew(context.Context) error {
 	p.gave = [2][]map[string]float64{}
 	return nil
+}
+
+// finish measures the head as often as it would have been without a base, where there was
+// none to compare with.
+func (p *programTurns) finish(ctx context.Context, in *pair, _ *measured) {
+	if in.broken != nil && p.head.err == nil {
+		p.head.fail("conditions", in.broken)
+	}
+	for in.untold != "" && p.head.count < p.head.Rounds && p.head.err == nil && ctx.Err() == nil {
+		p.head.count++
+		p.head.round(ctx, p.ws, p.head.count, p.gate)
+	}
 }
 
 func (p *programTurns) block(ctx context.Context, rng *rand.Rand) error {

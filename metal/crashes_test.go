@@ -119,6 +119,8 @@ func TestBlame(t *testing.T) {
 		{crash.Report{PID: 31, Path: "/Users/USER/state/*/bench"}, runner.Error},
 		{crash.Report{PID: 31, Parent: 1000, Path: "/opt/tool"}, runner.Failure},
 		{crash.Report{PID: 31, Parent: 1000, Process: "holdfast"}, runner.Error},
+		{crash.Report{PID: 11, Parent: 1000, Process: "holdfast"}, runner.Error},
+		{crash.Report{PID: 21, Parent: 1000, Process: "holdfast"}, runner.Neutral}, // measuring the base's kernel
 	} {
 		c.report.Time, c.report.Launch = now, now
 		if v, of := w.blame(&c.report, head, base); v != c.want {

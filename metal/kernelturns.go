@@ -20,7 +20,8 @@ type kernelTurns struct {
 	prober *prober
 	kernel [2]*harness.Source // by side
 	turns  *harness.Turns
-	first  *harness.Report // of the head, once there is a repetition
+	alone  func(context.Context) (*harness.Report, error) // measures the head without a base
+	first  *harness.Report                                // of the head, once there is a repetition
 }
 
 // kernels prepares the turns of a repository's kernel. It is nil where there is none, where
@@ -47,7 +48,10 @@ func (s *Stage) kernels(ws *runner.Workspace, c Config, g *gate.Gate) (k *kernel
 	h := c.harness()
 	h.Kernel.Source = head
 	h.Progress, h.Conditions = s.progress(ws), g.Conditions
-	k = &kernelTurns{ws: ws, name: c.source(), prober: p, kernel: [2]*harness.Source{harness.Head: head, harness.Base: base}}
+	k = &kernelTurns{
+		ws: ws, name: c.source(), prober: p, kernel: [2]*harness.Source{harness.Head: head, harness.Base: base},
+		alone: func(ctx context.Context) (*harness.Report, error) { return s.device(ctx, ws, c, g) },
+	}
 	k.turns, err = harness.NewTurns(func(ctx context.Context, side harness.Side, scenario string) (harness.Probe, error) {
 		of := h.Kernel
 		of.Source = k.kernel[side]
@@ -101,30 +105,29 @@ func (k *kernelTurns) report(ctx context.Context) (*harness.Report, error) {
 	return rep, err
 }
 
-// finish is what there is to tell of the head once nothing more is measured in turns. It is
-// nothing where the base took the comparison away.
-func (k *kernelTurns) finish(ctx context.Context, p *pair) (*harness.Report, error) {
+// finish measures the head alone where there was no base to compare with.
+func (k *kernelTurns) finish(ctx context.Context, in *pair, out *measured) {
 	var unfit *harness.UnfitError
 	switch {
-	case p.untold != "":
-		return nil, nil
-	case errors.As(p.broken, &unfit):
-		return nil, &harness.ConditionsError{Last: unfit.Reason}
-	case p.broken != nil:
-		return nil, k.blame(ctx, p.broken)
+	case in.untold != "":
+		k.turns.Close()
+		out.device, out.err = k.alone(ctx)
+		return
+	case errors.As(in.broken, &unfit):
+		out.err = &harness.ConditionsError{Last: unfit.Reason}
+	case in.broken != nil:
+		out.err = k.blame(ctx, in.broken)
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		out.err = context.Cause(ctx)
 	case k.first != nil:
-		return k.first, nil
+		out.device = k.first
+	default:
+		if out.device, out.err = k.report(ctx); out.err != nil {
+			out.device, out.err = nil, k.blame(ctx, out.err)
+		}
 	}
-	rep, err := k.report(ctx)
-	if err != nil {
-		return nil, k.blame(ctx, err)
-	}
-	return rep, nil
+	k.turns.Close()
 }
-
-func (k *kernelTurns) close() { k.turns.Close() }
 
 // guiltyError says that the change made a kernel one that cannot be measured.
 type guiltyError struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"regexp"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/metal/cpu"
 	"github.com/holdfast-ci/holdfast/metal/harness"
+	"github.com/holdfast-ci/holdfast/metal/harness/harnesstest"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
@@ -146,44 +146,10 @@ func judged(t *testing.T, s *Stage, base, head map[string]string, thresholds ...
 	return res, by
 }
 
-// modelled measures a kernel as arithmetic: as long as it says, three times as long for an
-// operation alone, with noise, on a machine that gets slower by a third from window to window.
-type modelled struct {
-	takes   float64
-	rng     *rand.Rand
-	windows *int
-	settles bool
-}
-
-func (p *modelled) Ready(context.Context, []harness.Load) (harness.Setup, error) {
-	return harness.Setup{Device: harness.Device{Backend: BackendMetal, Text: "arithmetic"}}, nil
-}
-
-func (p *modelled) Warm(context.Context, harness.Load, time.Duration) (harness.Warmth, error) {
-	return harness.Warmth{Settled: p.settles, Windows: 3}, nil
-}
-
-func (p *modelled) Measure(_ context.Context, l harness.Load, _ time.Duration) (harness.Reading, error) {
-	*p.windows++
-	rate := min(float64(l.Depth)/(3*p.takes), 1/p.takes) * math.Exp(.01*p.rng.NormFloat64()-float64(*p.windows)/1000)
-	return harness.Reading{Rate: rate}, nil
-}
-
-func (*modelled) Spans(context.Context, harness.Load, time.Duration) (harness.Spans, error) {
-	return harness.Spans{}, harness.ErrNoSpans
-}
-func (*modelled) Close() error { return nil }
-
-// model makes the stage measure by arithmetic. settles says which kernels' warm-ups do.
-func model(s *Stage, settles func(text string) bool) *Stage {
-	rng, windows := rand.New(rand.NewPCG(5, 6)), 0
-	s.probe = func(k harness.Kernel, _ string) harness.Probe {
-		takes, err := time.ParseDuration(regexp.MustCompile(`takes (\w+)`).FindStringSubmatch(k.Source.Text)[1])
-		if err != nil {
-			panic(err)
-		}
-		return &modelled{takes.Seconds(), rng, &windows, settles == nil || settles(k.Source.Text)}
-	}
+// arithmetic is a stage that measures by arithmetic.
+func arithmetic(c Config) *Stage {
+	s := kernelStage(c)
+	s.probe = harnesstest.Arithmetic(5)
 	return s
 }
 
@@ -191,7 +157,7 @@ func model(s *Stage, settles func(text string) bool) *Stage {
 // than that; which side gave what is there to compute it again.
 func TestSlowerKernel(t *testing.T) {
 	const deep, gain, absolute = "async-pipeline depth=4 >= base - 5%", "async-gain >= base - 10%", "async-pipeline depth=4 >= 100"
-	s := model(kernelStage(Config{Rounds: 6, Processes: 2, Warmup: time.Second}), nil)
+	s := arithmetic(Config{Rounds: 6, Processes: 2, Warmup: time.Second})
 	res, by := judged(t, s, kernelSays("takes 1ms"), kernelSays("takes 1250us"), deep, gain, absolute)
 	m := by[deep]
 	if res.Verdict != runner.Failure || m.Verdict != runner.Failure ||
@@ -233,7 +199,7 @@ func TestSlowerKernel(t *testing.T) {
 
 // Kernels that differ in words only are no change, whatever the machine does.
 func TestEqualKernels(t *testing.T) {
-	s := model(kernelStage(Config{Rounds: 6, Processes: 2}), nil)
+	s := arithmetic(Config{Rounds: 6, Processes: 2})
 	res, _ := judged(t, s, kernelSays("takes 1ms, says one"), kernelSays("takes 1ms, says another"),
 		"ops/s >= base - 5%", "async-gain >= base - 5%", "async-pipeline depth=4 >= 100")
 	if res.Verdict != runner.Success || len(res.Bench.Turns) != 3 || len(res.Bench.Untold) > 0 {
@@ -241,11 +207,38 @@ func TestEqualKernels(t *testing.T) {
 	}
 }
 
+// An absolute threshold that the head of a pair misses is measured on, and once more, alone.
+func TestKernelMissesAbsolute(t *testing.T) {
+	const absolute = "async-pipeline depth=4 >= 900"
+	th, _ := baseline.ParseThreshold(absolute)
+	all := []baseline.Threshold{th}
+	asked := 0
+	s := arithmetic(Config{
+		Rounds: 6, Processes: 2, Looks: 2,
+		Undecided: func(b *runner.Bench) []bool { asked++; return slices.Repeat([]bool{true}, len(b.Samples)) },
+		Missed:    func(b *runner.Bench) []bool { return baseline.Missed(b, nil, all) },
+	})
+	res, by := judged(t, s, kernelSays("takes 1250us, says one"), kernelSays("takes 1250us, says another"), absolute, "async-pipeline depth=4 >= base - 5%")
+	m := by[absolute]
+	if res.Verdict != runner.Failure || m.Verdict != runner.Failure || !strings.Contains(m.Reason, "in an independent re-run") || asked != 1 {
+		t.Errorf("%s: %s; %s", res.Verdict, res.Reason, m.Reason)
+	}
+	if by["async-pipeline depth=4 >= base - 5%"].Verdict != runner.Success {
+		t.Errorf("against the base: %+v", by)
+	}
+	for i, x := range res.Bench.Samples {
+		n := len(res.Bench.Turns[i].Head)
+		if len(x.Values) != n+6 || fmt.Sprint(x.Looks) != fmt.Sprint([]int{n, n + 6}) || len(res.Bench.Again[x.Key()]) < 6 || !slices.Equal(x.Values[:n], res.Bench.Turns[i].Head) {
+			t.Errorf("%s: %d values, looks %v, %d again", x.Key(), len(x.Values), x.Looks, len(res.Bench.Again[x.Key()]))
+		}
+	}
+}
+
 // What is slower in processes that never became steady is not red, and says what to do.
 func TestUnsettledKernel(t *testing.T) {
-	for _, side := range []string{"1ms", "1250us"} {
-		s := model(kernelStage(Config{Rounds: 6, Processes: 2, Warmup: time.Second}), func(text string) bool { return !strings.Contains(text, side) })
-		res, by := judged(t, s, kernelSays("takes 1ms"), kernelSays("takes 1250us"), "async-pipeline depth=4 >= base - 5%")
+	for _, side := range [][2]string{{"takes 1ms, unsettled", "takes 1250us"}, {"takes 1ms", "takes 1250us, unsettled"}} {
+		s := arithmetic(Config{Rounds: 6, Processes: 2, Warmup: time.Second})
+		res, by := judged(t, s, kernelSays(side[0]), kernelSays(side[1]), "async-pipeline depth=4 >= base - 5%")
 		m := by["async-pipeline depth=4 >= base - 5%"]
 		if res.Verdict != runner.Error || !strings.Contains(m.Reason, "but the warm-up before 12 of 12 blocks did not settle") || !strings.Contains(m.Reason, "a longer warmup") {
 			t.Errorf("%s: %s; %s", res.Verdict, res.Reason, m.Reason)

@@ -36,7 +36,11 @@ type Stage struct {
 
 // New makes the stage. A configuration that [Config.Check] rejects makes Run err.
 func New(c Config) *Stage {
-	return &Stage{config: c.filled(), settle: crashSettle, patience: crashPatience, state: readState, caffeinate: gate.Caffeinate}
+	s := &Stage{config: c.filled(), settle: crashSettle, patience: crashPatience, state: readState, caffeinate: gate.Caffeinate}
+	if c.Backend == BackendMetal {
+		s.probe = standIn
+	}
+	return s
 }
 
 // Watch makes the stage tell f how far the built-in harness is, between two windows: what f

@@ -35,6 +35,8 @@ type contest interface {
 	told() (base, head []runner.Sample, unsettled map[string][]int)
 	// anew ends the first measurement and begins a repetition that is independent of it.
 	anew(ctx context.Context) error
+	// finish tells what there is of the head once nothing more is measured in turns.
+	finish(ctx context.Context, in *pair, out *measured)
 }
 
 // pair is a contest on its way through the blocks.

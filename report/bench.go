@@ -416,7 +416,11 @@ func metricRow(m baseline.Metric) string {
 	}
 	base, change, finds := "none yet", "–", "–"
 	if !math.IsNaN(m.Baseline) {
-		base = fmt.Sprintf("%s (%s)", baseline.Format(m.Baseline, m.Unit), plural(len(m.Runs), "run"))
+		of := plural(len(m.Runs), "run")
+		if m.Method == baseline.InTurns {
+			of = "the base, in turns"
+		}
+		base = fmt.Sprintf("%s (%s)", baseline.Format(m.Baseline, m.Unit), of)
 		change = baseline.Percent(m.Change)
 	}
 	if !math.IsNaN(m.MDE) {
