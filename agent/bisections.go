@@ -324,11 +324,15 @@ func bisectionView(b store.Bisection) report.Bisection {
 	} else {
 		v.Kind, v.Confirmed = r.Kind, r.Confirmed
 	}
-	switch {
-	case r.Kind == bisect.Unstable: // Last is the one that contradicted itself
-		v.Suspects = []runner.Commit{b.Commits[r.Last]}
-	case r.First <= r.Last:
+	if r.First <= r.Last {
 		v.Suspects = b.Commits[r.First : r.Last+1]
+	}
+	v.Most, v.Limit, v.Took, v.Left = b.MaxProbes, b.MaxTime, b.Spent(), 0
+	if b.Running || r.Kind == bisect.Budget {
+		v.Left = bisect.Left(n, b.Told())
+	}
+	if r.Kind == bisect.Budget && r.First > 0 {
+		v.Further = b.Question.Command(b.Commits[r.First-1].Short(), b.Commits[r.Last].Short())
 	}
 	for _, p := range b.Probes {
 		v.Probes = append(v.Probes, report.BisectionProbe{Commit: b.Commits[p.At], Run: p.Run, Outcome: string(p.Outcome), Reason: p.Reason})

@@ -172,9 +172,16 @@ func streak(told []store.Told, stage string) (failed []store.Told, good *store.T
 func (a *app) regression(ctx context.Context, repo *config.Repository, in report.Input, now *runner.Result, first int64) (report.Regression, error) {
 	run := &in.Run
 	r := report.Regression{Stage: now.Stage, Branch: run.Branch, First: run.Commit, FirstRun: first, Now: in}
+	var suspects []runner.Commit // what a search left of the commits between
 	for _, b := range in.Bisections {
-		if b.Stage == now.Stage && b.Origin == first && b.Kind == bisect.Found && b.Confirmed {
+		if b.Stage != now.Stage || b.Origin != first {
+			continue
+		}
+		switch {
+		case b.Kind == bisect.Found && b.Confirmed:
 			r.Culprit = b.Suspects[0]
+		case b.Kind == bisect.Several && b.Confirmed:
+			suspects = b.Suspects
 		}
 	}
 	seen := now
@@ -203,7 +210,9 @@ func (a *app) regression(ctx context.Context, repo *config.Repository, in report
 	}
 	m := a.x.mirror(repo)
 	_ = a.have(ctx, repo, run) // what is missing is said by what follows
-	r.Between, r.Unknown = between(ctx, m, r.Good.SHA, r.First.SHA)
+	if r.Between, r.Unknown = between(ctx, m, r.Good.SHA, r.First.SHA); len(suspects) > 0 {
+		r.Between, r.Unknown = suspects, ""
+	}
 	r.Owners = ownersOf(ctx, m, r.First.SHA, files(seen))
 	r.Seen = *seen
 	return r, nil

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -17,12 +18,17 @@ type Bisection struct {
 	Bad     runner.Commit
 	Commits int    // after Good, up to Bad
 	Kind    string // of its result, package bisect's word; "" while it goes on
-	// Confirmed: the first bad commit was bad twice, and its parent good twice.
+	// Confirmed: the last of the suspects was bad twice, and the one before the first good
+	// twice.
 	Confirmed bool
-	// Suspects are the commits one of which is the first bad one, oldest first. For Kind
-	// "unstable" it is the one that contradicted itself.
+	// Suspects are the commits one of which is the first bad one, oldest first.
 	Suspects []runner.Commit
 	Probes   []BisectionProbe // in the order in which they were made
+	// What was to be spent and what was spent, and about how many more examinations it would
+	// take; Most is 0 if that is not known.
+	Most, Left  int
+	Limit, Took time.Duration
+	Further     string // command that goes on from here, for a Kind of "budget"; or ""
 }
 
 // BisectionProbe is one examination of one commit.
@@ -39,9 +45,20 @@ const (
 	maxSkipped  = 5
 )
 
+// contradicts reports whether the i-th examination is the first that shows its commit to be
+// both good and bad.
+func (b *Bisection) contradicts(i int) bool {
+	p, good, bad := b.Probes[i], false, false
+	for _, x := range b.Probes[:i] {
+		good = good || x.Commit.SHA == p.Commit.SHA && x.Outcome == "good"
+		bad = bad || x.Commit.SHA == p.Commit.SHA && x.Outcome == "bad"
+	}
+	return p.Outcome == "good" && bad && !good || p.Outcome == "bad" && good && !bad
+}
+
 // told renders what a bisection came to, in sentences. name writes a commit, text foreign
-// text.
-func (b *Bisection) told(name func(runner.Commit) string, text func(string) string) []string {
+// text, command what a person may type.
+func (b *Bisection) told(name func(runner.Commit) string, text, command func(string) string) []string {
 	first := runner.Commit{}
 	if len(b.Suspects) > 0 {
 		first = b.Suspects[0]
@@ -61,6 +78,12 @@ func (b *Bisection) told(name func(runner.Commit) string, text func(string) stri
 		say("the first bad commit is one of %s: what lies between could not be told", plural(len(b.Suspects), "commit"))
 	case "budget":
 		say("given up, the budget is spent: the first bad commit is one of %s", plural(len(b.Suspects), "commit"))
+		if b.Most > 0 {
+			say("%d of %s made, in %s of %s; about %s left", len(b.Probes), plural(b.Most, "examination"), elapsed(b.Took.Seconds()), elapsed(b.Limit.Seconds()), plural(b.Left, "more is", "more are"))
+		}
+		if b.Further != "" {
+			say("to go on by hand: %s", command(b.Further))
+		}
 	case "base bad":
 		say("no commit after %s is to blame: it is bad, too, when it is examined now. Either an older commit is, or something outside of the repository: tool chain, system, machine", name(b.Good))
 	case "head good":
@@ -68,7 +91,7 @@ func (b *Bisection) told(name func(runner.Commit) string, text func(string) stri
 	case "untold":
 		say("nothing to search between: %s could not be told", name(first))
 	case "unstable":
-		say("nobody is blamed: %s was bad once and good once", name(first))
+		say("nobody is blamed: the answers contradict each other")
 	default:
 		say("%s", text(b.Kind))
 	}
@@ -81,7 +104,10 @@ func (b *Bisection) told(name func(runner.Commit) string, text func(string) stri
 		}
 	}
 	skipped := 0
-	for _, p := range b.Probes {
+	for i, p := range b.Probes {
+		if b.contradicts(i) {
+			say("contradicts itself: %s was good once and bad once", name(p.Commit))
+		}
 		if p.Outcome != "skip" {
 			continue
 		}
@@ -120,7 +146,7 @@ func bisections(in *Input) section {
 	for i := range in.Bisections {
 		x := &in.Bisections[i]
 		b.WriteString("- " + upper(x.title(prose, code)) + "\n")
-		for _, s := range x.told(commit, func(s string) string { return prose(clip(visible(s), 200)) }) {
+		for _, s := range x.told(commit, func(s string) string { return prose(clip(visible(s), 200)) }, code) {
 			b.WriteString("  - " + upper(s) + "\n")
 		}
 	}
@@ -142,7 +168,7 @@ func BisectionText(x Bisection) string {
 	}
 	var b strings.Builder
 	b.WriteString(x.title(line, line) + "\n")
-	for _, s := range x.told(commit, line) {
+	for _, s := range x.told(commit, line, line) {
 		b.WriteString("  " + s + "\n")
 	}
 	return b.String()
@@ -158,6 +184,8 @@ type jsonBisection struct {
 	Confirmed bool                 `json:"confirmed"`
 	Suspects  []jsonCommit         `json:"suspects"`
 	Probes    []jsonBisectionProbe `json:"probes"`
+	Most      *int                 `json:"most"`
+	Left      *int                 `json:"left"`
 }
 
 type jsonCommit struct {
@@ -178,6 +206,9 @@ func BisectionJSON(b Bisection) any {
 	out := jsonBisection{
 		Number: b.Number, Asked: b.Asked, Good: b.Good.SHA, Bad: b.Bad.SHA, Commits: b.Commits, Result: text(b.Kind), Confirmed: b.Confirmed,
 		Suspects: []jsonCommit{}, Probes: []jsonBisectionProbe{},
+	}
+	if b.Most > 0 {
+		out.Most, out.Left = &b.Most, &b.Left
 	}
 	for _, c := range b.Suspects {
 		out.Suspects = append(out.Suspects, jsonCommit{c.SHA, c.Subject, c.Author})

@@ -322,6 +322,13 @@ func bisectionExamples(text string) (out []Bisection) {
 				b.Probes = append(b.Probes, BisectionProbe{Commit: commit(at), Run: int64(at), Outcome: "skip", Reason: text})
 			}
 		}
+		if kind == "budget" {
+			b.Most, b.Left, b.Limit, b.Took = 24, 3, 4*time.Hour, 72*time.Second
+			b.Further = "holdfast bisect --threshold 'X <= baseline + 25% " + text + "' 0000abc129 0000abc137"
+		}
+		if kind == "unstable" {
+			b.Probes = append(b.Probes, BisectionProbe{Commit: commit(7), Run: 5, Outcome: "bad"}, BisectionProbe{Commit: commit(7), Run: 6, Outcome: "good"})
+		}
 		out = append(out, b)
 	}
 	return out

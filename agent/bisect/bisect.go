@@ -11,6 +11,7 @@ package bisect
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // Outcome is what one examination told about one commit.
@@ -36,11 +37,11 @@ type Probe struct {
 // Kinds of a [Result].
 const (
 	Found    = "found"    // First == Last is the first bad commit
-	Several  = "several"  // it is one of First to Last; those between could not be told
+	Several  = "several"  // it is one of First to Last; all but Last could not be told
 	BaseBad  = "base bad" // the good end is bad, too: older, or not in the repository at all
 	HeadGood = "head good"
 	Untold   = "untold"   // an end could not be told: there is nothing to search between
-	Unstable = "unstable" // commit Last was bad once and good once
+	Unstable = "unstable" // too many commits contradict themselves, Last among them, or an end does
 	Budget   = "budget"   // given up; it is one of First to Last
 )
 
@@ -50,7 +51,7 @@ type Result struct {
 	// First and Last bound the commits that may be the first bad one.
 	First int `json:"first"`
 	Last  int `json:"last"`
-	// Confirmed: the first bad commit was bad twice and its parent good twice.
+	// Confirmed: the commit Last was bad twice, and the one before First good twice.
 	Confirmed bool `json:"confirmed"`
 }
 
@@ -71,6 +72,36 @@ func seen(probes []Probe, at int) (out []Outcome) {
 	return out
 }
 
+// maxContradictions is how many commits may be good once and bad once before the search is
+// given up: what answers like that cannot be searched.
+const maxContradictions = 2
+
+// answer is what all probes of a commit come to: "" if nobody looked, and Skip for one that
+// was good once and bad once, which is unclear.
+func answer(probes []Probe, at int) (o Outcome, unclear bool) {
+	for _, next := range seen(probes, at) {
+		switch {
+		case o == "" || o == Skip:
+			o = next
+		case next != Skip && next != o:
+			return Skip, true
+		}
+	}
+	return o, false
+}
+
+// Unclear are the commits that were good once and bad once, in the order in which that
+// showed.
+func Unclear(probes []Probe) (out []int) {
+	for i, p := range probes {
+		_, before := answer(probes[:i], p.At)
+		if _, now := answer(probes[:i+1], p.At); now && !before {
+			out = append(out, p.At)
+		}
+	}
+	return out
+}
+
 // Next says what to do in a range whose bad end is n (at least 1), after these probes in the
 // order in which they were made.
 //
@@ -78,8 +109,10 @@ func seen(probes []Probe, at int) (out []Outcome) {
 // chain, a flaky check) would blame an innocent commit. Then the middle of what is left is
 // examined, until it is one commit. A commit that cannot be told is left out: the next is
 // the middle of the longest stretch that nobody looked at, away from clusters of such
-// commits. At last the first bad commit and its parent are each examined once more; if one
-// of them contradicts itself the result says so and blames nobody.
+// commits. At last the first bad commit and the last good one are each examined once more.
+// One that then contradicts itself is one that cannot be told, and the search goes on in the
+// range that is left without its answer; so a single wrong answer blames nobody. After
+// several of them, or at an end, the result says so.
 func Next(n int, probes []Probe) Step {
 	for _, end := range []struct {
 		at   int
@@ -90,21 +123,24 @@ func Next(n int, probes []Probe) Step {
 		{0, Good, "is the base good?", BaseBad}, // what others are compared with
 		{n, Bad, "is the head bad?", HeadGood},
 	} {
-		switch out := seen(probes, end.at); {
-		case len(out) == 0:
+		switch o, unclear := answer(probes, end.at); {
+		case o == "":
 			return Step{At: end.at, Why: end.why}
-		case out[0] == Skip:
+		case unclear:
+			return done(Unstable, end.at, end.at)
+		case o == Skip:
 			return done(Untold, end.at, end.at)
-		case out[0] != end.want:
+		case o != end.want:
 			return done(end.kind, end.at, end.at)
 		}
+	}
+	if u := Unclear(probes); len(u) > maxContradictions {
+		at := u[len(u)-1]
+		return done(Unstable, at, at)
 	}
 	lo, hi := Narrowed(n, probes)
 	if at, ok := middle(lo, hi, probes); ok {
 		return Step{At: at, Why: fmt.Sprintf("%d left", hi-lo-1)}
-	}
-	if hi-lo > 1 {
-		return done(Several, lo+1, hi)
 	}
 	return confirm(lo, hi, probes)
 }
@@ -116,16 +152,11 @@ func done(kind string, first, last int) Step {
 // Narrowed returns the last commit known to be good and the first known to be bad after it.
 func Narrowed(n int, probes []Probe) (lo, hi int) {
 	hi = n
-	first := map[int]bool{}
 	for _, p := range probes {
-		if p.Outcome == Lost || first[p.At] {
-			continue // later probes of a commit only confirm
-		}
-		first[p.At] = true
-		switch {
-		case p.Outcome == Good && p.At > lo && p.At < hi:
+		switch o, _ := answer(probes, p.At); {
+		case o == Good && p.At > lo && p.At < hi:
 			lo = p.At
-		case p.Outcome == Bad && p.At < hi && p.At > lo:
+		case o == Bad && p.At < hi && p.At > lo:
 			hi = p.At
 		}
 	}
@@ -156,37 +187,35 @@ func middle(lo, hi int, probes []Probe) (at int, ok bool) {
 	return at, ok
 }
 
-// confirm examines the first bad commit and its parent a second time. One that cannot be
-// told then is asked once more; after that the result stands unconfirmed.
+const whyBad = "once more: is it bad?"
+
+// confirm examines the first commit that is bad and the last one that is good a second time.
+// One that cannot be told then is asked once more; after that the result stands unconfirmed.
 func confirm(lo, hi int, probes []Probe) Step {
-	confirmed := true
+	s := done(Found, lo+1, hi)
+	if hi-lo > 1 {
+		s.Result.Kind = Several
+	}
+	s.Result.Confirmed = true
 	for _, c := range []struct {
-		at   int
-		want Outcome
-		why  string
-	}{{hi, Bad, "once more: is it bad?"}, {lo, Good, "once more: is its parent good?"}} {
-		same, other, skips := 0, 0, 0
+		at  int
+		why string
+	}{{hi, whyBad}, {lo, "once more: is the one before good?"}} {
+		told, skips := 0, 0
 		for _, o := range seen(probes, c.at) {
-			switch o {
-			case c.want:
-				same++
-			case Skip:
+			if o == Skip {
 				skips++
-			default:
-				other++
+			} else {
+				told++
 			}
 		}
 		switch {
-		case other > 0:
-			return done(Unstable, hi, c.at)
-		case same < 2 && skips < 2:
+		case told < 2 && skips < 2:
 			return Step{At: c.at, Why: c.why}
-		case same < 2:
-			confirmed = false
+		case told < 2:
+			s.Result.Confirmed = false
 		}
 	}
-	s := done(Found, hi, hi)
-	s.Result.Confirmed = confirmed
 	return s
 }
 
@@ -199,3 +228,22 @@ func Exhausted(n int, probes []Probe) Result {
 // Estimate is how many probes a search over a range with bad end n takes if every commit
 // can be told: both ends, the halvings, and two to confirm.
 func Estimate(n int) int { return 2 + bits.Len(uint(max(n-1, 0))) + 2 }
+
+// Left is how many more probes a search takes if every commit can be told.
+func Left(n int, probes []Probe) int {
+	left := 0
+	for range Estimate(n) + maxContradictions {
+		s := Next(n, probes)
+		if s.Result != nil {
+			break
+		}
+		// The larger half is left if a middle one is good.
+		o := Good
+		if s.At == n || s.Why == whyBad {
+			o = Bad
+		}
+		probes = append(slices.Clip(probes), Probe{s.At, o})
+		left++
+	}
+	return left
+}

@@ -117,21 +117,34 @@ func TestEnds(t *testing.T) {
 				return Bad
 			}
 			return Skip
-		}, Result{Kind: Several, First: 1, Last: 8}, 9},
-		// Bad everywhere but at the base, good when looked at for the fourth time: the commit
-		// that this would blame is looked at again.
+		}, Result{Kind: Several, First: 1, Last: 8, Confirmed: true}, 11},
+		// Bad everywhere but at the base; the commit 4 is good the first time. What it told is
+		// left out, and the search goes on before it.
 		{"flaky middle", func(at, probe int) Outcome {
 			if at == 0 || probe == 3 {
 				return Good
 			}
 			return Bad
-		}, Result{Kind: Unstable, First: 5, Last: 4}, 7},
+		}, Result{Kind: Found, First: 1, Last: 1, Confirmed: true}, 11},
+		// Its parent is the culprit or it is.
 		{"a culprit that is good the second time", func(at, probe int) Outcome {
+			if at < 5 || probe == 6 {
+				return Good
+			}
+			return Bad
+		}, Result{Kind: Several, First: 5, Last: 6, Confirmed: true}, 8},
+		{"an end that is good the second time", func(at, probe int) Outcome {
+			if at < 8 || probe > 5 {
+				return Good
+			}
+			return Bad
+		}, Result{Kind: Unstable, First: 8, Last: 8}, 6},
+		{"nothing stays as it is", func(at, probe int) Outcome {
 			if at == 0 || probe > 5 {
 				return Good
 			}
 			return Bad
-		}, Result{Kind: Unstable, First: 1, Last: 1}, 6},
+		}, Result{Kind: Unstable, First: 4, Last: 4}, 9},
 		{"the second time cannot be told", func(at, probe int) Outcome {
 			switch {
 			case probe > 5:
@@ -147,6 +160,37 @@ func TestEnds(t *testing.T) {
 			t.Errorf("%s: %+v after %v, want %+v after %d", c.name, r, probes, c.want, c.probes)
 		}
 	}
+}
+
+// One wrong answer, whenever it is given, blames nobody.
+func TestOneLie(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 100).Draw(t, "n")
+		culprit := rapid.IntRange(1, n).Draw(t, "culprit")
+		lie := rapid.IntRange(1, 12).Draw(t, "lie")
+		skip := map[int]bool{}
+		for _, at := range rapid.SliceOfN(rapid.IntRange(1, max(1, n-1)), 0, 5).Draw(t, "skips") {
+			skip[at] = at < n
+		}
+		r, probes := search(t, n, func(at, probe int) Outcome {
+			switch {
+			case skip[at]:
+				return Skip
+			case (at >= culprit) == (probe != lie):
+				return Bad
+			}
+			return Good
+		})
+		switch r.Kind {
+		case Found, Several:
+			if culprit < r.First || culprit > r.Last {
+				t.Fatalf("%+v leaves out %d after %v", r, culprit, probes)
+			}
+		case BaseBad, HeadGood, Unstable: // nobody is named
+		default:
+			t.Fatalf("%+v", r)
+		}
+	})
 }
 
 // A cluster of commits that cannot be told is left, not crept along.

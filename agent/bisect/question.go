@@ -1,6 +1,11 @@
 package bisect
 
-import "github.com/holdfast-ci/holdfast/baseline"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-ci/holdfast/baseline"
+)
 
 // Question is what is asked of every commit of a range: whether a stage holds, or whether
 // one metric satisfies one threshold. Stored as JSON: fields may be added, never renamed.
@@ -16,6 +21,23 @@ func (q Question) String() string {
 		return q.Stage
 	}
 	return q.Stage + ": " + q.Threshold
+}
+
+// maxCommand is the longest command that somebody may be shown: a longer one would be cut in
+// the middle of a quoted word.
+const maxCommand = 120
+
+// Command is what a person types to ask it of the commits after good up to bad, "" if that
+// would be too long.
+func (q Question) Command(good, bad string) string {
+	if q.Threshold == "" {
+		return fmt.Sprintf("holdfast bisect --stage %s %s %s", q.Stage, good, bad)
+	}
+	c := fmt.Sprintf("holdfast bisect --threshold '%s' %s %s", strings.ReplaceAll(q.Threshold, "'", `'\''`), good, bad)
+	if len(c) > maxCommand {
+		return ""
+	}
+	return c
 }
 
 // Of reports whether a judged metric is the one that is asked about. A question without a
