@@ -5,185 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/bisect"
-	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
-	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
 )
-
-// probing reports whether a run is a probe of a bisection. It says nothing on GitHub, and
-// its figures are no part of any history.
-func probing(run *runner.Run) bool { return strings.HasPrefix(run.Trigger, store.TriggerBisection) }
-
-// asked are the settings under which a probe is judged: the question's threshold alone, if
-// it is about one.
-func asked(repo *config.Repository, q bisect.Question) (*config.Repository, error) {
-	if q.Threshold == "" {
-		return repo, nil
-	}
-	t, err := baseline.ParseThreshold(q.Threshold)
-	if err != nil {
-		return nil, err
-	}
-	only := *repo
-	only.Thresholds.Require = []baseline.Threshold{t}
-	return &only, nil
-}
-
-// probed are the settings under which a probe is examined.
-func (a *app) probed(ctx context.Context, repo *config.Repository, doc *runner.Run) (*config.Repository, error) {
-	id, err := strconv.ParseInt(strings.TrimPrefix(doc.Trigger, store.TriggerBisection), 10, 64)
-	if err != nil {
-		return nil, err
-	}
-	b, err := a.store.Bisection(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return asked(repo, b.Question)
-}
-
-// told is what a reported run answers to a question, and why.
-func told(rec *store.Record, judged []*baseline.Judgement, q bisect.Question) (bisect.Outcome, string) {
-	if s := rec.Run.State; s == runner.StateCancelled || s == runner.StateSuperseded {
-		return bisect.Lost, "run " + fmt.Sprint(rec.Run.Number) + " was " + s
-	}
-	res := rec.Run.Stage(q.Stage)
-	if res == nil {
-		return bisect.Skip, "the run gave no result of " + q.Stage
-	}
-	if q.Threshold == "" {
-		switch res.Verdict {
-		case runner.Success, runner.Neutral:
-			return bisect.Good, res.Reason
-		case runner.Failure:
-			return bisect.Bad, res.Reason
-		}
-		return bisect.Skip, res.Reason
-	}
-	// Of several samples under one threshold the worst decides.
-	var worst *baseline.Metric
-	for _, j := range judged {
-		if j == nil {
-			continue
-		}
-		for i := range j.Metrics {
-			m := &j.Metrics[i]
-			if q.Of(*m) && (worst == nil || runner.Worst(worst.Verdict, m.Verdict) != worst.Verdict) {
-				worst = m
-			}
-		}
-	}
-	// What has names is the built-in harness, of which nothing goes by the base.
-	program := func(u runner.Unaffected) bool { return u.Names == nil }
-	if t, err := baseline.ParseThreshold(q.Threshold); err == nil && t.Base && res.Bench != nil && slices.ContainsFunc(res.Bench.Unaffected, program) &&
-		(worst == nil || worst.Verdict == runner.Neutral) {
-		return bisect.Good, "unaffected: what is measured is the same as at the good end"
-	}
-	switch {
-	case worst == nil:
-		return bisect.Skip, res.Reason
-	case worst.Verdict == runner.Success:
-		return bisect.Good, worst.Text()
-	case worst.Verdict == runner.Failure:
-		return bisect.Bad, worst.Text()
-	}
-	return bisect.Skip, worst.Text()
-}
-
-// maxBefore is how many earlier runs are looked at for the last good one.
-const maxBefore = 200
-
-// searches are the bisections that a run of a branch begins: one for each stage that fails
-// and held before. It notes in the run why there is none where one would be expected.
-func (a *app) searches(ctx context.Context, run *runner.Run, judged []*baseline.Judgement, repo *config.Repository) ([]store.NewBisection, error) {
-	if !a.cfg.Bisect.Enabled || !watched(run) {
-		return nil, nil
-	}
-	var out []store.NewBisection
-	for i := range run.Stages {
-		res := &run.Stages[i]
-		if res.Verdict != runner.Failure {
-			continue
-		}
-		q := question(res, judged)
-		good, number, ok, err := a.lastGood(ctx, run, q)
-		switch {
-		case err != nil:
-			return nil, err
-		case !ok:
-			continue // it never held: there is no range
-		case good.SHA == run.Commit.SHA:
-			run.Warnings = append(run.Warnings, fmt.Sprintf("%s: this very commit was good in run %d: what changed is not in the repository", q, number))
-			continue
-		}
-		var line []runner.Commit
-		if err = a.have(ctx, repo, run); err == nil {
-			line, err = a.x.mirror(repo).FirstParents(ctx, good.SHA, run.Commit.SHA)
-		}
-		if err != nil {
-			run.Warnings = append(run.Warnings, fmt.Sprintf("%s was good in run %d, but the commits since cannot be bisected: %v", q, number, err))
-			continue
-		}
-		out = append(out, store.NewBisection{
-			Repo: run.Repo, Branch: run.Branch, Question: q, Commits: line, Origin: run.Number, Reason: res.Reason,
-			// A measurement is confirmed by an independent one before anybody is blamed for it.
-			Known:  res.Stage != runner.StageBench && q.Threshold == "",
-			Probes: a.cfg.Bisect.Probes, Time: a.cfg.Bisect.Time,
-		})
-	}
-	return out, nil
-}
-
-// question is what is asked about a stage that fails: about the first threshold that it
-// missed, or else about the stage.
-func question(res *runner.Result, judged []*baseline.Judgement) bisect.Question {
-	q := bisect.Question{Stage: res.Stage}
-	for _, j := range judged {
-		if j == nil || j.Verdict != runner.Failure {
-			continue
-		}
-		for _, m := range j.Metrics {
-			t, err := baseline.ParseThreshold(m.Threshold)
-			if err == nil && m.Verdict == runner.Failure && onBuilds(t) == (res.Stage == runner.StageProofs) && res.Stage != runner.StageChecks {
-				q.Metric, q.Threshold = m.Key(), m.Threshold
-				return q
-			}
-		}
-	}
-	return q
-}
-
-// lastGood finds the newest earlier run of the branch that answers the question with good.
-func (a *app) lastGood(ctx context.Context, run *runner.Run, q bisect.Question) (c runner.Commit, number int64, ok bool, err error) {
-	before := run.Number
-	for range maxBefore {
-		rec, found, err := a.store.LastRun(ctx, run.Repo, run.Branch, before)
-		if err != nil || !found {
-			return runner.Commit{}, 0, false, err
-		}
-		before = rec.Run.Number
-		in, err := judgements(rec)
-		if err != nil {
-			return runner.Commit{}, 0, false, err
-		}
-		if rec.Run.Stage(q.Stage) == nil {
-			continue
-		}
-		if outcome, _ := told(&rec, in, q); outcome == bisect.Good {
-			return rec.Run.Commit, rec.Run.Number, true, nil
-		}
-	}
-	return runner.Commit{}, 0, false, nil
-}
 
 // advance goes on with a bisection: it answers the last probe if its run has ended, and
 // makes the next one or finishes. run is the probe that was made, 0 for none. It may be
@@ -287,6 +117,9 @@ func (a *app) bisectHandler(ctx context.Context, id int64) error {
 	return err
 }
 
+// newestBisections is how many of a branch are looked at.
+const newestBisections = 20
+
 // searched are the bisections that a run's report tells of: of each stage that fails on its
 // branch the newest, if this run or an earlier one began it.
 func (a *app) searched(ctx context.Context, run *runner.Run) ([]report.Bisection, error) {
@@ -296,8 +129,7 @@ func (a *app) searched(ctx context.Context, run *runner.Run) ([]report.Bisection
 	if !slices.ContainsFunc(run.Stages, func(r runner.Result) bool { return r.Verdict == runner.Failure }) {
 		return nil, nil
 	}
-	const newest = 20
-	list, err := a.store.Bisections(ctx, run.Repo, run.Branch, newest)
+	list, err := a.store.Bisections(ctx, run.Repo, run.Branch, newestBisections)
 	if err != nil {
 		return nil, err
 	}

@@ -172,17 +172,22 @@ func streak(told []store.Told, stage string) (failed []store.Told, good *store.T
 func (a *app) regression(ctx context.Context, repo *config.Repository, in report.Input, now *runner.Result, first int64) (report.Regression, error) {
 	run := &in.Run
 	r := report.Regression{Stage: now.Stage, Branch: run.Branch, First: run.Commit, FirstRun: first, Now: in}
-	var suspects []runner.Commit // what a search left of the commits between
-	for _, b := range in.Bisections {
-		if b.Stage != now.Stage || b.Origin != first {
-			continue
+	search, err := a.searchFrom(ctx, in, now.Stage, first)
+	if err != nil {
+		return r, err
+	}
+	var suspects []runner.Commit // what the search left of the commits between
+	switch search.Kind {
+	case bisect.Found:
+		if search.Confirmed {
+			r.Culprit = search.Suspects[0]
 		}
-		switch {
-		case b.Kind == bisect.Found && b.Confirmed:
-			r.Culprit = b.Suspects[0]
-		case b.Kind == bisect.Several && b.Confirmed:
-			suspects = b.Suspects
+	case bisect.Several:
+		if search.Confirmed {
+			suspects = search.Suspects
 		}
+	case bisect.Budget:
+		suspects = search.Suspects
 	}
 	seen := now
 	if first != run.Number {
@@ -216,6 +221,26 @@ func (a *app) regression(ctx context.Context, repo *config.Repository, in report
 	r.Owners = ownersOf(ctx, m, r.First.SHA, files(seen))
 	r.Seen = *seen
 	return r, nil
+}
+
+// searchFrom is the search that a run of the branch began for a stage, the zero value if there
+// is none. What is good again has one, too, which no report tells of any more.
+func (a *app) searchFrom(ctx context.Context, in report.Input, stage string, run int64) (report.Bisection, error) {
+	for _, b := range in.Bisections {
+		if b.Stage == stage && b.Origin == run {
+			return b, nil
+		}
+	}
+	list, err := a.store.Bisections(ctx, in.Run.Repo, in.Run.Branch, newestBisections)
+	if err != nil {
+		return report.Bisection{}, err
+	}
+	for _, b := range list {
+		if b.Question.Stage == stage && b.Origin == run && b.Question.About != bisect.LevelShift {
+			return bisectionView(b), nil
+		}
+	}
+	return report.Bisection{}, nil
 }
 
 // between lists the commits after good up to bad.

@@ -143,6 +143,15 @@ func (t Threshold) String() string {
 	return b.String()
 }
 
+// Worse is the direction in which the threshold is missed: 1 if what is too large misses it,
+// -1 if what is too small does.
+func (t Threshold) Worse() int {
+	if t.Op.lower() {
+		return -1
+	}
+	return 1
+}
+
 // quote puts a word in Go quotes if the scanner would not read it back bare.
 func quote(s string) string {
 	bare := s != "" && strings.IndexFunc(s, func(r rune) bool {

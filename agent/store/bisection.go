@@ -43,9 +43,9 @@ type NewBisection struct {
 func (n *NewBisection) ident() string {
 	good, bad := n.Commits[0].SHA, n.Commits[len(n.Commits)-1].SHA
 	if n.Direct {
-		return fmt.Sprintf("hand %q %q %q %s %s", n.Repo, n.Question.String(), n.Question.Metric, good, bad)
+		return fmt.Sprintf("hand %q %q %q %s %s", n.Repo, n.Question.Subject(), n.Question.Metric, good, bad)
 	}
-	return fmt.Sprintf("auto %q %q %q %q %s", n.Repo, n.Branch, n.Question.String(), n.Question.Metric, good)
+	return fmt.Sprintf("auto %q %q %q %q %s", n.Repo, n.Branch, n.Question.Subject(), n.Question.Metric, good)
 }
 
 func (n *NewBisection) check() error {
