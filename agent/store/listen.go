@@ -22,7 +22,8 @@ import (
 // only gets slower.
 
 const (
-	// How often to ask whether somebody committed: what a job waits at most.
+	// How often to ask whether somebody committed: what the job of another process waits at
+	// most.
 	listenInterval = 500 * time.Millisecond
 	// How long the listener then looks: two of its own rounds, for the first may be
 	// late on a machine that runs a benchmark.
@@ -36,18 +37,20 @@ const (
 // its own.
 type listeningDriver struct {
 	*riversqlite.Driver
-	ro *sql.DB
+	ro  *sql.DB
+	own <-chan struct{}
 }
 
 func (d listeningDriver) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return &listener{Listener: riversqlite.New(d.ro).GetListener(p), ro: d.ro}
+	return &listener{Listener: riversqlite.New(d.ro).GetListener(p), ro: d.ro, own: d.own}
 }
 
 // listener is used by one goroutine at a time, as River's notifier does.
 type listener struct {
 	riverdriver.Listener
 	ro      *sql.DB
-	conn    *sql.Conn // pinned: data_version compares with what this connection saw before
+	own     <-chan struct{} // this process committed
+	conn    *sql.Conn       // pinned: data_version compares with what this connection saw before
 	version int64
 	more    bool // there may be notifications that were not read
 }
@@ -106,6 +109,7 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-l.own:
 		case <-time.After(listenInterval):
 		}
 	}

@@ -29,6 +29,7 @@ type sqliteEngine struct {
 	db     *sql.DB // one connection
 	ro     *sql.DB
 	client *river.Client[*sql.Tx]
+	own    chan struct{} // this process committed: its listener need not wait to see it
 }
 
 func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngine, error) {
@@ -41,7 +42,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngi
 	}
 	db.SetMaxOpenConns(1)
 	db.SetMaxIdleConns(1)
-	e := &sqliteEngine{path: path, db: db}
+	e := &sqliteEngine{path: path, db: db, own: make(chan struct{}, 1)}
 	if err := db.PingContext(ctx); err != nil {
 		e.close()
 		return nil, diskHint(err)
@@ -92,7 +93,14 @@ func (e *sqliteEngine) inTx(ctx context.Context, f func(tx) error) error {
 		_ = t.Rollback()
 		return diskHint(err)
 	}
-	return diskHint(t.Commit())
+	if err := t.Commit(); err != nil {
+		return diskHint(err)
+	}
+	select {
+	case e.own <- struct{}{}:
+	default: // it has yet to look at an earlier one
+	}
+	return nil
 }
 
 // diskHint says what SQLite's "disk I/O error" usually is: where the room for one of its
@@ -124,7 +132,7 @@ func (e *sqliteEngine) migrate(ctx context.Context, own func(context.Context) er
 
 func (e *sqliteEngine) worker(cfg *river.Config) (client, error) {
 	cfg.FetchPollInterval = sqlitePoll
-	return river.NewClient(listeningDriver{riversqlite.New(e.db), e.ro}, cfg)
+	return river.NewClient(listeningDriver{riversqlite.New(e.db), e.ro, e.own}, cfg)
 }
 
 type sqlQuerier struct {
