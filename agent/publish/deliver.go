@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -39,7 +40,7 @@ func Deliver(ctx context.Context, box Outbox, to Poster, now func() time.Time, l
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	d := delivery{box: box, to: to, now: now, log: log, done: map[version]bool{}, held: map[string]time.Time{}}
+	d := delivery{box: box, to: to, now: now, log: log, done: map[string]bool{}, held: map[string]time.Time{}}
 	for {
 		items, err := d.due(ctx)
 		if err != nil || len(items) == 0 {
@@ -49,7 +50,7 @@ func Deliver(ctx context.Context, box Outbox, to Poster, now func() time.Time, l
 			if ctx.Err() != nil {
 				return d.Delivery, context.Cause(ctx)
 			}
-			d.done[version{it.Key, it.Seq}] = true
+			d.done[version(it)] = true
 			if err := d.deliver(ctx, it); err != nil {
 				return d.Delivery, err
 			}
@@ -64,14 +65,20 @@ type delivery struct {
 	to   Poster
 	now  func() time.Time
 	log  *slog.Logger
-	done map[version]bool
+	done map[string]bool      // versions
 	held map[string]time.Time // owners whose messages wait, "" for everybody's
 }
 
-// version is one state of one key.
-type version struct {
-	key string
-	seq int64
+// version is one state of one key, as text. Seq alone does not tell: what becomes known about
+// a run afterwards, as the result of a search, changes its messages.
+func version(it Item) string {
+	m := it.Message
+	m.RemoteID = ""
+	text, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Sprintf("%s %d", m.Key, m.Seq) // plain values only
+	}
+	return string(text)
 }
 
 // due returns the messages that this delivery has not handled yet, of each key the newest.
@@ -88,7 +95,7 @@ func (d *delivery) due(ctx context.Context) ([]Item, error) {
 		newest[it.Key] = max(newest[it.Key], it.Seq)
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool {
-		return d.done[version{it.Key, it.Seq}] || it.Seq < newest[it.Key]
+		return d.done[version(it)] || it.Seq < newest[it.Key]
 	}), nil
 }
 

@@ -33,13 +33,16 @@ type row struct {
 	begun  time.Time // when creating it was begun
 }
 
+// is reports whether the row has not changed since it was handed out.
+func (r *row) is(it publish.Item) bool { return r.Seq == it.Seq && r.Body == it.Body }
+
 func (o *outbox) add(msgs ...publish.Message) {
 	for _, m := range msgs {
 		i := slices.IndexFunc(o.rows, func(r *row) bool { return r.Key == m.Key })
 		switch {
 		case i < 0:
 			o.rows = append(o.rows, &row{Item: publish.Item{ID: int64(len(o.rows) + 1), Message: m}, state: "pending"})
-		case m.Seq > o.rows[i].Seq:
+		case m.Seq > o.rows[i].Seq || m.Seq == o.rows[i].Seq && m.Body != o.rows[i].Body:
 			m.RemoteID = o.rows[i].RemoteID
 			*o.rows[i] = row{Item: publish.Item{ID: o.rows[i].ID, Message: m}, state: "pending", begun: o.rows[i].begun}
 		}
@@ -71,7 +74,7 @@ func (o *outbox) Pending(_ context.Context, now time.Time) ([]publish.Item, erro
 }
 
 func (o *outbox) Current(_ context.Context, it publish.Item) (bool, error) {
-	return o.rows[it.ID-1].Seq == it.Seq, nil
+	return o.rows[it.ID-1].is(it), nil
 }
 
 func (o *outbox) Begin(ctx context.Context, it publish.Item) (bool, error) {
@@ -89,7 +92,7 @@ func (o *outbox) Refused(_ context.Context, it publish.Item) error {
 
 func (o *outbox) Delay(_ context.Context, items []publish.Item, until time.Time) error {
 	for _, it := range items {
-		if r := o.rows[it.ID-1]; r.Seq == it.Seq {
+		if r := o.rows[it.ID-1]; r.is(it) {
 			r.next = until
 		}
 	}
@@ -105,7 +108,7 @@ func (o *outbox) MarkPosted(_ context.Context, it publish.Item, id string, _ tim
 	if id != "" {
 		r.RemoteID = id
 	}
-	if r.Seq == it.Seq {
+	if r.is(it) {
 		r.state = "posted"
 	}
 	return nil
@@ -113,7 +116,7 @@ func (o *outbox) MarkPosted(_ context.Context, it publish.Item, id string, _ tim
 
 func (o *outbox) MarkFailed(_ context.Context, it publish.Item, reason string, next time.Time) error {
 	r := o.rows[it.ID-1]
-	if r.Seq == it.Seq {
+	if r.is(it) {
 		r.reason, r.next, r.Tries = reason, next, r.Tries+1
 		if next.IsZero() {
 			r.state = "failed"
@@ -319,6 +322,26 @@ func TestNewerWhilePosting(t *testing.T) {
 		t.Errorf("delivery %+v, %v", d, err)
 	}
 	wantDump(t, f, `status holdfast failure "1 rule fails" by holdfast-bot (2 in all)`)
+}
+
+// What becomes known about the same run while its message is being posted, or waits for its
+// turn, is posted next, and not only when it could be taken for forgotten.
+func TestMoreKnownWhilePosting(t *testing.T) {
+	for asked := 1; asked <= 2; asked++ {
+		f, g := start(t)
+		o, c := &outbox{}, newClock()
+		first := publish.Statuses(target, finish(run(1)), nil)[0]
+		o.add(first, publish.Regression(target, finish(run(1)), "regression/a", "it regressed", "searching", false))
+		late := &late{outbox: o, asked: asked, add: func() {
+			o.add(publish.Regression(target, finish(run(1)), "regression/a", "it regressed", "the culprit", false))
+		}}
+		if _, err := publish.Deliver(t.Context(), late, g, c.now, nil); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(f.Dump(), "| the culprit\n") {
+			t.Errorf("asked %d times:\n%s%s", asked, o.states(), f.Dump())
+		}
+	}
 }
 
 // late adds something right after it was asked for the last time whether a message is
