@@ -299,6 +299,7 @@ func TestRegressionIssue(t *testing.T) {
 // A comment on the tracking issue is made only when a verdict changes.
 func TestTrackingIssueTellsTurns(t *testing.T) {
 	a := newAgentTest(t)
+	a.app.cfg.Bisect.Enabled = false // its runs have numbers, too
 	a.fake.AddRepo("acme/pool", a.commit())
 	stop := a.serve()
 	defer stop()
