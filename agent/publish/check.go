@@ -87,6 +87,9 @@ const (
 	// Prefixes of the RemoteID: of a check run that is concluded, and of one that is not.
 	checkID = "check/"
 	openID  = "open-check/"
+	// Prefix of the RemoteID beside these: a commit status that stands in their place and
+	// is pending.
+	pendingID = "pending-status/"
 )
 
 // external is the external_id of a check run of ours.

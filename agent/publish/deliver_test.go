@@ -85,6 +85,11 @@ func (o *outbox) Begin(ctx context.Context, it publish.Item) (bool, error) {
 	return ok, nil
 }
 
+func (o *outbox) Remember(_ context.Context, it publish.Item, id string) error {
+	o.rows[it.ID-1].RemoteID = id
+	return nil
+}
+
 func (o *outbox) Refused(_ context.Context, it publish.Item) error {
 	o.rows[it.ID-1].begun = time.Time{}
 	return nil

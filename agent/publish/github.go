@@ -120,17 +120,16 @@ func (p *post) do(ctx context.Context) (string, error) {
 	return "", &PermanentError{Err: fmt.Errorf("no message of kind %q", p.m.Kind)}
 }
 
-// known reads the number in the message's RemoteID, 0 if there is none of that prefix.
+// known reads the number with a prefix in the message's RemoteID, 0 if there is none.
 func (p *post) known(prefix string) int64 {
-	s, ok := strings.CutPrefix(p.m.RemoteID, prefix)
-	if !ok {
-		return 0
+	for s := range strings.FieldsSeq(p.m.RemoteID) {
+		if s, ok := strings.CutPrefix(s, prefix); ok {
+			if id, err := strconv.ParseInt(s, 10, 64); err == nil {
+				return id
+			}
+		}
 	}
-	id, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return id
+	return 0
 }
 
 // format writes a RemoteID.

@@ -123,6 +123,9 @@ type Outbox interface {
 	// Begin records that something new is about to be created for an item, if it is
 	// [Outbox.Current]. It holds until MarkPosted or Refused, whatever becomes of the caller.
 	Begin(ctx context.Context, it Item) (current bool, err error)
+	// Remember records a RemoteID before MarkPosted does, for what must be known of it
+	// whatever becomes of the caller.
+	Remember(ctx context.Context, it Item, remoteID string) error
 	// Refused records that nothing was created after Begin.
 	Refused(ctx context.Context, it Item) error
 	// Delay hands items back that were not tried, to be due at a time. Newer messages of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 )
 
 // state says what is known of a commit: by a check run if the message has one and the
-// credential may create it, else by a commit status.
+// credential may create it, else by a commit status. Where it may in the middle of a run no
+// more, or from then on, neither is left behind as pending.
 func (p *post) state(ctx context.Context) (string, error) {
 	if p.m.Check == nil {
 		return p.status(ctx)
@@ -40,6 +42,14 @@ func (p *post) state(ctx context.Context) (string, error) {
 		p.g.noChecks[repo] = time.Now().Add(refusalLife)
 		return p.instead(ctx)
 	}
+	pending := p.known(pendingID)
+	switch {
+	case err != nil || pending == 0:
+		return id, err
+	case p.m.Check.Status != checkCompleted:
+		return id + " " + format(pendingID, pending), nil
+	}
+	_, err = p.status(ctx)
 	return id, err
 }
 
@@ -55,10 +65,12 @@ func (p *post) leftOpen() bool {
 func (p *post) instead(ctx context.Context) (string, error) {
 	id, err := p.status(ctx)
 	switch {
-	case err != nil || !p.leftOpen():
-		return id, err
+	case err != nil:
+		return "", err
 	case p.m.Check.Status != checkCompleted:
-		return "", nil // what is known of the check run stays known
+		return strings.TrimSpace(format(openID, p.known(openID)) + " " + pendingID + id), nil
+	case !p.leftOpen():
+		return id, nil
 	}
 	return "", &RetryError{After: tokenWait, Keep: true, Err: runner.WithHint(
 		fmt.Errorf("said by a commit status; the check run %s on %.10s that was begun earlier stays open: permission checks: write was withdrawn", p.m.Context, p.m.SHA),
@@ -86,8 +98,15 @@ func (p *post) status(ctx context.Context) (string, error) {
 	if have != nil && have.GetState() == StatePending && (p.m.Live || p.m.State == StatePending && have.GetDescription() == Announced) {
 		return format("", have.GetID()), nil // a commit status has no room for progress
 	}
-	if have != nil && have.GetState() == want.GetState() && have.GetDescription() == want.GetDescription() && have.GetTargetURL() == want.GetTargetURL() {
+	if have != nil && p.upToDate(have.GetID()) && have.GetState() == want.GetState() && have.GetDescription() == want.GetDescription() && have.GetTargetURL() == want.GetTargetURL() {
 		return format("", have.GetID()), nil
+	}
+	if h := p.m.hold; h != nil && p.m.State == StatePending && p.known(pendingID) != unknown {
+		// Whoever concludes it has to know of it, also if its answer is lost.
+		others := slices.DeleteFunc(strings.Fields(p.m.RemoteID), func(s string) bool { return strings.HasPrefix(s, pendingID) })
+		if err := h.box.Remember(ctx, h.item, strings.Join(append(others, format(pendingID, unknown)), " ")); err != nil {
+			return "", fmt.Errorf("record what is begun: %w", err)
+		}
 	}
 	var id int64
 	err = p.change(ctx, func() error {
@@ -96,6 +115,17 @@ func (p *post) status(ctx context.Context) (string, error) {
 		return err
 	})
 	return format("", id), err
+}
+
+// unknown stands for the number of a pending status of which it is not known whether it was
+// posted.
+const unknown = 1
+
+// upToDate reports whether a list whose newest status has a number shows what we posted
+// last. One that lags behind may show a conclusion that a pending status has replaced.
+func (p *post) upToDate(newest int64) bool {
+	pending := p.known(pendingID)
+	return pending != unknown && newest >= max(pending, p.known(""))
 }
 
 // newest finds the newest status of the message's context, nil if there is none. Contexts

@@ -169,6 +169,18 @@ func (s *Store) Begin(ctx context.Context, it publish.Item) (current bool, err e
 	return current, nil
 }
 
+// Remember implements [publish.Outbox].
+func (s *Store) Remember(ctx context.Context, it publish.Item, remoteID string) error {
+	err := s.db.inTx(ctx, func(t tx) error {
+		_, err := t.exec(ctx, "update outbox set remote_id = $2 where id = $1 and owner in ('', $3)", it.ID, remoteID, s.owner)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("message %s: %w", it.Key, err)
+	}
+	return nil
+}
+
 // Refused implements [publish.Outbox]. What another process has begun meanwhile stays.
 func (s *Store) Refused(ctx context.Context, it publish.Item) error {
 	err := s.db.inTx(ctx, func(t tx) error {

@@ -463,10 +463,16 @@ func begun(t *testing.T, o store.Options) {
 		t.Errorf("begun %s ago", it.Begun)
 	}
 	one, _ = Open(t, o, "three")
+	if err := one.Remember(ctx, it, "another's"); err != nil {
+		t.Fatal(err)
+	}
+	if err := two.Remember(ctx, it, "pending/1"); err != nil {
+		t.Fatal(err)
+	}
 	put(2) // a newer text for the same place: what was begun is that place
 	begin(two, it, false)
-	if it = take(two); it.Begun <= 0 {
-		t.Error("forgotten with a newer message")
+	if it = take(two); it.Begun <= 0 || it.RemoteID != "pending/1" {
+		t.Errorf("forgotten with a newer message: %+v", it)
 	}
 	begin(two, it, true)
 	if err := one.Refused(ctx, it); err != nil { // another's
