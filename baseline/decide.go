@@ -74,14 +74,14 @@ func (m *measured) absoluteAt(values []float64, op Op, bound, tail, share float6
 		if sure {
 			return runner.Failure, got
 		}
-		return runner.Error, fmt.Sprintf("could not tell: %s is on the wrong side, but that could be chance among so many comparisons; needs about %s",
+		return runner.Error, fmt.Sprintf("could not tell: %s is on the wrong side, but that could be chance among so many comparisons; needs %s",
 			got, moreRounds(s.N, factor))
 	}
 	reach := s.Hi - s.Median
 	if bound < s.Median {
 		reach = s.Median - s.Lo
 	}
-	return runner.Error, fmt.Sprintf("could not tell: %s lies on both sides of the bound; needs about %s",
+	return runner.Error, fmt.Sprintf("could not tell: %s lies on both sides of the bound; needs %s",
 		got, moreRounds(s.N, reach/math.Abs(s.Median-bound)))
 }
 
@@ -134,7 +134,7 @@ func moreRounds(n int, factor float64) string {
 	if math.IsNaN(factor) || math.IsInf(factor, 0) || factor*factor > 50 {
 		return "far more rounds than are practical: the median lies on the bound"
 	}
-	return count(max(1, int(math.Ceil(float64(n)*(factor*factor-1)))), "more round")
+	return "about " + count(max(1, int(math.Ceil(float64(n)*(factor*factor-1)))), "more round")
 }
 
 func (m *measured) relative(t Threshold, tail float64) (runner.Verdict, string) {
@@ -181,7 +181,7 @@ func (c *Comparison) missing(bound float64, wrongSide bool, tail float64) string
 	}
 	d := math.Abs(c.log - bound)
 	if c.within > 0.7*c.spread && c.n > 0 {
-		return "needs about " + moreRounds(c.n, studentQuantile(tail, c.df)*c.se/d)
+		return "needs " + moreRounds(c.n, studentQuantile(tail, c.df)*c.se/d)
 	}
 	for k := c.runs + 1; k <= settled; k++ {
 		if studentQuantile(tail, float64(k-1))*c.spread*math.Sqrt(1+math.Pi/2/float64(k)) < d {

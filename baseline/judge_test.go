@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 		{"absolute missed", around(1000, 7), nil, "ops/s >= 1100", runner.Failure, "1000 ops/s"},
 		{"upper bound met", around(1000, 7), nil, "ops/s < 1100", runner.Success, ""},
 		{"upper bound missed", around(1000, 7), nil, "ops/s < 900", runner.Failure, ""},
-		{"on the bound", around(1000, 7), nil, "ops/s >= 1000", runner.Error, "both sides of the bound; needs about far more rounds"},
+		{"on the bound", around(1000, 7), nil, "ops/s >= 1000", runner.Error, "both sides of the bound; needs far more rounds"},
 		{"near the bound", around(1000, 7), nil, "ops/s >= 999", runner.Error, "needs about 56 more rounds"},
 		{"too few rounds", around(1000, 3), nil, "ops/s >= 900", runner.Error, "1000 ops/s in 3 rounds; needs about 3 more rounds"},
 		{"one round", around(1000, 1), nil, "ops/s >= 900", runner.Error, "in 1 round; needs about 5 more rounds"},

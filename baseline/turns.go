@@ -110,7 +110,7 @@ func (t Threshold) inTurns(r runner.Turns, family int) (v runner.Verdict, step r
 		} else {
 			got += ";"
 		}
-		return runner.Error, open, fmt.Sprintf("could not tell: %s needs about %s", got, c.missing(bound, tail))
+		return runner.Error, open, fmt.Sprintf("could not tell: %s needs %s", got, c.missing(bound, tail))
 	case !t.missedSettled(r.Base, r.Head, r.Unsettled, alpha*share, bound, tail*share):
 		return runner.Error, open, fmt.Sprintf("could not tell: %s, but %s", got, unsettledText(len(r.Unsettled), c.blocks, "block"))
 	case len(r.BaseAgain) == 0:
@@ -163,7 +163,7 @@ func (c *turns) missing(bound, tail float64) string {
 	tells := func(n int) bool { return studentQuantile(tail, float64(n-1))*c.sd/math.Sqrt(float64(n)) < d }
 	if tells(practical) {
 		n := leastBlocks + sort.Search(practical-leastBlocks, func(i int) bool { return tells(leastBlocks + i) })
-		return count(max(n-c.blocks, 1), "more block")
+		return "about " + count(max(n-c.blocks, 1), "more block")
 	}
 	return "far more blocks than are practical: the change lies on the bound"
 }

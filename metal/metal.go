@@ -181,14 +181,14 @@ func (c Config) Check() error {
 	var errs []error
 	switch c.Backend {
 	case BackendNone:
-	case BackendMetal:
+	case BackendMetal, BackendOwn:
 		if err := c.harness().Check(); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}
 		if err := CheckKernel(c.Kernel, c.Function); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}
-	case BackendCPU, BackendOwn:
+	case BackendCPU:
 		if err := c.harness().Check(); err != nil {
 			errs = append(errs, fmt.Errorf("bench: %w", err))
 		}

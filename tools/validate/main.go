@@ -3,6 +3,7 @@
 //
 //	go run ./tools/validate -loop ./loop          # tables, side by side with a loop in C
 //	go run ./tools/validate -detect               # a kernel slowed by 3 %
+//	go run ./tools/validate -turns                # likewise, in turns with its base
 //
 // The loop is testdata/loop/loop.c, compiled with any C compiler: it does the same work,
 // and nothing else. Both take turns, so that the state of the device favours neither.
@@ -41,7 +42,10 @@ type settings struct {
 	Seed       uint64        `json:"-"`
 }
 
-func openGPU() (harness.Backend, error) { return cuda.Open(cuda.Options{}) }
+func openGPU() (harness.Backend, error) {
+	b, err := cuda.Open(cuda.Options{})
+	return spoken{b}, err
+}
 
 func main() {
 	if code, ok := metal.Child(os.Args, openGPU); ok {
@@ -69,6 +73,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&s.Blocks, "blocks", 4, "blocks of each, in turn")
 	f.IntVar(&s.Processes, "processes", 1, "processes of each scenario in a block or run")
 	detect := f.Bool("detect", false, "compare runs of a slowed kernel with runs of the same one")
+	turns := f.Bool("turns", false, "compare a slowed kernel, and the same one, with their base in turns")
 	slower := f.Float64("slower", 0.03, "by how much it is slowed")
 	out := f.String("json", "", "write all values to this `file`")
 	if err := f.Parse(args); err != nil {
@@ -76,9 +81,12 @@ func run(ctx context.Context, args []string) error {
 	}
 	var result any
 	var err error
-	if *detect {
+	switch {
+	case *detect:
 		result, err = detection(ctx, os.Stdout, s, *slower)
-	} else {
+	case *turns:
+		result, err = inTurns(ctx, os.Stdout, s, *slower)
+	default:
 		result, err = tables(ctx, os.Stdout, s)
 	}
 	if err == nil && *out != "" {

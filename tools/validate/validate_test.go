@@ -19,7 +19,8 @@ import (
 // TestMain is also the process that measures, on a device that needs no GPU.
 func TestMain(m *testing.M) {
 	own := func() (harness.Backend, error) {
-		return cpu.Open(cpu.Model{Submit: 50 * time.Microsecond, Execute: 20 * time.Microsecond})
+		b, err := cpu.Open(cpu.Model{Submit: 50 * time.Microsecond, Execute: 20 * time.Microsecond})
+		return spoken{b}, err
 	}
 	if code, ok := metal.Child(os.Args, own); ok {
 		os.Exit(code)
@@ -37,6 +38,25 @@ func TestStage(t *testing.T) {
 	device, samples, err := s.measure(t.Context())
 	if err != nil || !strings.Contains(device, "CPU model") || len(samples) < 3 {
 		t.Errorf("%q, %d samples: %v", device, len(samples), err)
+	}
+}
+
+// TestTurns: base and head go through the bench stage, each with its own number of
+// iterations, and every load is judged; the figures of this machine say nothing.
+func TestTurns(t *testing.T) {
+	s := settings{Elements: 10, Iterations: 3, Window: 2 * time.Millisecond, Processes: 1, Rounds: 3}
+	var out bytes.Buffer
+	trials, err := inTurns(t.Context(), &out, s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n| the same | "); n != 2*5 || strings.Count(out.String(), "\n| slowed | ") != n {
+		t.Errorf("%s", out.String())
+	}
+	for i, x := range trials {
+		if want := 3 + i%2*3; x.Iterations != want || len(x.Turns) == 0 || len(x.Turns[0].Base) < 6 {
+			t.Errorf("%d iterations, want %d; %d turns", x.Iterations, want, len(x.Turns))
+		}
 	}
 }
 
