@@ -52,13 +52,20 @@ func (a *app) commands(ctx context.Context, repo *config.Repository, p intake.Re
 			}
 			continue
 		}
-		if err := a.command(ctx, repo, p, heads, k, cmd, err); err != nil {
+		err = a.command(ctx, repo, p, heads, k, cmd, err)
+		if errors.Is(err, errElsewhere) {
+			return n, nil // looked at again until it is done
+		}
+		if err != nil {
 			return n, fmt.Errorf("command %d by %s: %w", k.ID, k.Author, err)
 		}
 		n++
 	}
 	return n, done(ctx)
 }
+
+// errElsewhere says that another machine of the fleet is doing a command.
+var errElsewhere = errors.New("another machine is doing it")
 
 // command does one command. It is stored before anything is done, with the commit that it
 // is bound to, so that a crash at any point does it once.
@@ -77,6 +84,9 @@ func (a *app) command(ctx context.Context, repo *config.Repository, p intake.Rep
 	})
 	if err != nil || c.Done {
 		return err
+	}
+	if c.Elsewhere {
+		return errElsewhere
 	}
 	d := doing{a: a, repo: repo, h: h, c: &c, cmd: cmd}
 	switch may, err := intake.MayWrite(ctx, a.hub, repo.GitHub, k.Author); {

@@ -21,7 +21,9 @@ type Command struct {
 	Run      int64  // run that it started; 0 for none
 	Done     bool
 	Accepted bool
-	Answer   string
+	// Elsewhere: another process that lives is doing it.
+	Elsewhere bool
+	Answer    string
 }
 
 const commandColumns = "repo, comment, pull, author, verb, text, sha, upto, run, done, accepted, answer"
@@ -34,9 +36,22 @@ func scanCommand(scan func(...any) error) (c Command, err error) {
 }
 
 // BeginCommand stores a command that was seen and returns it as it is stored: one that was
-// seen before keeps what it was bound to then, and tells whether it is done.
+// seen before keeps what it was bound to then, and tells whether it is done. It is this
+// process's to do from then on, unless another one is doing it.
 func (s *Store) BeginCommand(ctx context.Context, c Command) (Command, error) {
+	owner := ""
+	if s.dir != "" {
+		if err := s.takeMark(); err != nil {
+			return c, fmt.Errorf("begin command %d in %s: %w", c.Comment, c.Repo, err)
+		}
+		owner = s.owner
+	}
 	err := s.db.inTx(ctx, func(t tx) error {
+		if owner != "" {
+			if err := s.alive(ctx, t); err != nil {
+				return err
+			}
+		}
 		var newest int64
 		if _, err := one(ctx, t, []any{&newest}, "select coalesce(max(id), 0) from run"); err != nil {
 			return err
@@ -45,8 +60,14 @@ func (s *Store) BeginCommand(ctx context.Context, c Command) (Command, error) {
 			on conflict (repo, comment) do nothing`, c.Repo, c.Comment, int64(c.Pull), c.Author, c.Verb, c.Text, c.SHA, newest, now().UnixMilli()); err != nil {
 			return err
 		}
+		n, err := t.exec(ctx, `update command set owner = $3 where repo = $1 and comment = $2
+			and (owner in ('', $3) or owner not in (select owner from agent where lost_at = 0))`, c.Repo, c.Comment, owner)
+		if err != nil {
+			return err
+		}
 		return t.query(ctx, func(scan func(...any) error) (err error) {
 			c, err = scanCommand(scan)
+			c.Elsewhere = n == 0 && !c.Done
 			return err
 		}, "select "+commandColumns+" from command where repo = $1 and comment = $2", c.Repo, c.Comment)
 	})

@@ -34,9 +34,12 @@ func commands(t *testing.T, o store.Options) {
 	if err != nil || begun.UpTo != first || begun.Done {
 		t.Fatalf("%+v, %v", begun, err)
 	}
+	if again, err := one.BeginCommand(ctx, c); err != nil || again.Elsewhere {
+		t.Errorf("not for who began it: %+v, %v", again, err)
+	}
 	c.SHA = "bbb"
-	if again, err := two.BeginCommand(ctx, c); err != nil || again.SHA != "aaa" {
-		t.Errorf("seen again it is bound to %q, %v", again.SHA, err)
+	if again, err := two.BeginCommand(ctx, c); err != nil || again.SHA != "aaa" || !again.Elsewhere {
+		t.Errorf("seen again it is %+v, %v", again, err)
 	}
 	n := pull("aaa", store.TriggerComment)
 	n.Comment, n.Replace, n.Fork = 41, true, true
@@ -84,6 +87,23 @@ func commands(t *testing.T, o store.Options) {
 	}
 	if done, err := two.CommandDone(ctx, "pool", 41); err != nil || !done || told != 1 {
 		t.Errorf("done: %v, %d times, %v", done, told, err)
+	}
+
+	if again, err := two.BeginCommand(ctx, c); err != nil || !again.Done || again.Elsewhere {
+		t.Errorf("done it is %+v, %v", again, err)
+	}
+	// Whoever dies leaves it to others.
+	left := store.Command{Repo: "pool", Comment: 40, Pull: 7, Author: "mara", Verb: "cancel", SHA: "aaa"}
+	three, shutThree := Open(t, o, "three")
+	if b, err := three.BeginCommand(ctx, left); err != nil || b.Elsewhere {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if b, err := one.BeginCommand(ctx, left); err != nil || !b.Elsewhere {
+		t.Errorf("taken from a living process: %+v, %v", b, err)
+	}
+	shutThree()
+	if b, err := one.BeginCommand(ctx, left); err != nil || b.Elsewhere {
+		t.Errorf("left by a process that ended: %+v, %v", b, err)
 	}
 
 	ok := store.Command{Repo: "pool", Comment: 42, Pull: 7, Author: "ada", Verb: "ok", Text: "/holdfast ok ccc", SHA: "ccc"}
