@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -422,4 +423,63 @@ func TestAccept(t *testing.T) {
 	if n != 1 {
 		t.Errorf("log %+v", log)
 	}
+}
+
+// The head is force-pushed to another history while it is being examined: its children end,
+// what was said about it is concluded, and the comment is about the new head only. The old
+// commit is gone from the remote by then.
+func TestForcePushInMidRun(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	a.conf.Bench.Enabled = true
+	a.git("checkout", "--quiet", "change")
+	old := a.pushPull("bench.sh", "echo $$ > \"$1\"; exec sleep 1000\n")
+	a.poll()
+	stop := a.serve()
+	if !until(func() bool { fi, err := os.Stat(a.pids); return err == nil && fi.Size() > 0 }) {
+		t.Fatal("the benchmark never started")
+	}
+	a.git("checkout", "--quiet", "main")
+	a.git("branch", "--quiet", "-D", "change")
+	a.git("checkout", "--quiet", "-b", "change")
+	next := a.pushPull("bench.sh", "exit 3\n")
+	a.git("reflog", "expire", "--expire=now", "--all")
+	a.git("gc", "--quiet", "--prune=now")
+	a.poll()
+	a.await("commit " + next[:10] + `\n[^c]*status holdfast error `)
+	a.await("commit " + old[:10] + `\n[^c]*status holdfast error "superseded`)
+	a.await("comment by holdfast-bot\n.*" + next[:10])
+	stop()
+	dump := a.fake.Dump()
+	if strings.Contains(dump, " pending ") || strings.Count(dump, "comment by") != 1 {
+		t.Errorf("in the end:\n%s", dump)
+	}
+	if _, text, _ := strings.Cut(dump, "comment by"); strings.Contains(text, old[:10]) {
+		t.Errorf("the comment is about the old head:\n%s", text)
+	}
+	pid, err := os.ReadFile(a.pids)
+	if err != nil || !ended(strings.TrimSpace(string(pid))) {
+		t.Errorf("the benchmark (process %s) lives on", pid)
+	}
+}
+
+// A conversation is locked: that is said in the log and by holdfast doctor, the statuses are
+// posted all the same, and once it is unlocked the next run has its comment.
+func TestLockedConversation(t *testing.T) {
+	a := newPullTest(t, hubtest.Pull{Title: "Faster"})
+	a.conf.Comment = config.CommentAlways
+	a.fake.Lock("acme/pool", a.number)
+	a.poll()
+	stop := a.serve()
+	defer stop()
+	a.await(`status holdfast success `)
+	if !until(func() bool {
+		_, failed, _, err := a.app.store.Unposted(t.Context())
+		return err == nil && len(failed) == 1 && strings.Contains(failed[0].Reason, "issue is locked")
+	}) {
+		t.Error("nobody is told")
+	}
+	a.fake.Unlock("acme/pool", a.number)
+	sha := a.pushPull("src/b.cc", "int b;\n")
+	a.poll()
+	a.await("comment by holdfast-bot\n.*" + sha[:10])
 }

@@ -225,3 +225,33 @@ func TestMovedRepository(t *testing.T) {
 		}
 	}
 }
+
+// An answer that takes longer than anybody waits: it was done, or it was not.
+func TestSlowAnswers(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for _, m := range []publish.Message{status("success", "x"), comment("run 1"), issue("run 1")} {
+			f, _ := start(t)
+			client, err := hub.New(hub.Options{BaseURL: f.URL(), Token: hub.StaticToken(hubtest.Token), Timeout: 300 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, c := &outbox{}, newClock()
+			o.add(m)
+			f.Fail(hubtest.Fault{Kind: hubtest.FailSlow, Method: "POST", After: after})
+			f.Lag(70 * time.Second)
+			start := c.t
+			for range 10 {
+				d := deliver(t, o, publish.NewGitHub(client, publish.Options{Gap: -1}), c)
+				if d.Posted == 1 {
+					break
+				}
+				c.t = d.Next
+				f.SetSkew(c.t.Sub(start))
+			}
+			dump := f.Dump()
+			if n := strings.Count(dump, "comment by") + strings.Count(dump, "  issue ") + strings.Count(dump, "status holdfast"); n != 1 || o.rows[0].state != "posted" {
+				t.Errorf("%s, after %v: there %d times\n%s", m.Kind, after, n, dump)
+			}
+		}
+	}
+}

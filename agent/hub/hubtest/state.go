@@ -162,6 +162,11 @@ func (f *Fake) Lock(slug string, number int) {
 	f.changeIssue(slug, number, func(i *issue) { i.locked = true }, nil)
 }
 
+// Unlock lifts that.
+func (f *Fake) Unlock(slug string, number int) {
+	f.changeIssue(slug, number, func(i *issue) { i.locked = false }, nil)
+}
+
 // Comment writes a comment as somebody and returns its number.
 func (f *Fake) Comment(slug string, number int, author, body string) int64 {
 	var id int64
