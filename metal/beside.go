@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/metal/gate"
 	"github.com/holdfast-ci/holdfast/metal/harness"
@@ -17,6 +18,7 @@ type measured struct {
 	err    error           // of the device
 	runs   []*programRun   // of the head; none of the unaffected
 	// Beside a base:
+	base       time.Duration // that went to it
 	turns      []runner.Turns
 	untold     map[string]string // by source
 	fresh      map[string]string // by source
@@ -46,7 +48,7 @@ func (s *Stage) beside(ctx context.Context, ws *runner.Workspace, c Config, g *g
 	if u := c.unaffected(ws); u != nil {
 		skip(*u)
 	} else if c.Backend != BackendNone {
-		k, untold, fresh := s.kernels(ws, c, g)
+		k, untold, fresh := s.kernels(ctx, ws, c, g)
 		out.lacks(c.source(), untold, fresh)
 		if k != nil {
 			m.pairs = append(m.pairs, &pair{contest: k, looks: looksOf(c.Rounds, c.Looks)})
@@ -75,6 +77,7 @@ func (s *Stage) beside(ctx context.Context, ws *runner.Workspace, c Config, g *g
 	runRounds(ctx, ws, alone, c.Seed, g)
 	m.hold(ctx, c.Steps)
 	for _, p := range m.pairs {
+		out.base += p.spent / 2
 		out.warnings = append(out.warnings, p.warnings...)
 		out.lacks(p.source(), p.untold, "")
 		if p.open() {

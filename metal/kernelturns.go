@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/holdfast-ci/holdfast/metal/gate"
 	"github.com/holdfast-ci/holdfast/metal/harness"
@@ -27,7 +28,7 @@ type kernelTurns struct {
 // kernels prepares the turns of a repository's kernel. It is nil where there is none, where
 // the head's cannot be had, which measuring the head alone tells, and where the base has
 // none to compare with: untold says why that could not be told, fresh why the head's is new.
-func (s *Stage) kernels(ws *runner.Workspace, c Config, g *gate.Gate) (k *kernelTurns, untold, fresh string) {
+func (s *Stage) kernels(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (k *kernelTurns, untold, fresh string) {
 	head, err := c.kernel(ws.Dir)
 	if err != nil || head == nil {
 		return nil, "", ""
@@ -40,6 +41,12 @@ func (s *Stage) kernels(ws *runner.Workspace, c Config, g *gate.Gate) (k *kernel
 		return nil, "the base: " + err.Error(), ""
 	case !base.Mentions():
 		return nil, "", fmt.Sprintf("%s of the base has no kernel %s", c.Kernel, c.Function)
+	}
+	first := c
+	first.Rounds = 2 * looksOf(c.Rounds, c.Looks)[0]
+	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) < 2*first.Estimate() {
+		return nil, fmt.Sprintf("in turns with the base it takes about %s, and there are %s left: raise limit in [bench], or ask for fewer threads and depths",
+			about(2*first.Estimate()), about(time.Until(deadline))), ""
 	}
 	p, err := s.prober(ws, c)
 	if err != nil {

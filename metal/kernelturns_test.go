@@ -319,6 +319,16 @@ func TestKernelAndProgram(t *testing.T) {
 	}
 }
 
+// Where the time suffices for the head alone it is measured alone, and that is said.
+func TestKernelWithoutTimeForTurns(t *testing.T) {
+	s := arithmetic(Config{Rounds: 6, Processes: 2, Window: 2 * time.Second}) // half a minute a side, by the clock
+	res := runner.Execute(t.Context(), s, besides(t, kernelSays("takes 1ms"), kernelSays("takes 2ms")), time.Minute)
+	why := res.Bench.Untold["harness metal"]
+	if res.Verdict != runner.Success || len(res.Bench.Turns) > 0 || len(res.Bench.Samples) != 3 || !strings.Contains(why, "it takes about 1m6s, and there are 1m0s left: raise limit") {
+		t.Errorf("%s %s: %q", res.Verdict, res.Reason, why)
+	}
+}
+
 // Without time for it there is no repetition, and no red.
 func TestKernelBudget(t *testing.T) {
 	asked := 0

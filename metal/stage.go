@@ -152,12 +152,7 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 		bench.Samples = append(bench.Samples, p.collected.samples...)
 		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), rounds))
 	}
-	once := func() time.Duration {
-		if ws.Beside != nil { // half of it went to the base
-			return time.Since(begin) / 2
-		}
-		return time.Since(begin)
-	}
+	once := func() time.Duration { return time.Since(begin) - got.base }
 	if c.Undecided != nil && len(errs) == 0 {
 		warnings, err := s.more(ctx, ws, c, bench, runs, g, once())
 		res.Warnings = append(res.Warnings, warnings...)
