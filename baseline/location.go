@@ -2,30 +2,38 @@ package baseline
 
 import "math"
 
-// huber estimates the locations of two samples, at least three values in all, and the
-// scale that they share, each by Huber's proposal 2: values count fully within
-// huberTuning scales of their location and are pulled in beyond. The scale is corrected
-// to be the standard deviation where the values are normal, has n1+n2−2 degrees of
-// freedom, and is at least logFloor. Both samples are sorted.
-func huber(a, b []float64) (locA, locB, scale float64) {
-	locA, ssA := meanSquares(a)
-	locB, ssB := meanSquares(b)
-	df := float64(len(a) + len(b) - 2)
-	scale = max(logFloor, math.Sqrt((ssA+ssB)/df))
+// huber estimates the location of each sample, and the scale that they share, by Huber's
+// proposal 2: values count fully within huberTuning scales of their location and are pulled
+// in beyond. The scale is corrected to be the standard deviation where the values are
+// normal, and is at least logFloor; it has as many degrees of freedom as there are values
+// more than samples, which must be one at least.
+func huber(samples ...[]float64) (locs []float64, scale float64) {
+	locs = make([]float64, len(samples))
+	df, ss := -float64(len(samples)), 0.0
+	for i, xs := range samples {
+		var own float64
+		locs[i], own = meanSquares(xs)
+		df, ss = df+float64(len(xs)), ss+own
+	}
+	scale = max(logFloor, math.Sqrt(ss/df))
 	const c = huberTuning
 	tail := math.Erfc(c/math.Sqrt2) / 2
 	density := math.Exp(-c*c/2) / math.Sqrt(2*math.Pi)
 	consistent := 1 - 2*tail - 2*c*density + 2*c*c*tail // E min(z², c²) of a normal z
 	for range 50 {
 		before := scale
-		locA, ssA = pulled(a, locA, scale)
-		locB, ssB = pulled(b, locB, scale)
-		scale = max(logFloor, math.Sqrt((ssA+ssB)/consistent/df))
+		ss = 0
+		for i, xs := range samples {
+			var own float64
+			locs[i], own = pulled(xs, locs[i], scale)
+			ss += own
+		}
+		scale = max(logFloor, math.Sqrt(ss/consistent/df))
 		if math.Abs(scale-before) <= 1e-12*before {
 			break
 		}
 	}
-	return locA, locB, scale
+	return locs, scale
 }
 
 func meanSquares(xs []float64) (mean, ss float64) {

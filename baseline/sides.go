@@ -227,7 +227,8 @@ func logs(xs []float64) []float64 {
 }
 
 func (r *SideResult) byStudent(base, head []float64, alpha float64) {
-	mb, mh, s := huber(base, head)
+	locs, s := huber(base, head)
+	mb, mh := locs[0], locs[1]
 	r.spread, r.df = s, float64(len(base)+len(head)-2)
 	r.shift = mh - mb
 	d, se := r.shift, r.se()

@@ -20,16 +20,18 @@ const leastBlocks = 3
 type turns struct {
 	base, change, lo, hi float64 // as in Metric
 	blocks               int
-	log, sd              float64 // mean and standard deviation of the blocks' differences of ln
+	log, sd              float64 // location and scale of the blocks' differences of ln
 	logLo, logHi         float64
 }
 
 // compareTurns takes the change of head against base. One block is one observation, the
 // difference of the mean ln of its values, so that whatever drifts slowly hits both sides
-// alike; Student's t bounds the mean with the given chance outside on either side. It
-// assumes blocks to be independent, and their differences to be roughly normal: under equal
-// sides they are symmetric whatever the noise, since which side begins is drawn. The
-// standard deviation is at least 0.3 %.
+// alike. Student's t bounds their location with the given chance outside on either side,
+// with Huber's M-estimates in the place of mean and standard deviation ([huber]), so that
+// one block in ten that something else disturbed does not hide what the others tell. It
+// assumes blocks to be independent, and their differences to be roughly normal but for
+// outliers: under equal sides they are symmetric whatever the noise, since which side begins
+// is drawn. The scale is at least 0.3 %.
 func compareTurns(base, head []float64, tail float64) (turns, error) {
 	c := turns{blocks: min(len(base), len(head)) / 2}
 	if c.blocks < leastBlocks {
@@ -46,8 +48,8 @@ func compareTurns(base, head []float64, tail float64) (turns, error) {
 		}
 		diffs[i] = (math.Log(head[2*i]) + math.Log(head[2*i+1]) - math.Log(base[2*i]) - math.Log(base[2*i+1])) / 2
 	}
-	c.log, c.sd = meanSD(diffs)
-	c.sd = max(c.sd, logFloor)
+	locs, sd := huber(diffs)
+	c.log, c.sd = locs[0], sd
 	w := studentQuantile(tail, float64(c.blocks-1)) * c.sd / math.Sqrt(float64(c.blocks))
 	c.logLo, c.logHi = c.log-w, c.log+w
 	sorted, _ := finite(base)
