@@ -308,9 +308,15 @@ func (a *app) finish(ctx context.Context, number int64, warnings ...string) (rep
 	}
 	run = conclude(run)
 	in := report.Input{Run: run, Judgement: j, Builds: builds, Truth: truth}
-	if in.Bisections, err = a.searched(ctx, &run); err != nil {
+	ends, err := a.explain(ctx, &in, repo)
+	if err != nil {
 		return report.Input{}, err
 	}
+	steps, err := a.steps(ctx, &run, repo, in.Shifts, ends)
+	if err != nil {
+		return report.Input{}, err
+	}
+	final.Bisections = append(final.Bisections, steps...)
 	if err := a.previous(ctx, &in, repo); err != nil {
 		return report.Input{}, err
 	}
@@ -381,12 +387,13 @@ func (a *app) stored(ctx context.Context, rec store.Record) (report.Input, error
 		return report.Input{}, err
 	}
 	in := report.Input{Run: rec.Run, Judgement: judged[0], Builds: judged[1]}
-	if in.Bisections, err = a.searched(ctx, &in.Run); err != nil {
-		return report.Input{}, err
-	}
 	repo, err := a.repository(rec.Run.Repo)
-	if err != nil {
-		return in, nil // a stored report can be read after its repository is gone
+	if err != nil { // a stored report can be read after its repository is gone
+		in.Bisections, err = a.searched(ctx, &in.Run, nil)
+		return in, err
+	}
+	if _, err := a.explain(ctx, &in, repo); err != nil {
+		return report.Input{}, err
 	}
 	if in.Judgement != nil { // as it is known by now
 		if in.Truth, err = a.ledger(ctx, placeOf(&in.Run, repo)); err != nil {

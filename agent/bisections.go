@@ -121,12 +121,12 @@ func (a *app) bisectHandler(ctx context.Context, id int64) error {
 const newestBisections = 20
 
 // searched are the bisections that a run's report tells of: of each stage that fails on its
-// branch the newest, if this run or an earlier one began it.
-func (a *app) searched(ctx context.Context, run *runner.Run) ([]report.Bisection, error) {
+// branch the newest, if this run or an earlier one began it, and those for what moved.
+func (a *app) searched(ctx context.Context, run *runner.Run, shifts []report.Shift) ([]report.Bisection, error) {
 	if run.Branch == "" || run.PullRequest != 0 || probing(run) {
 		return nil, nil
 	}
-	if !slices.ContainsFunc(run.Stages, func(r runner.Result) bool { return r.Verdict == runner.Failure }) {
+	if len(shifts) == 0 && !slices.ContainsFunc(run.Stages, func(r runner.Result) bool { return r.Verdict == runner.Failure }) {
 		return nil, nil
 	}
 	list, err := a.store.Bisections(ctx, run.Repo, run.Branch, newestBisections)
@@ -136,11 +136,14 @@ func (a *app) searched(ctx context.Context, run *runner.Run) ([]report.Bisection
 	var out []report.Bisection
 	seen := map[string]bool{}
 	for _, b := range list {
-		res := run.Stage(b.Question.Stage)
-		if res == nil || res.Verdict != runner.Failure || b.Origin > run.Number || b.Direct || seen[b.Question.Stage] {
+		stage := b.Question.Stage
+		res := run.Stage(stage)
+		fails := res != nil && res.Verdict == runner.Failure && b.Question.About != bisect.LevelShift && !seen[stage]
+		moved := slices.ContainsFunc(shifts, func(s report.Shift) bool { return s.Search == b.ID })
+		if b.Origin > run.Number || b.Direct || !fails && !moved {
 			continue
 		}
-		seen[b.Question.Stage] = true
+		seen[stage] = seen[stage] || fails
 		out = append(out, bisectionView(b))
 	}
 	return out, nil
@@ -149,7 +152,7 @@ func (a *app) searched(ctx context.Context, run *runner.Run) ([]report.Bisection
 // bisectionView is a bisection as a report shows it.
 func bisectionView(b store.Bisection) report.Bisection {
 	n := len(b.Commits) - 1
-	v := report.Bisection{Number: b.ID, Stage: b.Question.Stage, Origin: b.Origin, Asked: b.Question.String(), Good: b.Commits[0], Bad: b.Commits[n], Commits: n}
+	v := report.Bisection{Number: b.ID, Stage: b.Question.Stage, Origin: b.Origin, Moved: b.Question.About == bisect.LevelShift, Asked: b.Question.String(), Good: b.Commits[0], Bad: b.Commits[n], Commits: n}
 	r := b.Result
 	if b.Running {
 		r = bisect.Exhausted(n, b.Told())

@@ -386,6 +386,9 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := a.showShifts(ctx, out, r.Baseline); err != nil {
+		return err
+	}
 	log, err := a.store.BaselineLog(ctx, r.ID)
 	if err != nil {
 		return err

@@ -227,7 +227,7 @@ func (a *app) regression(ctx context.Context, repo *config.Repository, in report
 // is none. What is good again has one, too, which no report tells of any more.
 func (a *app) searchFrom(ctx context.Context, in report.Input, stage string, run int64) (report.Bisection, error) {
 	for _, b := range in.Bisections {
-		if b.Stage == stage && b.Origin == run {
+		if b.Stage == stage && b.Origin == run && !b.Moved {
 			return b, nil
 		}
 	}

@@ -50,7 +50,8 @@ func bench(in *Input) []section {
 	}
 	h.WriteString("\n")
 	out := []section{{keep: mustKeep, head: h.String()}}
-	for _, s := range []section{queues(m), pipelines(m, observed(b)), judged(in.Judgement), everything(in), settings(b), observations(b)} {
+	parts := append([]section{queues(m), pipelines(m, observed(b)), judged(in.Judgement)}, shifts(in)...)
+	for _, s := range append(parts, everything(in), settings(b), observations(b)) {
 		if s.size() > 0 {
 			out = append(out, s)
 		}

@@ -13,6 +13,7 @@ type Bisection struct {
 	Number  int64
 	Stage   string
 	Origin  int64         // run that found Bad to be bad; 0: by hand
+	Moved   bool          // it asks what moved a metric, not what failed
 	Asked   string        // "checks", "bench: X <= baseline + 25%"
 	Good    runner.Commit // ends of the range
 	Bad     runner.Commit

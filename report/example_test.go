@@ -220,7 +220,7 @@ func cases(t testing.TB) map[string]Input {
 	out["ratchet"] = Input{Run: run(ratchetResult()), Previous: &prev}
 
 	bench, j = judged(2.4, 5, usual...)
-	out["bench-failure"] = Input{Run: run(proofsResult(), checksResult(), bench), Judgement: j, Previous: &prev}
+	out["bench-failure"] = Input{Run: run(proofsResult(), checksResult(), bench), Judgement: j, Previous: &prev, Shifts: shiftExamples("soak")}
 
 	bench, j = judged(1, 0, append(usual, "async-gain mode=multi >= 10%", "latency <= 2")...)
 	out["no-baseline-and-unmatched"] = Input{Run: run(bench), Judgement: j, Truth: &Truth{}}
@@ -252,7 +252,7 @@ func cases(t testing.TB) map[string]Input {
 	out["zero"] = Input{}
 
 	out["bisected"] = Input{Run: run(c), Previous: &prev, Bisections: bisectionExamples("x")}
-	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Builds: hostileJudgement(t, evil), Previous: &prev, Bisections: bisectionExamples(evil)}
+	out["hostile"] = Input{Run: hostileRun(evil), Judgement: hostileJudgement(t, evil), Builds: hostileJudgement(t, evil), Previous: &prev, Bisections: bisectionExamples(evil), Shifts: shiftExamples(evil)}
 	return out
 }
 
@@ -303,6 +303,30 @@ func hostileJudgement(t testing.TB, evil string) *baseline.Judgement {
 	th = append(th, baseline.Threshold{Metric: evil, Config: map[string]string{evil: evil}, Op: baseline.AtLeast, Value: 5}, baseline.Threshold{Metric: evil + "2", Op: baseline.AtLeast, Value: 5})
 	j := baseline.Judge(r.Stages[2].Bench.Samples, nil, th)
 	return &j
+}
+
+// shiftExamples go both ways, and where nobody knows; every foreign text of them is text.
+func shiftExamples(text string) (out []Shift) {
+	at := func(n int) baseline.Reading {
+		return baseline.Reading{Run: int64(30 + n), Commit: fmt.Sprintf("%010x%030d", n+0xabc123, 0), Median: 1}
+	}
+	for i, better := range []string{runner.LowerIsBetter, runner.HigherIsBetter, "", runner.LowerIsBetter, runner.LowerIsBetter} {
+		s := Shift{
+			Metric: runner.Sample{Name: text, Unit: "sec/op", Config: map[string]string{"size": text}, Better: better},
+			Shift:  baseline.Shift{Index: 9, Last: at(i), First: at(i + 1), Before: 1e-7, After: 1.2e-7, Effect: 0.2, P: 1e-9, Runs: 12 + i},
+			Missed: i == 0, Search: int64(i % 2 * 7),
+		}
+		switch i {
+		case 2:
+			s.Metric.Unit, s.Before, s.After, s.Effect, s.P = text, -3, 0, math.NaN(), 0.0123
+		case 3:
+			s.Last.Commit = s.First.Commit
+		case 4:
+			s.After, s.Effect = 8e-8, -0.2
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // bisectionExamples has one of each kind; every foreign text of them is text.

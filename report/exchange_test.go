@@ -299,7 +299,7 @@ func TestHostileExchange(t *testing.T) {
 	for _, s := range []string{
 		evil, "\n::error::x", "::stop-commands::t", "%0A::error::x", "a,line=3:b", "]]>&<x/>", "\x00\x01\ufffe\uffff\xff", "{0}{", "[x](http://e.vil)", "../../etc/passwd", "/etc/passwd", "a/../../b", "http://e.vil/x", "c:/x", ".", "", "a//b", "//e.vil/x", "?q#f", strings.Repeat("x", 5000),
 	} {
-		in := Input{Run: hostileRun(s), Judgement: hostileJudgement(t, s), Builds: hostileJudgement(t, s), Bisections: bisectionExamples(s)}
+		in := Input{Run: hostileRun(s), Judgement: hostileJudgement(t, s), Builds: hostileJudgement(t, s), Bisections: bisectionExamples(s), Shifts: shiftExamples(s)}
 		out := exchanged(t, in)
 		if strings.Contains(out[".sarif"], `"uri": "..`) || strings.Contains(out[".sarif"], `"uri": "/`) {
 			t.Errorf("%q: a path out of the checkout", s)

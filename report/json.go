@@ -41,6 +41,7 @@ type document struct {
 	Changes     []Change       `json:"changes"`
 	Warnings    []string       `json:"warnings"`
 	Bisections  []any          `json:"bisections"`
+	Shifts      []jsonShift    `json:"shifts"`
 	Truth       any            `json:"truth"`
 }
 
@@ -161,7 +162,7 @@ func JSON(in Input) ([]byte, error) {
 		}
 	}
 	d.Truth = TruthJSON(in.Truth)
-	d.Bisections = []any{}
+	d.Bisections, d.Shifts = []any{}, shiftsJSON(&in)
 	for _, b := range in.Bisections {
 		d.Bisections = append(d.Bisections, BisectionJSON(b))
 	}

@@ -36,6 +36,9 @@ type Input struct {
 	// Bisections are the searches for the first bad commit that concern what fails in the
 	// run.
 	Bisections []Bisection
+	// Shifts are the last changes of level of metrics that miss a threshold, and of those
+	// that moved lately; the gravest first.
+	Shifts []Shift
 }
 
 // verdict is the run's verdict; one that is missing is an error.

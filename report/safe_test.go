@@ -226,7 +226,7 @@ func FuzzHostile(f *testing.F) {
 		if s == "" {
 			return
 		}
-		in := Input{Run: hostileRun(s), Judgement: hostileJudgement(t, s), Builds: hostileJudgement(t, s), Bisections: bisectionExamples(s)}
+		in := Input{Run: hostileRun(s), Judgement: hostileJudgement(t, s), Builds: hostileJudgement(t, s), Bisections: bisectionExamples(s), Shifts: shiftExamples(s)}
 		prev := run(proofsResult(), checksResult(), benchResult(1))
 		in.Previous = &prev
 		md := Markdown(in)

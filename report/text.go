@@ -150,6 +150,7 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 		for _, t := range interpretation(harness(in.metrics())) {
 			b.WriteString(indent + line(t) + "\n")
 		}
+		shiftsText(b, in)
 		if in.Truth != nil {
 			for _, t := range append(TruthLines(*in.Truth), detectable(in)...) {
 				b.WriteString(indent + t + "\n")

@@ -217,6 +217,7 @@ type Thresholds struct {
 // red, and its budget.
 type Bisect struct {
 	Enabled bool          `toml:"enabled"`                // default true; holdfast bisect works without it
+	Shifts  bool          `toml:"shifts"`                 // default true: also what moved for the worse without a threshold's being missed
 	Probes  int           `toml:"probes" is:">=1,<=1000"` // default 24: examinations of one search
 	Time    time.Duration `toml:"time" is:"duration>=1m"` // default 4h: what they may take together
 }
@@ -264,7 +265,7 @@ func defaults() *Config {
 		},
 		Thresholds: Thresholds{BaselineRuns: 20},
 		Truth:      Truth{Idle: 30 * time.Minute, Every: 24 * time.Hour},
-		Bisect:     Bisect{Enabled: true, Probes: 24, Time: 4 * time.Hour},
+		Bisect:     Bisect{Enabled: true, Shifts: true, Probes: 24, Time: 4 * time.Hour},
 	}
 }
 

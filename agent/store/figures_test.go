@@ -128,6 +128,60 @@ func BenchmarkIdle(b *testing.B) {
 	})
 }
 
+// BenchmarkHistories reads the longest history that is looked at, with 40 benchmarks of ten
+// rounds, and finds its changes of level: what a report costs at most.
+func BenchmarkHistories(b *testing.B) {
+	s, _ := storetest.Open(b, storetest.SQLite().New(b), "one")
+	ctx := b.Context()
+	for i := range store.HistoryRuns {
+		id, _, err := s.CreateRun(ctx, store.NewRun{
+			Repo: "pool", Branch: "main", Commit: runner.Commit{SHA: fmt.Sprintf("%040x", i)}, Trigger: store.TriggerCommand,
+			Stages: []store.NewJob{{Stage: runner.StageBench, Queue: "bench", Limit: time.Minute}},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		job, rec, ok, err := s.Claim(ctx, id, runner.StageBench, 1)
+		if err != nil || !ok {
+			b.Fatal(ok, err)
+		}
+		res := runner.Result{Verdict: runner.Success, Bench: &runner.Bench{}}
+		for k := range 40 {
+			x := runner.Sample{Name: fmt.Sprint("X", k), Unit: "sec/op", Source: "program"}
+			for r := range 10 {
+				x.Values = append(x.Values, float64(1000+(i*7+r*3+k)%11+i/700*100)/1e9)
+			}
+			res.Bench.Samples = append(res.Bench.Samples, x)
+		}
+		if _, err := s.Finish(ctx, job, res); err != nil {
+			b.Fatal(err)
+		}
+		rec.Stages, rec.State, rec.Verdict, rec.Machine.Class = []runner.Result{res}, runner.StateDone, runner.Success, "m"
+		rec.Stages[0].Stage = runner.StageBench
+		if ok, err := s.FinishRun(ctx, store.Final{Run: rec, Serves: true, Settings: "s"}); err != nil || !ok {
+			b.Fatal(ok, err)
+		}
+	}
+	place := store.Place{Kind: store.KindBench, Repo: "pool", Class: "m", Settings: "s"}
+	b.ReportAllocs()
+	for b.Loop() {
+		all, err := s.Histories(ctx, place, "main", 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		shifts := 0
+		for _, h := range all.All() {
+			if len(h.Readings) != store.HistoryRuns {
+				b.Fatal(len(h.Readings))
+			}
+			shifts += len(h.Shifts())
+		}
+		if shifts != 80 {
+			b.Fatal(shifts)
+		}
+	}
+}
+
 func cpu(tb testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

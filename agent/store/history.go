@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -167,7 +169,8 @@ type row struct {
 }
 
 // rows reads the newest runs of a place, the newest first; where restricts them.
-func (s *Store) rows(ctx context.Context, p Place, where string, limit int, each func(row)) error {
+// More are the arguments $6 and further of it.
+func (s *Store) rows(ctx context.Context, p Place, where string, limit int, each func(row), more ...any) error {
 	return s.db.reader().query(ctx, func(scan func(...any) error) error {
 		var r row
 		var commit, samples string
@@ -186,7 +189,27 @@ func (s *Store) rows(ctx context.Context, p Place, where string, limit int, each
 		return nil
 	}, `select h.run, run.commit_doc, h.serves, h.ended_at, h.samples from `+p.table()+` h join run on run.id = h.run
 		where h.repo = $1 and h.class = $2 and h.settings = $3 and h.fingerprint = $4 and h.pull = 0 and `+where+`
-		order by h.run desc limit $5`, p.args(int64(limit))...)
+		order by h.run desc limit $5`, p.args(append([]any{int64(limit)}, more...)...)...)
+}
+
+// HistoryRuns is the longest history that is looked at for changes of level. It bounds the
+// cost of a report: 2,000 runs of 40 benchmarks with ten rounds take 0.6 s (BenchmarkHistories).
+const HistoryRuns = 2000
+
+// Histories returns what the runs of a branch before a run (0: all) measured in a place,
+// metric by metric, also those that do not serve: the newest HistoryRuns of them.
+func (s *Store) Histories(ctx context.Context, p Place, branch string, before int64) (*baseline.Histories, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	var out baseline.Histories
+	err := s.rows(ctx, p, "run.branch = $6 and h.run < $7", HistoryRuns, func(r row) {
+		out.Add(r.run, r.commit.SHA, r.at, r.samples)
+	}, branch, before)
+	if err != nil {
+		return nil, fmt.Errorf("%s history of %s: %w", p.Kind, p.Repo, err)
+	}
+	return &out, nil
 }
 
 // LastPlace returns the place of the newest run of a repository that has figures of the

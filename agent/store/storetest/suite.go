@@ -581,10 +581,10 @@ func history(t *testing.T, o store.Options) {
 		return run
 	}
 	first := measure("m4", "5", 0, true, 1)
-	measure("m1", "5", 0, true, 2)  // another class
-	measure("m4", "9", 0, true, 3)  // another configuration
-	measure("m4", "5", 0, false, 4) // regressed, or could not tell
-	measure("m4", "5", 7, true, 5)  // a pull request
+	measure("m1", "5", 0, true, 2)               // another class
+	measure("m4", "9", 0, true, 3)               // another configuration
+	regressed := measure("m4", "5", 0, false, 4) // or could not tell
+	measure("m4", "5", 7, true, 5)               // a pull request
 	second := measure("m4", "5", 0, true, 6)
 	place := store.Place{Kind: store.KindBench, Repo: "pool", Class: "m4", Settings: "5"}
 	past, err := s.History(ctx, place, 10)
@@ -603,5 +603,27 @@ func history(t *testing.T, o store.Options) {
 	}
 	if past, err = s.History(ctx, place, 1); err != nil || len(past) != 1 || past[0].Run != second {
 		t.Errorf("the newest: %v, %v", past, err)
+	}
+	// What is searched for changes of level is all that the branch measured.
+	for before, want := range map[int64][]int64{0: {first, regressed, second}, second: {first, regressed}} {
+		all, err := s.Histories(ctx, place, "main", before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = nil
+		for _, h := range all.All() {
+			for _, r := range h.Readings {
+				got = append(got, r.Run)
+				if r.Commit != fmt.Sprint("sha", r.Median) || r.At.IsZero() {
+					t.Errorf("reading %+v", r)
+				}
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("before %d: readings of runs %v, want %v", before, got, want)
+		}
+	}
+	if all, err := s.Histories(ctx, place, "topic", 0); err != nil || len(all.All()) != 0 {
+		t.Errorf("of another branch: %+v, %v", all, err)
 	}
 }
