@@ -112,11 +112,11 @@ func (k *kernelTurns) report(ctx context.Context) (*harness.Report, error) {
 	return rep, err
 }
 
-// finish measures the head alone where there was no base to compare with.
+// finish measures the head alone where there was no base to compare with from the start.
 func (k *kernelTurns) finish(ctx context.Context, in *pair, out *measured) {
 	var unfit *harness.UnfitError
 	switch {
-	case in.untold != "":
+	case in.untold != "" && k.first == nil:
 		k.turns.Close()
 		out.device, out.err = k.alone(ctx)
 		return

@@ -323,6 +323,29 @@ func TestKernelAndProgram(t *testing.T) {
 	}
 }
 
+// A base that fails in the repetition takes the comparison away, and leaves the head's first
+// figures.
+func TestBaseFailsInRepetition(t *testing.T) {
+	s := arithmetic(Config{Rounds: 6, Processes: 1, Looks: 1})
+	inner, opened := s.probe, 0
+	s.probe = func(k harness.Kernel, scenario string) harness.Probe {
+		if strings.Contains(k.Source.Text, "takes 1ms") {
+			if opened++; opened == 2 {
+				k.Source = &harness.Source{File: "k.metal", Text: "broken"}
+			}
+		}
+		return inner(k, scenario)
+	}
+	const deep = "async-pipeline depth=4 >= base - 5%"
+	res, by := judged(t, s, kernelSays("takes 1ms"), kernelSays("takes 2ms"), deep)
+	if res.Verdict != runner.Error || by[deep].Verdict != runner.Error || !strings.Contains(by[deep].Reason, "could not tell: the base: compile kernel") {
+		t.Errorf("%s: %s; %s", res.Verdict, res.Reason, by[deep].Reason)
+	}
+	if len(res.Bench.Turns) > 0 || len(res.Bench.Samples) != 3 || len(res.Bench.Samples[0].Values) != 6 {
+		t.Errorf("%d turns, samples %+v", len(res.Bench.Turns), res.Bench.Samples)
+	}
+}
+
 // Where the time suffices for the head alone it is measured alone, and that is said.
 func TestKernelWithoutTimeForTurns(t *testing.T) {
 	s := arithmetic(Config{Rounds: 6, Processes: 2, Window: 2 * time.Second}) // half a minute a side, by the clock
