@@ -137,8 +137,56 @@ func (s *Store) Beat(ctx context.Context, now time.Time) (lost []string, err err
 	if len(lost) > 0 {
 		s.wakePoster()
 	}
+	errs = append(errs, s.unstick(ctx))
 	slices.Sort(lost)
 	return lost, errors.Join(errs...)
+}
+
+// unstick hands out anew what River gave to a worker that never took it. A worker takes a job
+// within milliseconds; one that was killed in just these leaves no name in any row, and
+// River would wait for two days. Who is only slow finds that the job has a new number. A
+// report is the same whoever makes it.
+func (s *Store) unstick(ctx context.Context) error {
+	stuck := map[jobKey]bool{}
+	q := s.db.reader()
+	err := q.query(ctx, func(scan func(...any) error) error {
+		var k jobKey
+		var attempt int64
+		err := scan(&k.run, &k.stage, &attempt)
+		k.attempt = int(attempt)
+		stuck[k] = true
+		return err
+	}, `select job.run, job.stage, job.attempt from job join river_job on river_job.id = job.river
+		where job.owner = '' and job.state = 'queued' and river_job.state = 'running'`)
+	if err != nil {
+		return fmt.Errorf("look for jobs that nobody took: %w", err)
+	}
+	// None waits for a worker, and none has a worker: then what is not reported is lost.
+	err = q.query(ctx, func(scan func(...any) error) error {
+		var k jobKey
+		err := scan(&k.run)
+		stuck[k] = true
+		return err
+	}, `select id from run where owner = '' and reported = 0 and open_jobs = 0 and direct = 0
+		and not exists (select 1 from river_job where kind = 'holdfast_report' and state in ('available', 'pending', 'retryable', 'scheduled'))`)
+	if err != nil {
+		return fmt.Errorf("look for reports that nobody makes: %w", err)
+	}
+	before := s.stuck
+	s.stuck = stuck
+	var errs []error
+	for k := range stuck {
+		if !before[k] {
+			continue // a moment later it may be taken
+		}
+		s.log.Warn("nobody took a job from the queue: handing it out anew", "run", k.run, "task", k.stage, "attempt", k.attempt)
+		if k.stage == "" {
+			errs = append(errs, s.db.inTx(ctx, func(t tx) error { return enqueueReport(ctx, t, k.run, now().UnixMilli()) }))
+		} else {
+			errs = append(errs, s.tryRequeue(ctx, k, runner.StateQueued, false, nil))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // beats calls Beat until ctx ends.

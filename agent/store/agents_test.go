@@ -345,3 +345,53 @@ func TestLostIsTold(t *testing.T) {
 		}
 	})
 }
+
+// A worker that was killed between being given a job or a report and taking it has left its
+// name nowhere. What it was given is handed out anew, once, and whoever is only slow comes
+// too late.
+func TestNobodyTookIt(t *testing.T) {
+	each(t, func(t *testing.T, e storetest.Engine) {
+		f := newFleet(t, e)
+		ctx := t.Context()
+		a := f.machine("a", "M1", "build")
+		run, other := f.run(a, newRun("main", "aaa")), f.run(a, newRun("dev", "aaa"))
+		if err := a.Cancel(ctx, other, runner.StateCancelled, ""); err != nil {
+			t.Fatal(err)
+		}
+		f.pass(5*time.Minute, a) // waiting in the queue is nothing unusual
+		f.claim(a, run, runner.StageProofs, 1)
+		if err := a.Requeue(ctx, run, runner.StageProofs, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Exec(ctx, "update river_job set state = 'running' where state = 'available'"); err != nil {
+			t.Fatal(err)
+		}
+		waiting := func() int64 {
+			t.Helper()
+			n, err := a.Count(ctx, "select count(*) from river_job where state = 'available'")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		f.pass(store.BeatEvery, a)
+		if n := waiting(); n != 0 {
+			t.Errorf("%d jobs were handed out at the first look", n)
+		}
+		f.pass(5*time.Minute, a)
+		if n := waiting(); n != 2 {
+			t.Errorf("%d jobs wait, want the stage and the report", n)
+		}
+		if _, _, ok, err := a.Claim(ctx, run, runner.StageProofs, 2); ok || err != nil {
+			t.Errorf("who is slow took it: %v, %v", ok, err)
+		}
+		f.claim(a, run, runner.StageProofs, 3)
+		if ok, err := a.FinishRun(ctx, store.Final{Run: runner.Run{Number: other, Verdict: runner.Error}}); !ok || err != nil {
+			t.Error(ok, err)
+		}
+		f.pass(time.Minute, a)
+		if n := waiting(); n != 2 { // these, which nobody serves here
+			t.Errorf("%d jobs wait", n)
+		}
+	})
+}

@@ -73,7 +73,8 @@ type Store struct {
 	grace  time.Duration
 	rest   time.Duration // restAfter, but in tests
 	log    *slog.Logger
-	watch  watch // of Beat
+	watch  watch           // of Beat
+	stuck  map[jobKey]bool // at the last Beat; without a stage it is a report
 
 	mu      sync.Mutex
 	mark    *os.File                           // held from the first claim on
