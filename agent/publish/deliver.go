@@ -15,8 +15,9 @@ import (
 const (
 	// maxBackoff is the longest wait between two attempts for one message.
 	maxBackoff = time.Hour
-	// maxTries is about two days of attempts.
-	maxTries = 50
+	// maxTries is about two weeks of attempts: longer than a server of one's own is away over a
+	// holiday.
+	maxTries = 340
 )
 
 // Delivery sums up one [Deliver].

@@ -487,10 +487,10 @@ func TestBackoffAndGivingUp(t *testing.T) {
 			t.Errorf("wait %d is %s, want %s to a fifth more", i, waits[i], w)
 		}
 	}
-	if len(waits) != 49 || waits[6] == waits[7] {
-		t.Errorf("%d waits, want 49 that differ: %v", len(waits), waits)
+	if len(waits) != 339 || waits[6] == waits[7] {
+		t.Errorf("%d waits, want 339 that differ: %v", len(waits), waits)
 	}
-	if r := o.rows[0]; r.state != "failed" || !strings.Contains(r.reason, "gave up after 50 attempts") {
+	if r := o.rows[0]; r.state != "failed" || !strings.Contains(r.reason, "gave up after 340 attempts") {
 		t.Errorf("in the end %s: %s", r.state, r.reason)
 	}
 

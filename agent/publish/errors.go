@@ -98,6 +98,21 @@ func classifyStatus(st *hub.StatusError) error {
 	return &PermanentError{Err: st}
 }
 
+// withdrawn makes it worth trying again to conclude what was said to be pending: who could
+// say that and is refused now had a permission that may come back, and a status that is
+// pending for ever blocks.
+func (p *post) withdrawn(err error) error {
+	var perm *PermanentError
+	var st *hub.StatusError
+	if !errors.As(err, &perm) || !errors.As(perm.Err, &st) || p.m.Kind != KindStatus || p.m.State == StatePending || p.m.RemoteID == "" {
+		return err
+	}
+	if st.Code != http.StatusForbidden && st.Code != http.StatusNotFound {
+		return err
+	}
+	return &RetryError{After: tokenWait, Err: st}
+}
+
 // gone reports whether a request failed because the thing is not there (any more).
 func gone(err error) bool {
 	var st *hub.StatusError

@@ -83,7 +83,7 @@ func (g *GitHub) Post(ctx context.Context, m Message) (string, error) {
 	}
 	p := &post{g: g, api: g.c.API(), owner: owner, name: name, m: m}
 	id, err := p.do(ctx)
-	if err := classify(ctx, err); err != nil {
+	if err := p.withdrawn(classify(ctx, err)); err != nil {
 		return "", err
 	}
 	return id, nil

@@ -255,3 +255,38 @@ func TestSlowAnswers(t *testing.T) {
 		}
 	}
 }
+
+// The permission to post commit statuses, or the repository itself, is withdrawn in the
+// middle of a run: what was said to be pending is concluded when it is back. What was never
+// possible is given up at once.
+func TestStatusesWithdrawn(t *testing.T) {
+	for name, withdraw := range map[string]func(f *hubtest.Fake){
+		"permission": func(f *hubtest.Fake) { f.Revoke(hubtest.Token); f.Grant(hubtest.Token, hubtest.Login, "issues") },
+		"access": func(f *hubtest.Fake) {
+			f.Fail(hubtest.Fault{Kind: hubtest.FailStatus, Code: 404, Path: "/repos/acme/pool", Times: -1})
+		},
+	} {
+		f, g := start(t)
+		o, c := &outbox{}, newClock()
+		o.add(publish.Statuses(target, run(1), []string{"checks"})...)
+		deliver(t, o, g, c)
+		withdraw(f)
+		o.add(publish.Statuses(target, finish(run(1)), []string{"checks", "bench"})...)
+		if d := deliver(t, o, g, c); d.Waiting != 2 || d.Dropped != 1 {
+			t.Errorf("%s: %+v\n%s", name, d, o.reasons())
+		}
+		for range 50 { // two days
+			c.t = c.t.Add(time.Hour + 15*time.Minute)
+			if d := deliver(t, o, g, c); d.Waiting != 2 || d.Dropped != 0 {
+				t.Fatalf("%s: %+v", name, d)
+			}
+		}
+		f.Heal()
+		f.Revoke(hubtest.Token)
+		f.Grant(hubtest.Token, hubtest.Login)
+		c.t = c.t.Add(2 * time.Hour)
+		if d := deliver(t, o, poster(t, f), c); d.Posted != 2 || strings.Contains(f.Dump(), "pending") {
+			t.Errorf("%s: %+v\n%s", name, d, f.Dump())
+		}
+	}
+}
