@@ -64,6 +64,7 @@ func commands() []command {
 		{name: "doctor", summary: "tell what works, what does not, and what to do about it", run: cmdDoctor},
 		{name: "history", summary: "list stored runs, newest first", run: cmdHistory},
 		{name: "report", summary: "print the report of a stored run", run: cmdReport},
+		{name: "dashboard", summary: "show runs, histories and changes of level in a browser", run: cmdDashboard},
 		{name: "triage", summary: "say whether a red verdict was real or noise", run: cmdTriage},
 		{name: "truth", summary: "how often verdicts were false, and what can be told at all", run: cmdTruth},
 		{name: "bisect", summary: "find the first bad commit of a range", run: cmdBisect},

@@ -153,6 +153,10 @@ func (a *app) searched(ctx context.Context, run *runner.Run, shifts []report.Shi
 func bisectionView(b store.Bisection) report.Bisection {
 	n := len(b.Commits) - 1
 	v := report.Bisection{Number: b.ID, Stage: b.Question.Stage, Origin: b.Origin, Moved: b.Question.About == bisect.LevelShift, Asked: b.Question.String(), Good: b.Commits[0], Bad: b.Commits[n], Commits: n}
+	v.Metric = b.Question.Metric
+	for _, c := range b.Commits[1:] {
+		v.Range = append(v.Range, c.SHA)
+	}
 	r := b.Result
 	if b.Running {
 		r = bisect.Exhausted(n, b.Told())

@@ -14,6 +14,8 @@ type Bisection struct {
 	Stage   string
 	Origin  int64         // run that found Bad to be bad; 0: by hand
 	Moved   bool          // it asks what moved a metric, not what failed
+	Metric  string        // runner.Sample.Key of the metric that it asks about; ""
+	Range   []string      // hashes of the commits after Good up to Bad
 	Asked   string        // "checks", "bench: X <= baseline + 25%"
 	Good    runner.Commit // ends of the range
 	Bad     runner.Commit

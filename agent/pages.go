@@ -1,0 +1,154 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/config"
+	"github.com/holdfast-ci/holdfast/agent/dashboard"
+	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/report"
+)
+
+// defaultDashboard is where the dashboard is without an address.
+const defaultDashboard = "127.0.0.1:8724"
+
+func cmdDashboard(ctx context.Context, e *env, args []string) error {
+	fs := flags(e, "dashboard", "[flags]")
+	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
+	name := fs.String("repo", "", "only this repository `NAME`")
+	out := fs.String("out", "", "write the pages into `FOLDER` instead of listening")
+	listen := fs.String("listen", "", "listen on `ADDRESS`, of this machine alone (default "+defaultDashboard+")")
+	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	if *out != "" && *listen != "" {
+		return &usageError{"--out and --listen contradict each other", "files, or a page that is always up to date"}
+	}
+	cfg, err := loadConfig(e, *file, false)
+	if err != nil {
+		return err
+	}
+	var repos []*config.Repository
+	if *name != "" {
+		r, err := pick(cfg, *name)
+		if err != nil {
+			return err
+		}
+		repos = append(repos, r)
+	} else {
+		for i := range cfg.Repositories {
+			repos = append(repos, &cfg.Repositories[i])
+		}
+	}
+	a, err := reader(ctx, e, cfg)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	pages := a.pages(repos)
+	if *out != "" {
+		if err := dashboard.Write(ctx, *out, pages); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "%d %s in %s\n", len(pages), plural(len(pages), "page", "pages"), *out)
+		return nil
+	}
+	if *listen == "" {
+		*listen = defaultDashboard
+	}
+	return a.serveDashboard(ctx, *listen, pages, e.stdout, slog.New(slog.NewTextHandler(e.stderr, nil)))
+}
+
+func (a *app) serveDashboard(ctx context.Context, address string, pages []dashboard.Page, w io.Writer, log *slog.Logger) error {
+	l, err := dashboard.Listen(ctx, address)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "http://%s/ (to this machine alone; Ctrl-C ends it)\n", l.Addr())
+	return dashboard.Serve(ctx, l, dashboard.Handler(pages, log))
+}
+
+// pages are those of the dashboard: the list of repositories, and one for each.
+func (a *app) pages(repos []*config.Repository) []dashboard.Page {
+	name := func(r *config.Repository) string { return path.Join("r", fileName(r.Name)+".html") }
+	out := []dashboard.Page{{Name: dashboard.Index, Render: func(ctx context.Context) ([]byte, error) {
+		var list []report.DashboardEntry
+		for _, r := range repos {
+			d, err := a.page(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, d.Entry(name(r)))
+		}
+		return report.DashboardIndex(list, time.Now(), agentName()), nil
+	}}}
+	for _, r := range repos {
+		out = append(out, dashboard.Page{Name: name(r), Render: func(ctx context.Context) ([]byte, error) {
+			d, err := a.page(ctx, r)
+			return report.DashboardHTML(d, "../"+dashboard.Index), err
+		}})
+	}
+	return out
+}
+
+// pageRuns is how many runs a page of the dashboard lists.
+const pageRuns = 30
+
+// page reads what the dashboard shows of a repository: of its first watched branch.
+func (a *app) page(ctx context.Context, repo *config.Repository) (report.Dashboard, error) {
+	d := report.Dashboard{Repo: repo.Name, Branch: repo.DefaultBranch(), Agent: agentName(), Made: time.Now()}
+	list, err := a.store.Runs(ctx, store.Filter{Repo: repo.Name, Branch: d.Branch, Limit: pageRuns})
+	if err != nil {
+		return d, err
+	}
+	for _, r := range list {
+		d.Runs = append(d.Runs, report.DashboardRun{
+			Number: r.Number, Commit: r.Commit, Verdict: r.Verdict, State: r.State, Trigger: r.Trigger, Reason: r.Reason, Finished: r.Finished,
+		})
+	}
+	searches, err := a.store.Bisections(ctx, repo.Name, d.Branch, newestBisections)
+	if err != nil {
+		return d, err
+	}
+	var views []report.Bisection
+	for _, b := range searches {
+		views = append(views, bisectionView(b))
+	}
+	all, err := a.store.Baselines(ctx, repo.Name)
+	if err != nil {
+		return d, err
+	}
+	var seen []store.Place
+	for _, b := range all {
+		if !slices.Contains(seen, b.Place) {
+			seen = append(seen, b.Place)
+		}
+	}
+	d.Past = len(seen)
+	seen = seen[:0]
+	for _, b := range inUse(all) {
+		if slices.Contains(seen, b.Place) {
+			continue
+		}
+		seen = append(seen, b.Place)
+		h, err := a.store.Histories(ctx, b.Place, d.Branch, 0)
+		if err != nil {
+			return d, err
+		}
+		p := report.DashboardPlace{What: "benchmarks", Where: machineOf(b.Place), Histories: h.All(), Searches: views}
+		if b.Kind == store.KindBuild {
+			p.What = "build times"
+		}
+		if len(p.Histories) > 0 {
+			d.Places = append(d.Places, p)
+		}
+	}
+	d.Past -= len(seen)
+	return d, nil
+}
