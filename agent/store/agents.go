@@ -199,16 +199,22 @@ func (s *Store) beats(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			limited, cancel := context.WithTimeout(ctx, beatEvery)
-			_, err := s.Beat(limited, now)
-			if err == nil && s.works() {
-				_, err = s.Recover(limited) // of this machine
-			}
-			if err != nil && ctx.Err() == nil {
+			if err := s.pulse(limited, now); err != nil && ctx.Err() == nil {
 				s.log.Warn("telling that this process lives", "err", err)
 			}
 			cancel()
 		}
 	}
+}
+
+// pulse is what a process does every 15 s: it says that it lives and, if it works, takes
+// over from those that do not, of other machines and of this one.
+func (s *Store) pulse(ctx context.Context, now time.Time) error {
+	_, err := s.Beat(ctx, now)
+	if err == nil && s.works() {
+		_, err = s.Recover(ctx)
+	}
+	return err
 }
 
 // tellLost ends the jobs of this process that are not its own any more.

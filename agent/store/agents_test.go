@@ -395,3 +395,44 @@ func TestNobodyTookIt(t *testing.T) {
 		}
 	})
 }
+
+// A process of the same machine that ends while the agent lives is taken over from within
+// one pulse, not only when the agent is started again; a process that only runs something
+// takes over from nobody.
+func TestPulse(t *testing.T) {
+	each(t, func(t *testing.T, e storetest.Engine) {
+		f := newFleet(t, e)
+		ctx := t.Context()
+		o := f.o
+		o.Dir, o.ByHand = t.TempDir(), true
+		agent, _ := storetest.Open(t, o, "agent")
+		if err := agent.Join(ctx, "build"); err != nil {
+			t.Fatal(err)
+		}
+		byHand, _ := storetest.Open(t, o, "by hand")
+		dead, shut := storetest.Open(t, o, "dead")
+		n := newRun("direct", "aaa")
+		n.Direct = true
+		direct, run := f.run(dead, n), f.run(dead, newRun("main", "aaa"))
+		f.claim(dead, run, runner.StageProofs, 1)
+		shut()
+		f.run(byHand, n)
+		if err := byHand.Pulse(ctx, f.now); err != nil {
+			t.Fatal(err)
+		}
+		if rec, err := agent.Run(ctx, direct); err != nil || rec.Run.State != runner.StateQueued {
+			t.Errorf("taken by who does not work: %s, %v", rec.Run.State, err)
+		}
+		if err := agent.Pulse(ctx, f.now); err != nil {
+			t.Fatal(err)
+		}
+		f.claim(agent, run, runner.StageProofs, 2)
+		if rec, err := agent.Run(ctx, direct); err != nil || rec.Run.State != runner.StateCancelled || rec.Run.Reason != "the process ended" {
+			t.Errorf("the direct run: %+v, %v", rec.Run, err)
+		}
+		agents, err := agent.Agents(ctx)
+		if err != nil || len(agents) != 2 {
+			t.Errorf("agents %+v, %v", agents, err)
+		}
+	})
+}

@@ -50,6 +50,9 @@ func (s *Store) Join(ctx context.Context, queues ...string) error {
 	return s.join(ctx, m)
 }
 
+// Pulse is what is done every BeatEvery.
+func (s *Store) Pulse(ctx context.Context, now time.Time) error { return s.pulse(ctx, now) }
+
 // BeatEvery is how often a process says that it lives.
 const BeatEvery = beatEvery
 
