@@ -40,6 +40,7 @@ type settings struct {
 	Threads    []int         `json:"threads"`
 	Depths     []int         `json:"depths"`
 	Seed       uint64        `json:"-"`
+	Require    bool          `json:"-"` // conditions
 }
 
 func openGPU() (harness.Backend, error) {
@@ -74,6 +75,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&s.Processes, "processes", 1, "processes of each scenario in a block or run")
 	detect := f.Bool("detect", false, "compare runs of a slowed kernel with runs of the same one")
 	turns := f.Bool("turns", false, "compare a slowed kernel, and the same one, with their base in turns")
+	f.BoolVar(&s.Require, "require", false, "drop what was measured on an unfit machine, as for Metal; with -turns")
 	slower := f.Float64("slower", 0.03, "by how much it is slowed")
 	out := f.String("json", "", "write all values to this `file`")
 	if err := f.Parse(args); err != nil {

@@ -125,8 +125,12 @@ func (s settings) beside(ctx context.Context, seed uint64, head int, thresholds 
 	if err != nil {
 		return runner.Result{}, err
 	}
+	conditions := metal.ConditionsTell
+	if s.Require {
+		conditions = metal.ConditionsRequire
+	}
 	stage := metal.New(metal.Config{
-		Backend: metal.BackendOwn, Kernel: "k.metal", Function: "spin", Threads: []int{1}, Depths: []int{1, 8, 32},
+		Conditions: conditions, Backend: metal.BackendOwn, Kernel: "k.metal", Function: "spin", Threads: []int{1}, Depths: []int{1, 8, 32},
 		Rounds: s.Rounds, Window: s.Window, Warmup: s.Warmup, Hang: hang, Processes: s.Processes, Looks: 2,
 		Elements: s.Elements, Iterations: s.Iterations, Seed: seed,
 		Steps: func(t []runner.Turns) []runner.Step { return baseline.Steps(t, thresholds) },
