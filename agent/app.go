@@ -61,6 +61,9 @@ func open(ctx context.Context, e *env, cfg *config.Config, o options) (*app, err
 	if a.store, err = store.Open(ctx, so); err != nil {
 		return nil, err
 	}
+	if a.hub != nil {
+		a.hub.Share(a.store)
+	}
 	a.way(o.post, e)
 	return a, nil
 }

@@ -26,6 +26,8 @@ type limits struct {
 	until  map[string]time.Time // by payer; everybody is for all
 	streak int                  // secondary limits since the last good answer
 	rand   func() float64       // in [0, 1); nil is math/rand
+	share  Holds                // nil: nobody else is told
+	asked  time.Time            // when share was asked last
 }
 
 const everybody = "*"
@@ -63,13 +65,18 @@ func (l *limits) set(now time.Time, lim *LimitError, payer string) *LimitError {
 		l.streak++
 		payer = everybody
 	}
+	l.atLeast(payer, now.Add(out.After))
+	return &out
+}
+
+// atLeast holds a payer back until a time, or for longer; l.mu is held.
+func (l *limits) atLeast(payer string, until time.Time) {
 	if l.until == nil {
 		l.until = map[string]time.Time{}
 	}
-	if t := now.Add(out.After); t.After(l.until[payer]) {
-		l.until[payer] = t
+	if until.After(l.until[payer]) {
+		l.until[payer] = until
 	}
-	return &out
 }
 
 // fine notes a good answer.

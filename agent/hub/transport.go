@@ -44,6 +44,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	repo := t.repository(req)
+	t.heed(req.Context(), time.Now())
 	if lim := t.limits.hold(time.Now(), t.payer(repo)); lim != nil {
 		closeBody(req)
 		return nil, lim
@@ -124,6 +125,7 @@ func (t *transport) send(req *http.Request, token string) (*http.Response, error
 	sent := time.Now()
 	resp, err := t.next.RoundTrip(req)
 	if err == nil {
+		resp.Request = req
 		t.clock.learn(resp.Header, sent, time.Now())
 	}
 	return resp, err
@@ -146,13 +148,15 @@ func (t *transport) receive(resp *http.Response, err error, token, repo string) 
 		}
 		if lim := limitOf(resp, now); lim != nil {
 			resp.Body.Close()
-			return nil, t.limits.set(now, lim, t.payer(repo))
+			lim = t.limits.set(now, lim, t.payer(repo))
+			t.tell(resp.Request.Context(), lim)
+			return nil, lim
 		}
 	} else {
 		t.limits.fine()
 		if wait, ok := exhausted(resp.Header, now); ok {
 			// This answer is good, but the next one would be refused.
-			t.limits.set(now, &LimitError{After: wait, primary: true}, t.payer(repo))
+			t.tell(resp.Request.Context(), t.limits.set(now, &LimitError{After: wait, primary: true}, t.payer(repo)))
 		}
 	}
 	// Hold-back is ours. go-github's own trusts this machine's clock against GitHub's.

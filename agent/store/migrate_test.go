@@ -45,7 +45,7 @@ func TestMigrateBoth(t *testing.T) {
 			prove(t, s, runner.Proofs{Complete: true})
 		}
 		for _, sql := range []string{
-			"alter table command drop column owner",
+			"drop table hold", "alter table command drop column owner",
 			"drop table agent", "alter table outbox drop column intent_at",
 			"drop table command", "alter table run drop column fork",
 			"alter table run drop column twin", "drop table truth",

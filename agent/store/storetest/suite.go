@@ -33,6 +33,7 @@ func Conformance(t *testing.T, e Engine) {
 		{"Outbox", outbox},
 		{"Begun", begun},
 		{"Lane", lane},
+		{"Holds", holds},
 		{"Direct", direct},
 		{"HostileText", hostileText},
 		{"Marks", marks},

@@ -530,3 +530,30 @@ func lane(t *testing.T, o store.Options) {
 	reserve(again, "h", 24*time.Hour, 0)
 	reserve(again, "h", 12*time.Hour, 0)
 }
+
+// A rate limit that one process met is known to others, and to those that start later, for as
+// long as it lasts.
+func holds(t *testing.T, o store.Options) {
+	one, shut := Open(t, o, "one")
+	ctx := t.Context()
+	hold := func(who, payer string, d time.Duration) {
+		t.Helper()
+		if err := one.Hold(ctx, who, payer, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold("h 1", "*", time.Minute)
+	hold("h 1", "*", time.Second) // a shorter one changes nothing
+	hold("h 1", "acme", time.Hour)
+	hold("h 1", "", 0)
+	hold("h 2", "*", 2*time.Hour)
+	shut()
+	two, _ := Open(t, o, "two")
+	got, err := two.Held(ctx, "h 1")
+	if err != nil || len(got) != 2 || got["*"] > time.Minute || got["*"] < 30*time.Second || got["acme"] > time.Hour || got["acme"] < 59*time.Minute {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := two.Held(ctx, "h 3"); err != nil || len(got) != 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
