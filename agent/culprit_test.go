@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -189,6 +191,77 @@ echo "BenchmarkX 1 $(($(cat state) * (100 + n * 5 % 7 - 3) / 100)) ns/op"
 	c.issue("bench", "closed.*"+culprit)
 	if list, err := c.app.store.BisectionsOf(t.Context(), "pool", 9); err != nil || len(list) != 1 {
 		t.Errorf("%d bisections, %v", len(list), err)
+	}
+}
+
+// A kernel of the repository is searched for in the same way, and no program runs for it.
+func TestSlowKernelIsFound(t *testing.T) {
+	c := newCulpritTest(t)
+	b := &c.repo.Bench
+	b.Enabled, b.Backend, b.Kernel, b.Function, b.Threads, b.Depths = true, "metal", "k.metal", "spin", nil, []int{1, 4}
+	b.Rounds, b.Processes, b.Window, b.Warmup, b.Conditions = 6, 2, 20*time.Millisecond, time.Second, "tell"
+	limit, err := baseline.ParseThreshold("async-pipeline mode=single depth=4 >= baseline - 8%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.repo.Thresholds.Require = []baseline.Threshold{limit}
+	kernel := func(takes string) string {
+		return "// takes " + takes + "\nkernel void spin(device float *data [[buffer(0)]]) {}\n"
+	}
+	stop := c.serve()
+	defer stop()
+	for i := range 4 {
+		c.examined(c.add(fmt.Sprint("good ", i), "k.metal", kernel("1ms")), "")
+	}
+	c.add("words", "README.md", "words\n")
+	c.add("slower", "k.metal", kernel("1250us"))
+	c.add("more words", "README.md", "more words\n")
+	c.examined(c.shas[6], runner.Failure)
+	got := c.bisected(1)
+	if got.Result.Kind != bisect.Found || !got.Result.Confirmed || got.Commits[got.Result.First].SHA != c.shas[5] || !strings.HasPrefix(got.Question.Threshold, "async-pipeline depth=4 mode=single threads=1 >= base - ") || got.Question.Source != "harness metal" {
+		t.Errorf("%+v, asked %+v after %s", got.Result, got.Question, probesOf(got))
+	}
+	for _, p := range got.Probes {
+		rec, err := c.app.store.Run(t.Context(), p.Run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bench := rec.Run.Stage(runner.StageBench).Bench
+		if slices.ContainsFunc(bench.Samples, func(s runner.Sample) bool { return s.Source == "program" }) || (len(bench.Unaffected) == 1) != (p.Outcome == bisect.Good) {
+			t.Errorf("probe of %d: %+v, %d samples", p.At, bench.Unaffected, len(bench.Samples))
+		}
+	}
+}
+
+// A machine that gets slower moves what is measured, too. The search measures that, and blames
+// nobody.
+func TestSlowMachineIsNobodysFault(t *testing.T) {
+	c := newCulpritTest(t)
+	c.repo.Bench.Enabled, c.repo.Bench.Rounds = true, 3
+	c.write(filepath.Join(c.agentTest.repo, "bench.sh"), `
+n=$(cat "$1.n" 2>/dev/null || echo 0)
+echo $((n + 1)) > "$1.n"
+echo "BenchmarkX 1 $(($(cat "$1.cost") * (100 + n * 5 % 7 - 3) / 100)) ns/op"
+`)
+	stop := c.serve()
+	defer stop()
+	var run int64
+	for i := range 17 {
+		c.write(c.pids+".cost", []string{"10000", "12000"}[i/9])
+		run = c.examined(c.add(fmt.Sprint("change ", i), "state", fmt.Sprint(i)), runner.Success)
+	}
+	b := c.bisected(1)
+	if b.Result.Kind != bisect.HeadGood {
+		t.Errorf("%+v after %s", b.Result, probesOf(b))
+	}
+	in, err := c.app.finish(t.Context(), run)
+	if err != nil || len(in.Shifts) != 1 || in.Shifts[0].Search != 1 || !strings.Contains(report.Text(in), "not reproduced") {
+		t.Errorf("%+v, %v", in.Shifts, err)
+	}
+	// Nor is it asked again.
+	c.examined(c.add("one more", "state", "more"), runner.Success)
+	if list, err := c.app.store.BisectionsOf(t.Context(), "pool", 9); err != nil || len(list) != 1 {
+		t.Errorf("%d searches, %v", len(list), err)
 	}
 }
 

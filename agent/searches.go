@@ -37,6 +37,8 @@ func asked(repo *config.Repository, q bisect.Question) (*config.Repository, erro
 	only.Thresholds.Require = []baseline.Threshold{t}
 	if i := slices.IndexFunc(repo.Bench.Programs, func(p config.BenchProgram) bool { return p.Name == q.Source }); i >= 0 {
 		only.Bench.Backend, only.Bench.Programs = metal.BackendNone, repo.Bench.Programs[i:i+1]
+	} else if q.Source != "" && q.Source == harnessOf(repo) {
+		only.Bench.Programs = nil
 	}
 	return &only, nil
 }
@@ -85,11 +87,14 @@ func told(rec *store.Record, judged []*baseline.Judgement, q bisect.Question) (b
 			}
 		}
 	}
-	// What has names is the built-in harness, of which nothing goes by the base.
-	program := func(u runner.Unaffected) bool { return u.Names == nil }
-	if t, err := baseline.ParseThreshold(q.Threshold); err == nil && t.Base && res.Bench != nil && slices.ContainsFunc(res.Bench.Unaffected, program) &&
-		(worst == nil || worst.Verdict == runner.Neutral) {
-		return bisect.Good, "unaffected: what is measured is the same as at the good end"
+	// What was not run for having the inputs of the good end is as good as that. Of a program
+	// only running it tells what it measures.
+	if t, err := baseline.ParseThreshold(q.Threshold); err == nil && t.Base && res.Bench != nil && (worst == nil || worst.Verdict == runner.Neutral) {
+		for _, u := range res.Bench.Unaffected {
+			if u.Program == q.Source || q.Source == "" && (u.Names == nil || slices.Contains(u.Names, t.Metric)) {
+				return bisect.Good, "unaffected: what is measured is the same as at the good end"
+			}
+		}
 	}
 	switch {
 	case worst == nil:
@@ -224,9 +229,22 @@ func metricOf(judged []*baseline.Judgement, q bisect.Question) *baseline.Metric 
 }
 
 // inTurns reports whether a commit can be measured in turns with another one by what a
-// sample is of: a program's can, the built-in harness's cannot.
+// sample is of: a program's and a kernel's can, what else the built-in harness measures, and
+// what is computed from other samples, cannot.
 func inTurns(repo *config.Repository, s runner.Sample) bool {
-	return repo.Bench.Turns && slices.ContainsFunc(repo.Bench.Programs, func(p config.BenchProgram) bool { return p.Name == s.Source })
+	if !repo.Bench.Turns || s.Derived {
+		return false
+	}
+	return repo.Bench.Kernel != "" && s.Source == harnessOf(repo) ||
+		slices.ContainsFunc(repo.Bench.Programs, func(p config.BenchProgram) bool { return p.Name == s.Source })
+}
+
+// harnessOf is the source of what the built-in harness measures, "" where it is not used.
+func harnessOf(repo *config.Repository) string {
+	if b := repo.Bench.Backend; b != "" && b != metal.BackendNone {
+		return "harness " + b
+	}
+	return ""
 }
 
 // lastGood finds the newest earlier run of the branch that answers the question with good.

@@ -113,7 +113,7 @@ func (a *app) steps(ctx context.Context, run *runner.Run, repo *config.Repositor
 		return nil, nil
 	}
 	shifts = slices.DeleteFunc(slices.Clone(shifts), func(s report.Shift) bool {
-		return s.Worse(s.Metric.Better) != 1 || !s.Fresh() || s.Search != 0 || s.Last.Commit == s.First.Commit || s.Metric.Derived || !inTurns(repo, s.Metric)
+		return s.Worse(s.Metric.Better) != 1 || !s.Fresh() || s.Search != 0 || s.Last.Commit == s.First.Commit || !inTurns(repo, s.Metric)
 	})
 	if len(shifts) == 0 {
 		return nil, nil
