@@ -20,7 +20,7 @@ import (
 // for the first bad commit. ends are as of [app.moved].
 func (a *app) explain(ctx context.Context, in *report.Input, repo *config.Repository) (ends map[string][2]baseline.Reading, err error) {
 	if in.Judgement != nil {
-		if in.Shifts, ends, err = a.moved(ctx, &in.Run, placeOf(&in.Run, repo), in.Judgement); err != nil {
+		if in.Shifts, ends, err = a.moved(ctx, &in.Run, repo, in.Judgement); err != nil {
 			return nil, err
 		}
 	}
@@ -35,12 +35,12 @@ const aside = 2
 // moved are the changes of level that explain what a run of a branch measured: the last one
 // of each metric that misses a threshold, or whose level is news. A metric that has stayed
 // where it was says nothing. ends are, for each metric, what its shift certainly lies between.
-func (a *app) moved(ctx context.Context, run *runner.Run, p store.Place, j *baseline.Judgement) (out []report.Shift, ends map[string][2]baseline.Reading, err error) {
+func (a *app) moved(ctx context.Context, run *runner.Run, repo *config.Repository, j *baseline.Judgement) (out []report.Shift, ends map[string][2]baseline.Reading, err error) {
 	res := run.Stage(runner.StageBench)
 	if run.Branch == "" || run.PullRequest != 0 || silent(run) || res == nil || res.Bench == nil {
 		return nil, nil, nil
 	}
-	all, err := a.store.Histories(ctx, p, run.Branch, run.Number)
+	all, err := a.store.Histories(ctx, placeOf(run, repo), run.Branch, run.Number)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,6 +73,8 @@ func (a *app) moved(ctx context.Context, run *runner.Run, p store.Place, j *base
 		}
 		if i := slices.IndexFunc(searches, func(b store.Bisection) bool { return explains(&b, key, s.First.Commit) }); i >= 0 {
 			s.Search = searches[i].ID
+		} else if !a.bisectsShifts(run) {
+			s.Ask = ask(repo, &s)
 		}
 		out = append(out, s)
 		last, first := h.Around(s.Shift, aside)
@@ -105,16 +107,35 @@ func explains(b *store.Bisection, metric, commit string) bool {
 	return !b.Direct && b.Question.Metric == metric && slices.ContainsFunc(b.Commits[1:], func(c runner.Commit) bool { return c.SHA == commit })
 }
 
+// bisectsShifts reports whether what a run shows to have moved is searched for.
+func (a *app) bisectsShifts(run *runner.Run) bool {
+	return a.cfg.Bisect.Enabled && a.cfg.Bisect.Shifts && watched(run)
+}
+
+// worthIt reports whether a shift is for the worse, and a search could tell which commit did
+// it.
+func worthIt(repo *config.Repository, s *report.Shift) bool {
+	return s.Worse(s.Metric.Better) == 1 && s.Last.Commit != s.First.Commit && inTurns(repo, s.Metric)
+}
+
+// ask is the command by which a person looks for the cause of a shift, "" if there is none.
+func ask(repo *config.Repository, s *report.Shift) string {
+	bound, ok := baseline.Halfway(s.Metric, s.After/s.Before-1)
+	if !ok || !worthIt(repo, s) {
+		return ""
+	}
+	q := bisect.Question{Stage: runner.StageBench, Threshold: bound.String()}
+	return q.Command(runner.Commit{SHA: s.Last.Commit}.Short(), runner.Commit{SHA: s.First.Commit}.Short())
+}
+
 // steps are the searches that a run begins for what moved although no threshold is missed, or
 // none was ever met: at most one, for the clearest change for the worse. Both ends are measured
 // first, in turns, so a change that does not come from the commits ends its search there.
 func (a *app) steps(ctx context.Context, run *runner.Run, repo *config.Repository, shifts []report.Shift, ends map[string][2]baseline.Reading) ([]store.NewBisection, error) {
-	if !a.cfg.Bisect.Enabled || !a.cfg.Bisect.Shifts || !watched(run) {
+	if !a.bisectsShifts(run) {
 		return nil, nil
 	}
-	shifts = slices.DeleteFunc(slices.Clone(shifts), func(s report.Shift) bool {
-		return s.Worse(s.Metric.Better) != 1 || !s.Fresh() || s.Search != 0 || s.Last.Commit == s.First.Commit || !inTurns(repo, s.Metric)
-	})
+	shifts = slices.DeleteFunc(slices.Clone(shifts), func(s report.Shift) bool { return !s.Fresh() || s.Search != 0 || !worthIt(repo, &s) })
 	if len(shifts) == 0 {
 		return nil, nil
 	}

@@ -183,10 +183,14 @@ func historyHTML(b *strings.Builder, d *drawn, searches []Bisection) {
 	if len(d.shifts) == 0 {
 		changes = "no change of level"
 	}
-	label := fmt.Sprintf("%s: %s, %s, newest %s", m.Label(), plural(n, "run"), changes, baseline.Format(newest.Median, unit))
+	name := m.Label()
+	if unit != "" {
+		name += " in " + unit
+	}
+	label := fmt.Sprintf("%s: %s, %s, newest %s", name, plural(n, "run"), changes, baseline.Format(newest.Median, unit))
 	svg, lo, hi := drawChart(d.History, d.shifts, label)
 	better := map[string]string{runner.HigherIsBetter: ", higher is better", runner.LowerIsBetter: ", lower is better"}[d.Metric.Better]
-	fmt.Fprintf(b, "<figure><figcaption><strong>%s</strong> <span>%s, run %d%s</span></figcaption>\n", markup(m.Label(), maxName), markup(baseline.Format(newest.Median, unit), 60), newest.Run, better)
+	fmt.Fprintf(b, "<figure><figcaption><strong>%s</strong> <span>%s, run %d%s</span></figcaption>\n", markup(name, maxName), markup(baseline.Format(newest.Median, unit), 60), newest.Run, better)
 	fmt.Fprintf(b, "<div class=\"chart\"><div class=\"axis\"><span>%s</span><span>%s</span></div>%s</div>\n", markup(baseline.Format(hi, unit), 24), markup(baseline.Format(lo, unit), 24), svg)
 	fmt.Fprintf(b, "<div class=\"runs\"><span>run %d</span><span>run %d</span></div>\n", d.Readings[0].Run, newest.Run)
 	if len(d.shifts) > 0 {

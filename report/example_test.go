@@ -321,6 +321,8 @@ func shiftExamples(text string) (out []Shift) {
 			s.Metric.Unit, s.Before, s.After, s.Effect, s.P = text, -3, 0, math.NaN(), 0.0123
 		case 3:
 			s.Last.Commit = s.First.Commit
+		case 0:
+			s.Ask = "holdfast bisect --threshold '" + text + " <= base + 9.54%' 0000abc123 0000abc124"
 		case 4:
 			s.After, s.Effect = 8e-8, -0.2
 		}

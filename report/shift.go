@@ -14,8 +14,9 @@ import (
 type Shift struct {
 	Metric runner.Sample // without values
 	baseline.Shift
-	Missed bool  // a threshold on the metric was missed or could not be told in this run
-	Search int64 // number of the bisection that looks for the commit; 0 if there is none
+	Missed bool   // a threshold on the metric was missed or could not be told in this run
+	Search int64  // number of the bisection that looks for the commit; 0 if there is none
+	Ask    string // command that looks for it, where the agent does not; or ""
 }
 
 // worse says which way a shift went, "" if that is not known.
@@ -72,8 +73,11 @@ func shifts(in *Input) []section {
 			mark = "🔹"
 		}
 		why := s.between(code)
-		if s.Search > 0 {
+		switch {
+		case s.Search > 0:
 			why += fmt.Sprintf(", bisection %d", s.Search)
+		case s.Ask != "":
+			why += "; " + code(s.Ask)
 		}
 		rows[i] = fmt.Sprintf("| %s | %s | %s | run %d, %s so far | %s |\n", mark, code(s.label()), strings.TrimSpace(prose(s.step())+" "+s.worse()), s.First.Run, plural(s.Runs, "run"), why)
 	}
@@ -99,6 +103,9 @@ func shiftsText(b *strings.Builder, in *Input) {
 			return
 		}
 		b.WriteString(indent + "moved: " + ShiftText(in.Shifts[i]) + "\n")
+		if ask := in.Shifts[i].Ask; ask != "" {
+			b.WriteString(indent + "  to find the commit: " + line(ask) + "\n")
+		}
 	}
 }
 
