@@ -2,8 +2,12 @@ package store
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
+
+// RiverLog is what River logs to.
+func (s *Store) RiverLog() *slog.Logger { return s.riverLog() }
 
 // Exec runs one statement, for tests that need a state which takes a broken machine.
 func (s *Store) Exec(ctx context.Context, sql string, args ...any) error {

@@ -179,17 +179,3 @@ func flag(b bool) int64 {
 	}
 	return 0
 }
-
-func (s *Store) riverLog() *slog.Logger { return slog.New(riverLog{s.log.Handler()}) }
-
-// riverLog passes on what River says from warnings on: its notes on starting and stopping
-// are about its own insides.
-type riverLog struct{ slog.Handler }
-
-func (h riverLog) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
-}
-
-func (h riverLog) WithAttrs(as []slog.Attr) slog.Handler { return riverLog{h.Handler.WithAttrs(as)} }
-
-func (h riverLog) WithGroup(name string) slog.Handler { return riverLog{h.Handler.WithGroup(name)} }
