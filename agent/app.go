@@ -194,23 +194,6 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 	return err
 }
 
-// have sees to it that this machine has the commits of a run. In a fleet it is another one
-// that saw the head, and fetched it.
-func (a *app) have(ctx context.Context, repo *config.Repository, run *runner.Run) error {
-	m := a.x.mirror(repo)
-	_, err := m.Resolve(ctx, run.Commit.SHA)
-	if err != nil && run.PullRequest != 0 {
-		if err = m.Fetch(ctx, fmt.Sprintf("refs/pull/%d/head", run.PullRequest)); err == nil {
-			_, err = m.Resolve(ctx, run.Commit.SHA)
-		}
-	}
-	if err == nil && run.Base.SHA != "" {
-		// What was force-pushed away may be gone: whoever compares with it finds out.
-		_, _ = m.Resolve(ctx, run.Base.SHA)
-	}
-	return err
-}
-
 // examineLocked examines a job when it has the machine to itself: a proof build next door
 // would be noise in a benchmark, so builds wait for benchmarks and benchmarks for builds.
 func (a *app) examineLocked(ctx context.Context, j job) (runner.Result, error) {

@@ -72,6 +72,23 @@ func (x *examiner) mirror(r *config.Repository) *git.Mirror {
 	return &git.Mirror{Remote: remote, Dir: x.state("mirrors", fileName(r.Name)+".git")}
 }
 
+// have sees to it that this machine has the commits of a run. In a fleet it is another one
+// that saw the head, and fetched it.
+func (a *app) have(ctx context.Context, repo *config.Repository, run *runner.Run) error {
+	m := a.x.mirror(repo)
+	_, err := m.Resolve(ctx, run.Commit.SHA)
+	if err != nil && run.PullRequest != 0 {
+		if err = m.Fetch(ctx, fmt.Sprintf("refs/pull/%d/head", run.PullRequest)); err == nil {
+			_, err = m.Resolve(ctx, run.Commit.SHA)
+		}
+	}
+	if err == nil && run.Base.SHA != "" {
+		// What was force-pushed away may be gone: whoever compares with it finds out.
+		_, _ = m.Resolve(ctx, run.Base.SHA)
+	}
+	return err
+}
+
 // job is one stage of one run.
 type job struct {
 	run     int64
