@@ -202,7 +202,7 @@ func (d *doctor) tools(ctx context.Context, e *env, cfg *config.Config) {
 // written in the commit.
 func (d *doctor) lean(e *env, cfg *config.Config) {
 	var wanted []string
-	dirs := map[string]bool{}
+	dirs := map[string]string{} // as they are called here
 	for _, r := range cfg.Repositories {
 		if !r.Proofs.Enabled {
 			continue
@@ -216,8 +216,11 @@ func (d *doctor) lean(e *env, cfg *config.Config) {
 			home = filepath.Join(proc.Getenv(e.environ, "HOME"), ".elan")
 		}
 		found, _ := filepath.Glob(filepath.Join(home, "toolchains", "*"))
-		for _, dir := range append(found, r.Proofs.Toolchains...) {
-			dirs[dir] = true
+		for _, dir := range found {
+			dirs[dir] = filepath.Base(dir)
+		}
+		for _, dir := range r.Proofs.Toolchains {
+			dirs[dir] = dir
 		}
 	}
 	if len(wanted) == 0 {
@@ -225,11 +228,11 @@ func (d *doctor) lean(e *env, cfg *config.Config) {
 		return
 	}
 	var names []string
-	for dir := range dirs {
+	for dir, name := range dirs {
 		lean, lerr := os.Stat(filepath.Join(dir, "bin", "lean"))
 		_, kerr := os.Stat(filepath.Join(dir, "bin", "lake"))
 		if lerr == nil && kerr == nil && lean.Mode().Perm()&0o111 != 0 {
-			names = append(names, filepath.Base(dir))
+			names = append(names, name)
 		} else if !errors.Is(lerr, fs.ErrNotExist) || !errors.Is(kerr, fs.ErrNotExist) {
 			d.say(gradeWarn, "Lean", "%s has no usable lean and lake", dir)
 		}
