@@ -38,6 +38,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			cfg := quick()
 			cfg.Hang, cfg.Processes = 300*time.Millisecond, 1
+			cfg.Window = 200 * time.Millisecond // until the fault, also on a busy machine
 			cfg.Programs = []Program{sh("good", `echo "BenchmarkX 10 5 ns/op"`)}
 			s := New(cfg)
 			s.fault = c.fault
@@ -61,7 +62,9 @@ func TestFaults(t *testing.T) {
 
 // TestFaultOfOneScenario: the other one is measured all the same.
 func TestFaultOfOneScenario(t *testing.T) {
-	s := New(quick())
+	cfg := quick()
+	cfg.Window = 50 * time.Millisecond // until the fault, also on a busy machine
+	s := New(cfg)
 	s.fault = faultOnlyDeep
 	ws, _ := workspace(t)
 	res := runner.Execute(t.Context(), s, ws, time.Minute)
