@@ -15,7 +15,7 @@ import (
 )
 
 // A cycle over 50 repositories in which nothing has changed spends nothing of the rate
-// limit: with a token and with an App, branches, pull requests and check suites; also in a
+// limit: with a token and with an App, branches, pull requests, check suites and comments; also in a
 // process that has just started, since what is known of each page is stored.
 func TestIdleCostsNothing(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -43,6 +43,7 @@ func TestIdleCostsNothing(t *testing.T) {
 				f.OpenPull(slug, hubtest.Pull{Head: "fix", SHA: hubtest.SHA("b2")})
 				repos = append(repos, intake.Repository{Name: slug, GitHub: slug, Branches: []string{"main"}, PullRequests: intake.PullRequestsSame})
 			}
+			talk := 0
 			cycle := func() (heads int) {
 				t.Helper()
 				list, err := intake.PollAll(t.Context(), c, repos, m, m)
@@ -60,11 +61,30 @@ func TestIdleCostsNothing(t *testing.T) {
 						t.Fatalf("%s: %q, %v", h.Repo, mark, err)
 					}
 				}
+				for _, r := range repos {
+					comments, done, err := intake.Comments(t.Context(), c, r, m)
+					if err == nil {
+						err = done(t.Context())
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					talk += len(comments)
+				}
 				m.enqueue(list)
 				return heads
 			}
 			if n := cycle(); n != 100 {
 				t.Fatalf("%d new heads, want 100", n)
+			}
+			for _, r := range repos {
+				f.Comment(r.GitHub, 1, "alice", "talk")
+			}
+			for range 3 { // read, read again under the address that follows, known
+				cycle()
+			}
+			if talk < 50 {
+				t.Fatalf("%d comments were read", talk)
 			}
 			left := f.Remaining()
 			f.Forget()
