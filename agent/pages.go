@@ -116,9 +116,8 @@ func (a *app) page(ctx context.Context, repo *config.Repository) (report.Dashboa
 	if err != nil {
 		return d, err
 	}
-	var views []report.Bisection
 	for _, b := range searches {
-		views = append(views, bisectionView(b))
+		d.Searches = append(d.Searches, bisectionView(b))
 	}
 	all, err := a.store.Baselines(ctx, repo.Name)
 	if err != nil {
@@ -141,7 +140,7 @@ func (a *app) page(ctx context.Context, repo *config.Repository) (report.Dashboa
 		if err != nil {
 			return d, err
 		}
-		p := report.DashboardPlace{What: "benchmarks", Where: machineOf(b.Place), Histories: h.All(), Searches: views}
+		p := report.DashboardPlace{What: "benchmarks", Where: machineOf(b.Place), Histories: h.All()}
 		if b.Kind == store.KindBuild {
 			p.What = "build times"
 		}

@@ -23,7 +23,8 @@ type Dashboard struct {
 	Made         time.Time
 	Runs         []DashboardRun // newest first
 	Places       []DashboardPlace
-	Past         int // further places that nothing is measured in any more
+	Searches     []Bisection // of the branch, newest first
+	Past         int         // further places that nothing is measured in any more
 }
 
 // DashboardRun is one run in a line.
@@ -42,7 +43,6 @@ type DashboardPlace struct {
 	What      string // "benchmarks", "build times"
 	Where     string // machine and system
 	Histories []baseline.History
-	Searches  []Bisection // of the branch
 }
 
 //go:embed dashboard.css
@@ -84,11 +84,12 @@ func DashboardHTML(d Dashboard, up string) []byte {
 		b.WriteString("<p>Nothing was measured on this branch yet.</p>\n")
 	}
 	for i := range d.Places {
-		placeHTML(&b, &d.Places[i])
+		placeHTML(&b, &d.Places[i], d.Searches)
 	}
 	if d.Past > 0 {
 		fmt.Fprintf(&b, "<p class=\"about\">%s of the past (another machine, system or configuration) not shown here: <code>holdfast baseline list --all</code></p>\n", choose(d.Past, "1 place", plural(d.Past, "place")+" "))
 	}
+	searchesHTML(&b, d.Searches)
 	b.WriteString("<h2>Runs</h2>\n")
 	if len(d.Runs) == 0 {
 		b.WriteString("<p>No runs yet.</p>\n")
@@ -137,7 +138,7 @@ func (d *drawn) news() int {
 	return 1
 }
 
-func placeHTML(b *strings.Builder, p *DashboardPlace) {
+func placeHTML(b *strings.Builder, p *DashboardPlace, searches []Bisection) {
 	fmt.Fprintf(b, "<h2>%s</h2>\n<p class=\"about\">on %s</p>\n", markup(upper(p.What), 80), markup(orUnknown(p.Where, visible), 300))
 	list := make([]drawn, 0, len(p.Histories))
 	for i := range p.Histories {
@@ -158,7 +159,7 @@ func placeHTML(b *strings.Builder, p *DashboardPlace) {
 		b.WriteString("</div>\n")
 	}
 	if still > 0 {
-		grid(list[:still], p.Searches)
+		grid(list[:still], searches)
 	}
 	if n := len(list) - still; n > 0 {
 		open := ""
@@ -222,21 +223,48 @@ func shiftHTML(b *strings.Builder, d *drawn, i int, searches []Bisection) {
 		if !x.explains(d.Metric.Key(), s.First.Commit) {
 			continue
 		}
-		commit := func(c runner.Commit) string {
-			text := "<code>" + markup(c.Short(), 20) + "</code>"
-			if c.Subject != "" {
-				text += " “" + markup(c.Subject, 80) + "”"
-			}
-			if c.Author != "" {
-				text += " by " + markup(c.Author, 60)
-			}
-			return text
-		}
-		told := x.told(commit, func(t string) string { return markup(t, 200) }, func(t string) string { return "<code>" + markup(t, 200) + "</code>" })
+		told := x.html()
 		fmt.Fprintf(b, "<br>Bisection %d: %s", x.Number, told[0])
 		break
 	}
 	b.WriteString("</li>\n")
+}
+
+// maxSearches is how many bisections a page lists.
+const maxSearches = 5
+
+// searchesHTML are the newest searches for the first bad commit, in words.
+func searchesHTML(b *strings.Builder, list []Bisection) {
+	if len(list) == 0 {
+		return
+	}
+	b.WriteString("<h2>Bisections</h2>\n<ul>\n")
+	plain := func(s string) string { return markup(s, 200) }
+	for i := range list[:min(len(list), maxSearches)] {
+		x := &list[i]
+		told := x.html()
+		more := ""
+		if len(told) > 1 {
+			more = fmt.Sprintf(" (more: <code>holdfast bisect show %d</code>)", x.Number)
+		}
+		fmt.Fprintf(b, "<li>%s: %s%s</li>\n", upper(x.title(plain, func(h string) string { return "<code>" + markup(h, 20) + "</code>" })), told[0], more)
+	}
+	b.WriteString("</ul>\n")
+}
+
+// html is what a search came to, in sentences.
+func (b *Bisection) html() []string {
+	commit := func(c runner.Commit) string {
+		text := "<code>" + markup(c.Short(), 20) + "</code>"
+		if c.Subject != "" {
+			text += " “" + markup(c.Subject, 80) + "”"
+		}
+		if c.Author != "" {
+			text += " by " + markup(c.Author, 60)
+		}
+		return text
+	}
+	return b.told(commit, func(t string) string { return markup(t, 200) }, func(t string) string { return "<code>" + markup(t, 200) + "</code>" })
 }
 
 // explains reports whether a search is about a metric, in a range that a commit is in.

@@ -58,10 +58,10 @@ func dashboardExample(text string) Dashboard {
 			Histories: []baseline.History{
 				spiked, up, storied(text+"3", text, "", 2000, map[int]float64{500: 1.1, 1200: 1.3, 1900: 0.9}), storied(text+"4", "ratio", "", 1, nil),
 			},
-			Searches: []Bisection{{
-				Number: 7, Kind: "found", Confirmed: true, Moved: true, Metric: up.Metric.Key(), Range: inRange, Suspects: []runner.Commit{culprit},
-			}},
 		}},
+		Searches: append(bisectionExamples(text), Bisection{
+			Number: 7, Kind: "found", Confirmed: true, Moved: true, Metric: up.Metric.Key(), Range: inRange, Suspects: []runner.Commit{culprit},
+		}),
 	}
 }
 
@@ -95,7 +95,7 @@ func safePage(t testing.TB, doc []byte) {
 	allowed := map[string]string{
 		"html": "lang", "head": "", "meta": "charset name content", "title": "", "style": "", "body": "", "header": "", "main": "", "h1": "", "h2": "", "p": "class", "a": "href",
 		"div": "class", "table": "", "thead": "", "tbody": "", "tr": "", "th": "scope", "td": "class", "code": "", "details": "open", "summary": "", "figure": "", "figcaption": "",
-		"strong": "", "span": "", "ol": "start", "li": "class", "br": "", "svg": "viewBox role aria-label", "path": "class d", "g": "class", "text": "x y",
+		"strong": "", "span": "", "ul": "", "ol": "start", "li": "class", "br": "", "svg": "viewBox role aria-label", "path": "class d", "g": "class", "text": "x y",
 	}
 	elements, _ := tags(t, doc)
 	for _, e := range elements {
