@@ -478,6 +478,27 @@ func TestLockedConversation(t *testing.T) {
 	}) {
 		t.Error("nobody is told")
 	}
+	doctor := func(want string) {
+		t.Helper()
+		var out strings.Builder
+		d := &doctor{w: &out}
+		d.database(t.Context(), &env{environ: os.Environ()}, a.app.cfg)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("doctor does not say %q:\n%s", want, &out)
+		}
+	}
+	doctor("given up: comment/acme/pool/1: ")
+	a.fake.Fail(hubtest.Fault{Kind: hubtest.FailStatus, Code: 502, Path: "/reactions", Times: -1})
+	if err := a.app.store.PutMessages(t.Context(), 0, publish.Reaction(target(a.conf), 1, "eyes")); err != nil {
+		t.Fatal(err)
+	}
+	if !until(func() bool {
+		_, _, waiting, err := a.app.store.Unposted(t.Context())
+		return err == nil && len(waiting) == 1
+	}) {
+		t.Error("it does not wait")
+	}
+	doctor("waits: reaction/")
 	a.fake.Unlock("acme/pool", a.number)
 	sha := a.pushPull("src/b.cc", "int b;\n")
 	a.poll()

@@ -363,7 +363,7 @@ func TestPermissionWithdrawn(t *testing.T) {
 		c.t = c.t.Add(15 * time.Minute)
 	}
 	wantDump(t, f, "check holdfast queued", "check holdfast/checks queued", `status holdfast failure "1 rule fails" by holdfast[bot] (2 in all)`)
-	if r := o.rows[0]; r.state != "pending" || !strings.Contains(r.reason, "checks: write was withdrawn") {
+	if r := o.rows[0]; r.state != "pending" || !strings.Contains(r.reason, "stays open until the App has the permission checks: write again") {
 		t.Errorf("%s, %q", r.state, r.reason)
 	}
 	f.Permit(in, "checks", "write")

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/holdfast-ci/holdfast/agent/hub"
-	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // state says what is known of a commit: by a check run if the message has one and the
@@ -72,9 +71,8 @@ func (p *post) instead(ctx context.Context) (string, error) {
 	case !p.leftOpen():
 		return id, nil
 	}
-	return "", &RetryError{After: tokenWait, Keep: true, Err: runner.WithHint(
-		fmt.Errorf("said by a commit status; the check run %s on %.10s that was begun earlier stays open: permission checks: write was withdrawn", p.m.Context, p.m.SHA),
-		"give the App checks: write again for a quarter of an hour, and it is concluded")}
+	return "", &RetryError{After: tokenWait, Keep: true, Err: fmt.Errorf(
+		"said by a commit status; the check run %s on %.10s that was begun earlier stays open until the App has the permission checks: write again", p.m.Context, p.m.SHA)}
 }
 
 // refusalLife is how long a refused check run is taken for a missing permission before
