@@ -130,6 +130,7 @@ func TestLostMachine(t *testing.T) {
 		if err != nil || len(held) != 1 {
 			t.Fatal(held, err)
 		}
+		f.run(b, newRun("later", "aaa"))
 		// The clock of b is an hour ahead: that alone gives it nothing.
 		if items, err := b.Pending(ctx, time.Now().Add(50*time.Minute)); len(items) != 0 || err != nil {
 			t.Errorf("b took what a living machine holds: %v, %v", items, err)
@@ -139,6 +140,11 @@ func TestLostMachine(t *testing.T) {
 		}
 		if lost := f.pass(time.Minute, b, c); len(lost) != 1 || lost[0] != "a/1" {
 			t.Fatalf("lost: %v, want a, once", lost)
+		}
+		// Its job has waited in line once, and keeps its place.
+		if n, err := b.Count(ctx, `select count(*) from river_job where state = 'scheduled'
+			and scheduled_at < (select min(scheduled_at) from river_job where state = 'available')`); n != 1 || err != nil {
+			t.Errorf("%d jobs before those that came later, %v", n, err)
 		}
 		again := f.claim(b, run, runner.StageProofs, 2)
 

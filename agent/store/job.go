@@ -159,12 +159,17 @@ func (s *Store) requeue(ctx context.Context, t tx, k jobKey, from string, counts
 		})
 		return err
 	}
-	var bisection int64
+	var bisection, created int64
 	var trigger string
-	if _, err := one(ctx, t, []any{&bisection, &trigger}, "select bisection, trigger_by from run where id = $1", k.run); err != nil {
+	if _, err := one(ctx, t, []any{&bisection, &trigger, &created}, "select bisection, trigger_by, created_at from run where id = $1", k.run); err != nil {
 		return err
 	}
-	ids, err := t.enqueue(ctx, stageJob(queue, stageArgs{k.run, k.stage, k.attempt, limit}, bisection != 0 || trigger == TriggerAA))
+	job := stageJob(queue, stageArgs{k.run, k.stage, k.attempt, limit}, bisection != 0 || trigger == TriggerAA)
+	var lost *lostError
+	if at := fromMilli(created); errors.As(why, &lost) && at.Before(now()) {
+		job.InsertOpts.ScheduledAt = at // it has waited in line once
+	}
+	ids, err := t.enqueue(ctx, job)
 	if err != nil {
 		return err
 	}
