@@ -41,10 +41,10 @@ func conclude(run runner.Run) runner.Run {
 	switch run.State {
 	case runner.StateCancelled:
 		run.Verdict = runner.Worst(run.Verdict, runner.Error)
-		reasons = append([]string{"cancelled"}, reasons...)
+		reasons = append([]string{because(runner.ErrCancelled, run.Reason)}, reasons...)
 	case runner.StateSuperseded:
 		run.Verdict = runner.Worst(run.Verdict, runner.Error)
-		reasons = append([]string{runner.ErrSuperseded.Error()}, reasons...)
+		reasons = append([]string{because(runner.ErrSuperseded, run.Reason)}, reasons...)
 	}
 	switch {
 	case len(run.Stages) == 0 && len(reasons) == 0:
@@ -56,6 +56,19 @@ func conclude(run runner.Run) runner.Run {
 		run.Finished = time.Now().UTC().Round(0)
 	}
 	return run
+}
+
+// because says why a run was ended: who cancelled it, what took its place, which machine was
+// lost.
+func because(ended error, why string) string {
+	word, _, _ := strings.Cut(ended.Error(), " ")
+	switch {
+	case why == "":
+		return ended.Error()
+	case strings.HasPrefix(why, word):
+		return why
+	}
+	return word + ": " + why
 }
 
 // writeOut writes a file as a whole or not at all; "-" is standard output.
