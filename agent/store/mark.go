@@ -12,7 +12,8 @@ import (
 // A process marks that it lives with a locked file, named after its owner name, in
 // dir/owners. The kernel drops the lock when the process dies, so a mark that can be
 // locked belongs to the dead: no heartbeat, no clock and no reused process number can
-// mislead. The file stays for Recover to find.
+// mislead. The file stays for Recover to find. Processes of other machines cannot be told
+// by it: see agents.go.
 
 func (s *Store) markPath(owner string) string {
 	return filepath.Join(s.dir, "owners", hex.EncodeToString([]byte(owner)))

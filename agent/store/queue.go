@@ -22,8 +22,8 @@ const (
 	// never be rescued.
 	margin = MaxLimit + 2*time.Hour
 	// River judges a running job by its age alone, so this exceeds the longest of them.
-	// Recover finds the jobs of a dead process at once; the rescue is for machines that
-	// never come back.
+	// Recover finds the jobs of a dead process at once, and Beat those of a lost machine
+	// within minutes; the rescue only tidies up River's own rows after them.
 	rescueAfter = MaxLimit + margin + time.Hour
 	reportLimit = 10 * time.Minute
 	// River counts every start of a job, a wait for the database included; the store's own
