@@ -146,15 +146,11 @@ func (d *doctor) fleet(ctx context.Context, s *store.Store) {
 		return
 	}
 	for _, a := range agents {
-		text := fmt.Sprintf("%s (%s), last heard of %s ago", a.Name, cmpOr(a.Class, "class not known"), a.Silent.Round(time.Second))
-		switch {
-		case !a.Lost.IsZero():
-			d.hint(gradeWarn, "fleet", text+": taken for lost, others have its work", "start the agent there again; it is forgotten after a week")
-		case a.Silent > store.LostAfter+time.Minute:
-			d.hint(gradeWarn, "fleet", text+", and nobody has taken over", "no other agent works on this database: start one")
-		case len(a.Queues) == 0:
-			d.say(gradeOK, "fleet", "%s, runs something by hand", text)
-		default:
+		state, hint, bad := fleetState(a)
+		text := fmt.Sprintf("%s (%s), last heard of %s ago: %s", a.Name, cmpOr(a.Class, "class not known"), a.Silent.Round(time.Second), state)
+		if bad {
+			d.hint(gradeWarn, "fleet", text, "%s", hint)
+		} else {
 			d.say(gradeOK, "fleet", "%s", text)
 		}
 	}

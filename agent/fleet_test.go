@@ -107,6 +107,17 @@ func lostMachine(t *testing.T, engine string) {
 	}) {
 		t.Fatal("the other machine does not work")
 	}
+	doctor := func(want ...string) {
+		t.Helper()
+		var out strings.Builder
+		d := &doctor{w: &out}
+		d.fleet(ctx, a.app.store)
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("doctor does not say %q:\n%s", w, &out)
+			}
+		}
+	}
 	if names := beat(store.LostAfter); len(names) != 0 {
 		t.Fatalf("lost too early: %v", names)
 	}
@@ -116,6 +127,7 @@ func lostMachine(t *testing.T, engine string) {
 	if names := beat(20 * time.Second); len(names) != 1 {
 		t.Fatalf("lost: %v", names)
 	}
+	doctor("ago: taken for lost: others have its work", "ago: works", "→ start the agent there again")
 	a.await(green(1))
 	a.await(`comment by holdfast\[bot\]\n[^\n]*\n[^\n]*said once`)
 
@@ -140,13 +152,10 @@ func lostMachine(t *testing.T, engine string) {
 	if err != nil || rec.Run.Verdict != runner.Success || rec.Run.Worker != "mini-2" {
 		t.Errorf("the run: %s by %s: %s, %v", rec.Run.Verdict, rec.Run.Worker, rec.Run.Reason, err)
 	}
-	var out strings.Builder
-	d := &doctor{w: &out}
-	d.fleet(ctx, a.app.store)
-	for _, want := range []string{"mini-1 (", "mini-2 (", ", last heard of "} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("doctor does not say %q:\n%s", want, &out)
-		}
+	doctor("mini-1 (", "mini-2 (", ", last heard of ")
+	machines, err := a.app.machines(ctx)
+	if want := engine != ""; err != nil || (len(machines) == 2) != want {
+		t.Errorf("the dashboard has the machines %+v, %v", machines, err)
 	}
 	if n := strings.Count(fmt.Sprint(a.fake.Requests()), "/comments 201"); n != 1 {
 		t.Errorf("%d comments were made:\n%s", n, strings.Join(a.fake.Requests(), "\n"))

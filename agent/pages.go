@@ -86,7 +86,11 @@ func (a *app) pages(repos []*config.Repository) []dashboard.Page {
 			}
 			list = append(list, d.Entry(name(r)))
 		}
-		return report.DashboardIndex(list, time.Now(), agentName()), nil
+		machines, err := a.machines(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return report.DashboardIndex(list, time.Now(), agentName(), machines...), nil
 	}}}
 	for _, r := range repos {
 		out = append(out, dashboard.Page{Name: name(r), Render: func(ctx context.Context) ([]byte, error) {
@@ -95,6 +99,32 @@ func (a *app) pages(repos []*config.Repository) []dashboard.Page {
 		}})
 	}
 	return out
+}
+
+// machines are those of a fleet; none where all processes are on one machine.
+func (a *app) machines(ctx context.Context) (out []report.DashboardMachine, err error) {
+	if a.cfg.Engine.Postgres.IsZero() {
+		return nil, nil
+	}
+	agents, err := a.store.Agents(ctx)
+	for _, g := range agents {
+		text, _, bad := fleetState(g)
+		out = append(out, report.DashboardMachine{Name: g.Name, Class: g.Class, Seen: g.Seen, State: text, Bad: bad})
+	}
+	return out, err
+}
+
+// fleetState says in words what is known of a machine, and what to do about it.
+func fleetState(g store.Agent) (text, hint string, bad bool) {
+	switch {
+	case !g.Lost.IsZero():
+		return "taken for lost: others have its work", "start the agent there again; it is forgotten after a week", true
+	case g.Silent > store.LostAfter+time.Minute:
+		return "not heard of, and nobody has taken over", "no other agent works on this database: start one", true
+	case len(g.Queues) == 0:
+		return "runs something by hand", "", false
+	}
+	return "works", "", false
 }
 
 // pageRuns is how many runs a page of the dashboard lists.

@@ -297,8 +297,16 @@ func (d *Dashboard) Entry(link string) DashboardEntry {
 	return e
 }
 
-// DashboardIndex renders the list of repositories.
-func DashboardIndex(list []DashboardEntry, made time.Time, agent string) []byte {
+// DashboardMachine is one machine of a fleet.
+type DashboardMachine struct {
+	Name, Class string
+	Seen        time.Time // last heard of
+	State       string    // one line: what is known of it
+	Bad         bool
+}
+
+// DashboardIndex renders the list of repositories, and of the machines of a fleet.
+func DashboardIndex(list []DashboardEntry, made time.Time, agent string, machines ...DashboardMachine) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<p class=\"about\">As of %s, %s</p>\n", utc(made), markup(agent, 80))
 	b.WriteString("<div class=\"wide\"><table><thead><tr><th scope=\"col\">Repository</th><th scope=\"col\">Branch</th><th scope=\"col\">Verdict</th><th scope=\"col\">Newest run</th><th scope=\"col\">Moved for the worse</th></tr></thead>\n<tbody>\n")
@@ -316,5 +324,19 @@ func DashboardIndex(list []DashboardEntry, made time.Time, agent string) []byte 
 			markup(e.Link, 400), markup(orUnknown(e.Repo, visible), 120), markup(e.Branch, 120), class, verdict, run, worse)
 	}
 	b.WriteString("</tbody></table></div>\n")
+	if len(machines) > 0 {
+		b.WriteString("<h2>Machines</h2>\n<div class=\"wide\"><table><thead><tr><th scope=\"col\">Machine</th><th scope=\"col\">Class</th><th scope=\"col\">Last heard of</th><th scope=\"col\">State</th></tr></thead>\n<tbody>\n")
+	}
+	for _, m := range machines {
+		class := string(runner.Success)
+		if m.Bad {
+			class = string(runner.Error)
+		}
+		fmt.Fprintf(&b, "<tr><td>%s</td><td>%s</td><td>%s</td><td class=\"%s\">%s</td></tr>\n",
+			markup(m.Name, 80), markup(m.Class, 120), utc(m.Seen), class, markup(m.State, 120))
+	}
+	if len(machines) > 0 {
+		b.WriteString("</tbody></table></div>\n")
+	}
 	return pageOf("Holdfast", "", b.String())
 }

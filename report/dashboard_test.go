@@ -145,8 +145,12 @@ func TestDashboard(t *testing.T) {
 	for _, empty := range []Dashboard{{}, {Repo: "x", Branch: "main", Places: []DashboardPlace{{}}}} {
 		safePage(t, DashboardHTML(empty, ""))
 	}
-	index := DashboardIndex([]DashboardEntry{{Repo: "soak", Branch: "main", Link: "r/soak.html", Last: &DashboardRun{Number: 3, Verdict: runner.Error}, Worse: 1}, {Repo: "new", Branch: "main", Link: "r/new.html"}}, began, "holdfast")
+	index := DashboardIndex([]DashboardEntry{{Repo: "soak", Branch: "main", Link: "r/soak.html", Last: &DashboardRun{Number: 3, Verdict: runner.Error}, Worse: 1}, {Repo: "new", Branch: "main", Link: "r/new.html"}}, began, "holdfast",
+		DashboardMachine{Name: evil, Class: evil, Seen: began, State: evil, Bad: true}, DashboardMachine{Name: "mini-2", Class: "M2", Seen: began, State: "works"})
 	safePage(t, index)
+	if text := string(index); !strings.Contains(text, "<h2>Machines</h2>") || !strings.Contains(text, "<td>mini-2</td><td>M2</td><td>"+utc(began)+"</td>") {
+		t.Errorf("no machines in\n%s", text)
+	}
 	if out := os.Getenv("HOLDFAST_PAGES"); out != "" { // to look at
 		for name, text := range map[string][]byte{"page.html": doc, "index.html": index} {
 			if err := os.WriteFile(filepath.Join(out, name), text, 0o644); err != nil {
