@@ -171,6 +171,10 @@ func label(b store.Baseline) string {
 }
 
 func machineOf(p store.Place) string {
+	// The class ends with the system in short, which the fingerprint tells in full.
+	if i := strings.LastIndex(p.Class, "; "); i >= 0 && strings.HasPrefix(p.Fingerprint, p.Class[i+2:]) {
+		return report.Line(p.Class[:i+2] + p.Fingerprint)
+	}
 	return report.Line(strings.Join(slices.DeleteFunc([]string{p.Class, p.Fingerprint}, func(s string) bool { return s == "" }), "; "))
 }
 
