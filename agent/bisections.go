@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/bisect"
+	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/report"
@@ -100,12 +101,34 @@ func (a *app) bisected(ctx context.Context, b store.Bisection, r bisect.Result) 
 				ms = append(ms, issues...)
 			}
 		}
+		note, err := a.culprit(ctx, repo, b)
+		if err != nil {
+			return b, 0, "", err
+		}
+		ms = append(ms, note...)
 	}
 	if _, err := a.store.FinishBisection(ctx, b.ID, r, ms...); err != nil {
 		return b, 0, "", err
 	}
 	a.log.Info("bisection ended", "bisection", b.ID, "repo", b.Repo, "result", r.Kind, "first", b.Commits[r.First].SHA, "last", b.Commits[r.Last].SHA)
 	return b, 0, "", nil
+}
+
+// culprit makes the comment on the tracking issue that names the first bad commit: what is
+// edited into a body notifies nobody. There is none where there is no such issue.
+func (a *app) culprit(ctx context.Context, repo *config.Repository, b store.Bisection) ([]publish.Message, error) {
+	if repo.Report != config.ReportIssue || b.Direct || b.Result.Kind != bisect.Found || !b.Result.Confirmed {
+		return nil, nil
+	}
+	t := target(repo)
+	if t.Issue == 0 {
+		key := publish.IssueKey(t, b.Repo)
+		said, err := a.store.Said(ctx, key)
+		if err != nil || !slices.ContainsFunc(said, func(m publish.Message) bool { return m.Key == key }) {
+			return nil, err
+		}
+	}
+	return []publish.Message{publish.Culprit(t, b.Repo, b.ID, b.Commits[b.Result.First], report.Culprit(bisectionView(b)))}, nil
 }
 
 // bisectHandler implements [store.Handlers.Bisect].

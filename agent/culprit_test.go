@@ -162,6 +162,10 @@ func TestSearchGoesOn(t *testing.T) {
 	c.byProgram()
 	stop := c.serve()
 	c.examined(c.add("good", "state", "good"), runner.Success)
+	if err := c.app.fire(t.Context(), "nightly", time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	c.await("maintenance report for pool")
 	for i, state := range []string{"good", "good", "good", "waits", "good", "good", "bad", "bad", "bad"} {
 		c.add(fmt.Sprint(i), "state", state)
 	}
@@ -201,6 +205,11 @@ func TestSearchGoesOn(t *testing.T) {
 		}
 	}
 	c.issue("checks", "First bad commit: `"+c.shas[7][:10]+"` “6” by Eve")
+	// Those who watch the tracking issue are told, once.
+	c.await("maintenance report for pool.*comment by holdfast-bot.*First bad commit: `" + c.shas[7][:10] + "` “6” by Eve @.{0,8}octocat")
+	if n := strings.Count(c.fake.Dump(), "    comment by"); n != 1 {
+		t.Errorf("%d comments:\n%s", n, c.fake.Dump())
+	}
 }
 
 // A budget that is spent says how far it got and what is left, and is spent once.

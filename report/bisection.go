@@ -157,6 +157,9 @@ func bisections(in *Input) section {
 	return section{keep: mustKeep, head: b.String()}
 }
 
+// Culprit renders the comment on a tracking issue that says what a bisection found.
+func Culprit(b Bisection) string { return bisections(&Input{Bisections: []Bisection{b}}).head }
+
 // BisectionText renders a bisection for a terminal.
 func BisectionText(x Bisection) string {
 	commit := func(c runner.Commit) string {

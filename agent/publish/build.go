@@ -297,7 +297,7 @@ func Maintenance(t Target, run *runner.Run, body string) (Message, bool) {
 			m.Title = "Holdfast: maintenance report for " + run.Repo
 		}
 		m.Title = Description(m.Title)
-		m.Key = issueKey(t, run.Repo)
+		m.Key = IssueKey(t, run.Repo)
 		return m, true
 	case t.Report == ReportCommit && run.Commit.SHA != "":
 		m.Kind = KindCommitComment
@@ -314,8 +314,8 @@ func phaseOf(run *runner.Run) int64 {
 	return int64(slices.Index([]string{runner.StateQueued, runner.StateRunning}, run.State))
 }
 
-// issueKey names the tracking issue of a repository.
-func issueKey(t Target, repo string) string {
+// IssueKey is the key of the messages that keep the tracking issue of a repository.
+func IssueKey(t Target, repo string) string {
 	return fmt.Sprintf("issue/%s/%s", strings.ToLower(t.Repo), repo)
 }
 
@@ -323,7 +323,15 @@ func issueKey(t Target, repo string) string {
 func Note(t Target, run *runner.Run, body string) Message {
 	return Message{
 		Key: fmt.Sprintf("note/%s/%s/%d", strings.ToLower(t.Repo), run.Repo, run.Number), Seq: seq(run, phaseOf(run)),
-		Kind: KindNote, Repo: t.Repo, SHA: run.Commit.SHA, Number: t.Issue, On: issueKey(t, run.Repo), Body: body,
+		Kind: KindNote, Repo: t.Repo, SHA: run.Commit.SHA, Number: t.Issue, On: IssueKey(t, run.Repo), Body: body,
+	}
+}
+
+// Culprit is a comment of its own on the tracking issue about what a bisection found.
+func Culprit(t Target, repo string, bisection int64, commit runner.Commit, body string) Message {
+	return Message{
+		Key: fmt.Sprintf("note/%s/%s/bisection/%d", strings.ToLower(t.Repo), repo, bisection), Seq: 1,
+		Kind: KindNote, Repo: t.Repo, SHA: commit.SHA, Number: t.Issue, On: IssueKey(t, repo), Body: body,
 	}
 }
 
