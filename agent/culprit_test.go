@@ -89,9 +89,12 @@ func (c *culpritTest) issue(stage, pattern string) {
 }
 
 // probes tells how often each commit of a bisection was examined, by its outcome.
-func probesOf(b store.Bisection) string {
+func (c *culpritTest) probesOf(b store.Bisection) string {
 	var out []string
 	for _, p := range b.Probes {
+		if p.Outcome == bisect.Skip {
+			c.t.Logf("%d could not be told: %s", p.At, p.Reason)
+		}
 		out = append(out, fmt.Sprintf("%d %s", p.At, p.Outcome))
 	}
 	return strings.Join(out, ", ")
@@ -145,7 +148,7 @@ func TestFlakyMiddleIsOneOfThese(t *testing.T) {
 	if b.Result != (bisect.Result{Kind: bisect.Several, First: 2, Last: 4, Confirmed: true}) {
 		t.Errorf("%+v", b.Result)
 	}
-	if got, want := probesOf(b), "5 bad, 0 good, 2 bad, 1 good, 2 good, 3 skip, 4 bad, 4 bad, 1 good"; got != want {
+	if got, want := c.probesOf(b), "5 bad, 0 good, 2 bad, 1 good, 2 good, 3 skip, 4 bad, 4 bad, 1 good"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	c.issue("checks", "First bad commit: one of 3 commits.*“flaky from here”.*“untold from here”.*“bad from here”")
@@ -176,7 +179,7 @@ func TestSearchGoesOn(t *testing.T) {
 	}
 	stop()
 	b, err := c.app.store.Bisection(t.Context(), 1)
-	if got := probesOf(b); err != nil || !b.Running || !strings.HasPrefix(got, "9 bad, 0 good, ") {
+	if got := c.probesOf(b); err != nil || !b.Running || !strings.HasPrefix(got, "9 bad, 0 good, ") {
 		t.Fatalf("stopped in the middle: %+v, %v", b, err)
 	}
 	before := b.Probes
@@ -191,17 +194,17 @@ func TestSearchGoesOn(t *testing.T) {
 	defer stop()
 	b = c.bisected(1)
 	if b.Result != found(7) || len(b.Probes) > bisect.Estimate(9) {
-		t.Errorf("%+v after %s", b.Result, probesOf(b))
+		t.Errorf("%+v after %s", b.Result, c.probesOf(b))
 	}
 	for i, p := range before {
 		if b.Probes[i].Run != p.Run || b.Probes[i].At != p.At {
-			t.Errorf("examination %d was made again: %s", i, probesOf(b))
+			t.Errorf("examination %d was made again: %s", i, c.probesOf(b))
 		}
 	}
 	times := map[int]int{}
 	for _, p := range b.Probes {
 		if times[p.At]++; times[p.At] > 1 && p.At != 7 && p.At != 6 || times[p.At] > 2 || p.Outcome == bisect.Lost {
-			t.Errorf("commit %d was examined %d times: %s", p.At, times[p.At], probesOf(b))
+			t.Errorf("commit %d was examined %d times: %s", p.At, times[p.At], c.probesOf(b))
 		}
 	}
 	c.issue("checks", "First bad commit: `"+c.shas[7][:10]+"` “6” by Eve")
@@ -225,8 +228,8 @@ func TestBudgetIsSpent(t *testing.T) {
 	}
 	c.examined(c.shas[8], runner.Failure)
 	b := c.bisected(1)
-	if b.Result != (bisect.Result{Kind: bisect.Budget, First: 5, Last: 8}) || probesOf(b) != "8 bad, 0 good, 4 good" {
-		t.Errorf("%+v after %s", b.Result, probesOf(b))
+	if b.Result != (bisect.Result{Kind: bisect.Budget, First: 5, Last: 8}) || c.probesOf(b) != "8 bad, 0 good, 4 good" {
+		t.Errorf("%+v after %s", b.Result, c.probesOf(b))
 	}
 	c.examined(c.add("still bad", "state", "bad"), runner.Failure)
 	in, err := c.app.finish(t.Context(), b.Probes[2].Run+1)
@@ -271,8 +274,8 @@ func TestLostProofIsFound(t *testing.T) {
 	c.add("words", "README.md", "a pool\n")
 	c.add("no time for this", "Pool.lean", lost)
 	c.examined(c.shas[2], runner.Failure)
-	if b := c.bisected(1); b.Result != found(2) || probesOf(b) != "2 bad, 0 good, 1 good, 2 bad, 1 good" {
-		t.Errorf("%+v after %s", b.Result, probesOf(b))
+	if b := c.bisected(1); b.Result != found(2) || c.probesOf(b) != "2 bad, 0 good, 1 good, 2 bad, 1 good" {
+		t.Errorf("%+v after %s", b.Result, c.probesOf(b))
 	}
 	culprit := "First bad commit: `" + c.shas[2][:10] + "` “no time for this” by Eve"
 	c.issue("proofs", "open.*"+culprit)

@@ -103,8 +103,17 @@ func told(rec *store.Record, judged []*baseline.Judgement, q bisect.Question) (b
 		return bisect.Good, worst.Text()
 	case worst.Verdict == runner.Failure:
 		return bisect.Bad, worst.Text()
+	case worst.Verdict == runner.Error && decidable(worst):
+		return bisect.Unsure, worst.Text()
 	}
 	return bisect.Skip, worst.Text()
+}
+
+// decidable reports whether more measurements could decide what one could not: it was
+// measured, and where it goes by the base the base was, too.
+func decidable(m *baseline.Metric) bool {
+	t, err := baseline.ParseThreshold(m.Threshold)
+	return err == nil && m.N > 0 && !math.IsNaN(m.Median) && (!t.Relative || !math.IsNaN(m.Change))
 }
 
 // maxBefore is how many earlier runs are looked at for the last good one.

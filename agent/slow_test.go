@@ -46,7 +46,7 @@ echo "BenchmarkX 1 $(($(cat state) * (100 + n * 5 % 7 - 3) / 100)) ns/op"
 	origin := c.examined(c.shas[9], runner.Failure)
 	b := c.bisected(1)
 	if b.Result != found(3) || b.Commits[0].SHA != good || b.Commits[3].SHA != c.shas[7] || b.Origin != origin {
-		t.Errorf("%+v after %s", b, probesOf(b))
+		t.Errorf("%+v after %s", b, c.probesOf(b))
 	}
 	if q := b.Question; q.About != "X <= baseline + 9%" || !regexp.MustCompile(`^X <= base \+ 9\.\d+%$`).MatchString(q.Threshold) || q.Source != "program" {
 		t.Errorf("asked %+v", q)
@@ -103,7 +103,7 @@ func TestSlowKernelIsFound(t *testing.T) {
 	c.examined(c.shas[6], runner.Failure)
 	got := c.bisected(1)
 	if got.Result.Kind != bisect.Found || !got.Result.Confirmed || got.Commits[got.Result.First].SHA != c.shas[5] || !strings.HasPrefix(got.Question.Threshold, "async-pipeline depth=4 mode=single threads=1 >= base - ") || got.Question.Source != "harness metal" {
-		t.Errorf("%+v, asked %+v after %s", got.Result, got.Question, probesOf(got))
+		t.Errorf("%+v, asked %+v after %s", got.Result, got.Question, c.probesOf(got))
 	}
 	for _, p := range got.Probes {
 		rec, err := c.app.store.Run(t.Context(), p.Run)
@@ -136,7 +136,7 @@ echo "BenchmarkX 1 $(($(cat "$1.cost") * (100 + n * 5 % 7 - 3) / 100)) ns/op"
 	}
 	b := c.bisected(1)
 	if b.Result.Kind != bisect.HeadGood {
-		t.Errorf("%+v after %s", b.Result, probesOf(b))
+		t.Errorf("%+v after %s", b.Result, c.probesOf(b))
 	}
 	in, err := c.app.finish(t.Context(), run)
 	if err != nil || len(in.Shifts) != 1 || in.Shifts[0].Search != 1 || !strings.Contains(report.Text(in), "not reproduced") {
@@ -181,7 +181,7 @@ echo "BenchmarkX 1 $(($(cat state) * noise / 100)) ns/op $(($(cat state) * noise
 	b := c.bisected(1)
 	culprit := c.shas[10]
 	if b.Result.Kind != bisect.Found || !b.Result.Confirmed || b.Commits[b.Result.First].SHA != culprit {
-		t.Errorf("%+v after %s", b.Result, probesOf(b))
+		t.Errorf("%+v after %s", b.Result, c.probesOf(b))
 	}
 	if q := b.Question; q.About != bisect.LevelShift || q.Metric != "X sec/op" || !strings.HasPrefix(q.Threshold, "X <= base + ") {
 		t.Errorf("asked %+v", q)

@@ -38,7 +38,7 @@ type Bisection struct {
 type BisectionProbe struct {
 	Commit  runner.Commit
 	Run     int64
-	Outcome string // "good", "bad", "skip" (could not be told), "lost" (did not end), "" while it goes on
+	Outcome string // "good", "bad", "skip" (could not be told), "unsure" (not decided), "lost" (did not end), "" while it goes on
 	Reason  string
 }
 
@@ -57,6 +57,17 @@ func (b *Bisection) contradicts(i int) bool {
 		bad = bad || x.Commit.SHA == p.Commit.SHA && x.Outcome == "bad"
 	}
 	return p.Outcome == "good" && bad && !good || p.Outcome == "bad" && good && !bad
+}
+
+// never reports whether the i-th examination is the last of a commit, and none decided
+// anything.
+func (b *Bisection) never(i int) bool {
+	for k, p := range b.Probes {
+		if p.Commit.SHA == b.Probes[i].Commit.SHA && (k > i || p.Outcome != "unsure") {
+			return false
+		}
+	}
+	return true
 }
 
 // told renders what a bisection came to, in sentences. name writes a commit, text foreign
@@ -111,7 +122,7 @@ func (b *Bisection) told(name func(runner.Commit) string, text, command func(str
 		if b.contradicts(i) {
 			say("contradicts itself: %s was good once and bad once", name(p.Commit))
 		}
-		if p.Outcome != "skip" {
+		if p.Outcome != "skip" && !(p.Outcome == "unsure" && b.never(i)) {
 			continue
 		}
 		if skipped++; skipped <= maxSkipped {

@@ -23,6 +23,9 @@ const (
 	// Skip: it could not be told. As in git bisect skip, another commit nearby is looked at
 	// instead.
 	Skip Outcome = "skip"
+	// Unsure: it was measured, and that decided nothing. Measuring it again may; after that it
+	// is left out.
+	Unsure Outcome = "unsure"
 	// Lost: the examination did not end. It tells nothing and is made again.
 	Lost Outcome = "lost"
 )
@@ -76,10 +79,28 @@ func seen(probes []Probe, at int) (out []Outcome) {
 // given up: what answers like that cannot be searched.
 const maxContradictions = 2
 
+// maxUnsure is how often a commit is measured without a decision.
+const maxUnsure = 3
+
+// undecided is the commit that was examined last, if that decided nothing yet.
+func undecided(probes []Probe) (at int, ok bool) {
+	for _, p := range slices.Backward(probes) {
+		if p.Outcome == Lost {
+			continue
+		}
+		all := seen(probes, p.At)
+		return p.At, len(all) < maxUnsure && !slices.ContainsFunc(all, func(o Outcome) bool { return o != Unsure })
+	}
+	return 0, false
+}
+
 // answer is what all probes of a commit come to: "" if nobody looked, and Skip for one that
-// was good once and bad once, which is unclear.
+// decided nothing, or was good once and bad once, which is unclear.
 func answer(probes []Probe, at int) (o Outcome, unclear bool) {
 	for _, next := range seen(probes, at) {
+		if next == Unsure {
+			next = Skip
+		}
 		switch {
 		case o == "" || o == Skip:
 			o = next
@@ -107,13 +128,17 @@ func Unclear(probes []Probe) (out []int) {
 //
 // First both ends are examined: an end that is not what it is taken for (the drift of a tool
 // chain, a flaky check) would blame an innocent commit. Then the middle of what is left is
-// examined, until it is one commit. A commit that cannot be told is left out: the next is
+// examined, until it is one commit. A measurement that decides nothing is made again, twice at
+// most. A commit that cannot be told is left out: the next is
 // the middle of the longest stretch that nobody looked at, away from clusters of such
 // commits. At last the first bad commit and the last good one are each examined once more.
 // One that then contradicts itself is one that cannot be told, and the search goes on in the
 // range that is left without its answer; so a single wrong answer blames nobody. After
 // several of them, or at an end, the result says so.
 func Next(n int, probes []Probe) Step {
+	if at, ok := undecided(probes); ok {
+		return Step{At: at, Why: "once more: it was not decided"}
+	}
 	for _, end := range []struct {
 		at   int
 		want Outcome
@@ -201,16 +226,19 @@ func confirm(lo, hi int, probes []Probe) Step {
 		at  int
 		why string
 	}{{hi, whyBad}, {lo, "once more: is the one before good?"}} {
-		told, skips := 0, 0
+		told, skips, unsure := 0, 0, 0
 		for _, o := range seen(probes, c.at) {
-			if o == Skip {
+			switch o {
+			case Skip:
 				skips++
-			} else {
+			case Unsure:
+				unsure++
+			default:
 				told++
 			}
 		}
 		switch {
-		case told < 2 && skips < 2:
+		case told < 2 && skips < 2 && unsure < maxUnsure:
 			return Step{At: c.at, Why: c.why}
 		case told < 2:
 			s.Result.Confirmed = false

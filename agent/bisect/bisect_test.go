@@ -40,12 +40,18 @@ func TestSearch(t *testing.T) {
 		for _, p := range rapid.SliceOfN(rapid.IntRange(1, 40), 0, 5).Draw(t, "lost") {
 			lost[p] = true
 		}
+		unsure := map[int]bool{}
+		for _, p := range rapid.SliceOfN(rapid.IntRange(1, 40), 0, 5).Draw(t, "unsure") {
+			unsure[p] = true
+		}
 		r, probes := search(t, n, func(at, probe int) Outcome {
 			switch {
 			case lost[probe]:
 				return Lost
 			case skip[at]:
 				return Skip
+			case unsure[probe] && probe > 1 && !unsure[probe-1]:
+				return Unsure
 			case at >= culprit:
 				return Bad
 			}
@@ -53,7 +59,7 @@ func TestSearch(t *testing.T) {
 		})
 		skips, looked := 0, map[int]int{}
 		for _, p := range probes {
-			if p.Outcome != Lost {
+			if p.Outcome != Lost && p.Outcome != Unsure {
 				looked[p.At]++
 			}
 			if p.Outcome == Skip {
@@ -82,7 +88,7 @@ func TestSearch(t *testing.T) {
 		default:
 			t.Fatalf("%+v", r)
 		}
-		if most := Estimate(n) + len(lost); skips == 0 && len(probes) > most {
+		if most := Estimate(n) + len(lost) + len(unsure); skips == 0 && len(probes) > most {
 			t.Fatalf("%d probes in a range to %d, want at most %d", len(probes), n, most)
 		}
 		lo, hi := Narrowed(n, probes)
@@ -145,6 +151,25 @@ func TestEnds(t *testing.T) {
 			}
 			return Bad
 		}, Result{Kind: Unstable, First: 4, Last: 4}, 9},
+		{"measurements that decide nothing at first", func(at, probe int) Outcome {
+			switch {
+			case probe%2 == 1:
+				return Unsure
+			case at >= 3:
+				return Bad
+			}
+			return Good
+		}, Result{Kind: Found, First: 3, Last: 3, Confirmed: true}, 14},
+		{"an end that is never decided", always(Unsure), Result{Kind: Untold}, 3},
+		{"a commit that is never decided", func(at, _ int) Outcome {
+			switch {
+			case at == 4:
+				return Unsure
+			case at > 4:
+				return Bad
+			}
+			return Good
+		}, Result{Kind: Several, First: 4, Last: 5, Confirmed: true}, 11},
 		{"the second time cannot be told", func(at, probe int) Outcome {
 			switch {
 			case probe > 5:
