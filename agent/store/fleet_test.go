@@ -26,6 +26,7 @@ func TestFleetStorm(t *testing.T) {
 		s     *store.Store
 		name  string
 		awake bool
+		beats bool // awake, and had the time to say so
 		jobs  []store.Job
 		held  []publish.Item
 	}
@@ -41,7 +42,7 @@ func TestFleetStorm(t *testing.T) {
 		ctx := t.Context()
 		now = now.Add(time.Hour)
 		for _, m := range ms {
-			m.awake, m.jobs, m.held = true, nil, nil
+			m.awake, m.beats, m.jobs, m.held = true, false, nil, nil
 		}
 		pick := func(awake bool) *machine {
 			var list []*machine
@@ -132,10 +133,11 @@ func TestFleetStorm(t *testing.T) {
 					if err != nil {
 						rt.Fatal(err)
 					}
+					m.beats = true
 					for _, l := range lost {
 						for _, o := range ms {
-							if o.awake && l == o.name {
-								rt.Fatalf("%s was taken for lost, and is awake", l)
+							if o.beats && l == o.name {
+								rt.Fatalf("%s was taken for lost, and beats", l)
 							}
 						}
 					}
@@ -166,7 +168,7 @@ func TestFleetStorm(t *testing.T) {
 			case step == "post":
 				post(m)
 			case step == "sleep":
-				m.awake = false
+				m.awake, m.beats = false, false
 			}
 		}
 		if pick(true) == nil {
