@@ -141,9 +141,9 @@ func TestLostMachine(t *testing.T) {
 		if lost := f.pass(time.Minute, b, c); len(lost) != 1 || lost[0] != "a/1" {
 			t.Fatalf("lost: %v, want a, once", lost)
 		}
-		// Its job has waited in line once, and keeps its place.
+		// Its job has waited in line once, and keeps its place, to the millisecond.
 		if n, err := b.Count(ctx, `select count(*) from river_job where state = 'scheduled'
-			and scheduled_at < (select min(scheduled_at) from river_job where state = 'available')`); n != 1 || err != nil {
+			and scheduled_at <= (select min(scheduled_at) from river_job where state = 'available')`); n != 1 || err != nil {
 			t.Errorf("%d jobs before those that came later, %v", n, err)
 		}
 		again := f.claim(b, run, runner.StageProofs, 2)
