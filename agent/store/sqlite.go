@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -43,7 +44,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngi
 	db.SetMaxOpenConns(1)
 	db.SetMaxIdleConns(1)
 	e := &sqliteEngine{path: path, db: db, own: make(chan struct{}, 1)}
-	if err := db.PingContext(ctx); err != nil {
+	if err := connect(ctx, db); err != nil {
 		e.close()
 		return nil, diskHint(err)
 	}
@@ -60,11 +61,32 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqliteEngi
 	return e, nil
 }
 
+// connect makes the first connection, which switches a new file to a write-ahead log. While
+// another process does that, or takes the log away as the last to leave, SQLite says
+// SQLITE_BUSY at once: it does not wait for the busy timeout there.
+func connect(ctx context.Context, db *sql.DB) error {
+	for pause, since := 5*time.Millisecond, time.Now(); ; pause *= 2 {
+		err := db.PingContext(ctx)
+		var se *sqlite.Error
+		if !errors.As(err, &se) || se.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(since) > busyTimeout {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// busyTimeout is how long a statement waits for other processes.
+const busyTimeout = 5 * time.Second
+
 // sqliteURL is the data source name of a file: its path is escaped, so that "?" and "%"
 // in a folder's name mean themselves.
 func sqliteURL(path string, params ...string) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-	u.RawQuery = "_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)"
+	u.RawQuery = fmt.Sprintf("_pragma=busy_timeout(%d)&_pragma=journal_mode(wal)", busyTimeout.Milliseconds())
 	for _, p := range params {
 		u.RawQuery += "&" + p
 	}
