@@ -44,6 +44,9 @@ func TestStage(t *testing.T) {
 // TestTurns: base and head go through the bench stage, each with its own number of
 // iterations, and every load is judged; the figures of this machine say nothing.
 func TestTurns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every load of the harness on both sides: a minute with the race detector, whose turns are those of package metal")
+	}
 	s := settings{Elements: 10, Iterations: 3, Window: 2 * time.Millisecond, Processes: 1, Rounds: 3}
 	var out bytes.Buffer
 	trials, err := inTurns(t.Context(), &out, s, 1)
