@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -46,8 +50,45 @@ func TestCompare(t *testing.T) {
 		{bad, run("failure", "proofs=failure", "checks=error"), false},   // and something besides
 		{bad, run("failure", "checks=success"), false},
 	} {
-		if problem := compare(tt.x, tt.o); (problem == "") != tt.ok {
+		if problem := compare(tt.x, tt.o); (problem == "") != tt.ok || untold(tt.o) {
 			t.Errorf("%+v with %+v: %q", tt.x, tt.o, problem)
+		}
+	}
+}
+
+// Only benchmarks that could not be told are worth another try.
+func TestWalkTriesAgain(t *testing.T) {
+	dir := t.TempDir()
+	table, calls := filepath.Join(dir, "demo.tsv"), filepath.Join(dir, "calls")
+	if err := os.WriteFile(table, []byte("sorry\tfailure\tproofs\tx\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const busy = `{"verdict":"failure","stages":[{"name":"proofs","verdict":"failure"},{"name":"bench","verdict":"error"}]}`
+	const good = `{"verdict":"failure","stages":[{"name":"proofs","verdict":"failure"},{"name":"bench","verdict":"success"}]}`
+	const missed = `{"verdict":"failure","stages":[{"name":"proofs","verdict":"success"},{"name":"bench","verdict":"failure"}]}`
+	for _, tt := range []struct {
+		answers []string
+		wrong   int
+		calls   int
+	}{
+		{[]string{good}, 0, 1},
+		{[]string{busy, busy, good}, 0, 3},
+		{[]string{busy, busy, busy, good}, 1, 3},
+		{[]string{missed, good}, 1, 1},
+	} {
+		os.Remove(calls)
+		script := "#!/bin/sh\nfor file; do :; done\necho x >>" + calls + "\ncase $(wc -l <" + calls + ") in\n"
+		for i, a := range tt.answers {
+			script += fmt.Sprintf("*%d) echo '%s' >\"$file\" ;;\n", i+1, a)
+		}
+		command := filepath.Join(dir, "holdfast")
+		if err := os.WriteFile(command, []byte(script+"esac\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		wrong, err := walk(io.Discard, command, "c", "r", table, "")
+		made, _ := os.ReadFile(calls)
+		if err != nil || wrong != tt.wrong || len(made) != 2*tt.calls {
+			t.Errorf("%d wrong in %d calls, want %d in %d: %v", wrong, len(made)/2, tt.wrong, tt.calls, err)
 		}
 	}
 }
