@@ -50,11 +50,9 @@ func (a *app) moved(ctx context.Context, run *runner.Run, repo *config.Repositor
 		return nil, nil, err
 	}
 	missed := map[string]bool{}
-	if j != nil {
-		for _, m := range j.Metrics {
-			if m.Threshold != "" && (m.Verdict == runner.Failure || m.Verdict == runner.Error) {
-				missed[m.Key()] = true
-			}
+	for _, m := range j.Metrics {
+		if m.Threshold != "" && (m.Verdict == runner.Failure || m.Verdict == runner.Error) {
+			missed[m.Key()] = true
 		}
 	}
 	ends = map[string][2]baseline.Reading{}

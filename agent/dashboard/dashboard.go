@@ -39,27 +39,15 @@ func Write(ctx context.Context, dir string, pages []Page) error {
 		if err != nil {
 			return fmt.Errorf("render %s: %w", p.Name, err)
 		}
-		if err := replace(filepath.Join(dir, filepath.FromSlash(p.Name)), text); err != nil {
+		file := filepath.Join(dir, filepath.FromSlash(p.Name))
+		if err = os.MkdirAll(filepath.Dir(file), 0o755); err == nil {
+			err = runner.ReplaceFile(file, text)
+		}
+		if err != nil {
 			return fmt.Errorf("write the dashboard: %w", err)
 		}
 	}
 	return nil
-}
-
-func replace(file string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(text)
-	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
 }
 
 // keep is how long a page is shown again before it is rendered anew: reading the history costs
