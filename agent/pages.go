@@ -51,54 +51,49 @@ func cmdDashboard(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer a.close()
-	pages := a.pages(repos)
+	site := a.site(repos)
 	if *out != "" {
-		if err := dashboard.Write(ctx, *out, pages); err != nil {
+		if err := dashboard.Write(ctx, *out, site); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stdout, "%d %s in %s\n", len(pages), plural(len(pages), "page", "pages"), *out)
+		n := len(site.Pages) + 1
+		fmt.Fprintf(e.stdout, "%d %s in %s\n", n, plural(n, "page", "pages"), *out)
 		return nil
 	}
 	if *listen == "" {
 		*listen = defaultDashboard
 	}
-	return a.serveDashboard(ctx, *listen, pages, e.stdout, slog.New(slog.NewTextHandler(e.stderr, nil)))
+	return a.serveDashboard(ctx, *listen, site, e.stdout, slog.New(slog.NewTextHandler(e.stderr, nil)))
 }
 
-func (a *app) serveDashboard(ctx context.Context, address string, pages []dashboard.Page, w io.Writer, log *slog.Logger) error {
+func (a *app) serveDashboard(ctx context.Context, address string, site dashboard.Site, w io.Writer, log *slog.Logger) error {
 	l, err := dashboard.Listen(ctx, address)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "http://%s/ (to this machine alone; Ctrl-C ends it)\n", l.Addr())
-	return dashboard.Serve(ctx, l, dashboard.Handler(pages, log))
+	return dashboard.Serve(ctx, l, dashboard.Handler(site, log))
 }
 
-// pages are those of the dashboard: the list of repositories, and one for each.
-func (a *app) pages(repos []*config.Repository) []dashboard.Page {
-	name := func(r *config.Repository) string { return path.Join("r", fileName(r.Name)+".html") }
-	out := []dashboard.Page{{Name: dashboard.Index, Render: func(ctx context.Context) ([]byte, error) {
-		var list []report.DashboardEntry
-		for _, r := range repos {
+// site is what the dashboard shows: a page for each repository, and the list of them.
+func (a *app) site(repos []*config.Repository) dashboard.Site {
+	site := dashboard.Site{Index: func(ctx context.Context, list []report.DashboardEntry) ([]byte, error) {
+		machines, err := a.machines(ctx)
+		return report.DashboardIndex(list, time.Now(), agentName(), machines...), err
+	}}
+	for _, r := range repos {
+		name := path.Join("r", fileName(r.Name)+".html")
+		site.Pages = append(site.Pages, dashboard.Page{Name: name, Render: func(ctx context.Context) ([]byte, report.DashboardEntry, error) {
 			d, err := a.page(ctx, r)
 			if err != nil {
-				return nil, err
+				return nil, report.DashboardEntry{}, err
 			}
-			list = append(list, d.Entry(name(r)))
-		}
-		machines, err := a.machines(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return report.DashboardIndex(list, time.Now(), agentName(), machines...), nil
-	}}}
-	for _, r := range repos {
-		out = append(out, dashboard.Page{Name: name(r), Render: func(ctx context.Context) ([]byte, error) {
-			d, err := a.page(ctx, r)
-			return report.DashboardHTML(d, "../"+dashboard.Index), err
+			text, line := report.DashboardHTML(d, "../"+dashboard.Index)
+			line.Link = name
+			return text, line, nil
 		}})
 	}
-	return out
+	return site
 }
 
 // machines are those of a fleet; none where all processes are on one machine.

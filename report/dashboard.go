@@ -76,15 +76,21 @@ func pageOf(title, up, body string) []byte {
 	return []byte(b.String())
 }
 
-// DashboardHTML renders the page. up is the address of the list of repositories, "" for none.
-func DashboardHTML(d Dashboard, up string) []byte {
+// DashboardHTML renders the page, and what the list of all repositories says of it but for
+// the link. up is the address of that list, "" for none.
+func DashboardHTML(d Dashboard, up string) ([]byte, DashboardEntry) {
+	e := DashboardEntry{Repo: d.Repo, Branch: d.Branch}
+	if i := slices.IndexFunc(d.Runs, func(r DashboardRun) bool { return r.State == runner.StateDone }); i >= 0 {
+		last := d.Runs[i]
+		e.Last = &last
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "<p class=\"about\">Branch <code>%s</code>, as of %s, %s</p>\n", markup(d.Branch, 120), utc(d.Made), markup(d.Agent, 80))
 	if len(d.Places) == 0 {
 		b.WriteString("<p>Nothing was measured on this branch yet.</p>\n")
 	}
 	for i := range d.Places {
-		placeHTML(&b, &d.Places[i], d.Searches)
+		e.Worse += placeHTML(&b, &d.Places[i], d.Searches)
 	}
 	if d.Past > 0 {
 		fmt.Fprintf(&b, "<p class=\"about\">%s of the past (another machine, system or configuration) not shown here: <code>holdfast baseline list --all</code></p>\n", choose(d.Past, "1 place", plural(d.Past, "place")+" "))
@@ -100,7 +106,7 @@ func DashboardHTML(d Dashboard, up string) []byte {
 		}
 		b.WriteString("</tbody></table></div>\n")
 	}
-	return pageOf(orUnknown(d.Repo, visible), up, b.String())
+	return pageOf(orUnknown(d.Repo, visible), up, b.String()), e
 }
 
 func runHTML(b *strings.Builder, r *DashboardRun) {
@@ -138,11 +144,16 @@ func (d *drawn) news() int {
 	return 1
 }
 
-func placeHTML(b *strings.Builder, p *DashboardPlace, searches []Bisection) {
+// placeHTML renders a place and returns how many of its metrics moved for the worse lately.
+func placeHTML(b *strings.Builder, p *DashboardPlace, searches []Bisection) (worse int) {
 	fmt.Fprintf(b, "<h2>%s</h2>\n<p class=\"about\">on %s</p>\n", markup(upper(p.What), 80), markup(orUnknown(p.Where, visible), 300))
 	list := make([]drawn, 0, len(p.Histories))
 	for i := range p.Histories {
-		list = append(list, drawn{&p.Histories[i], p.Histories[i].Shifts()})
+		x := drawn{&p.Histories[i], p.Histories[i].Shifts()}
+		list = append(list, x)
+		if x.news() == 3 {
+			worse++
+		}
 	}
 	slices.SortStableFunc(list, func(x, y drawn) int { return -cmp.Compare(x.news(), y.news()) })
 	left := len(list) - maxHistories
@@ -173,6 +184,7 @@ func placeHTML(b *strings.Builder, p *DashboardPlace, searches []Bisection) {
 	if left > 0 {
 		fmt.Fprintf(b, "<p class=\"about\">and %s more</p>\n", number(left))
 	}
+	return worse
 }
 
 func historyHTML(b *strings.Builder, d *drawn, searches []Bisection) {
@@ -278,23 +290,6 @@ type DashboardEntry struct {
 	Link         string
 	Last         *DashboardRun // nil without one
 	Worse        int           // metrics that moved for the worse lately
-}
-
-// Entry is the line about a page's repository in the list of all; link leads to the page.
-func (d *Dashboard) Entry(link string) DashboardEntry {
-	e := DashboardEntry{Repo: d.Repo, Branch: d.Branch, Link: link}
-	if i := slices.IndexFunc(d.Runs, func(r DashboardRun) bool { return r.State == runner.StateDone }); i >= 0 {
-		e.Last = &d.Runs[i]
-	}
-	for i := range d.Places {
-		for k := range d.Places[i].Histories {
-			h := &d.Places[i].Histories[k]
-			if x := (drawn{h, h.Shifts()}); x.news() == 3 {
-				e.Worse++
-			}
-		}
-	}
-	return e
 }
 
 // DashboardMachine is one machine of a fleet.

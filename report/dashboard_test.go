@@ -118,8 +118,11 @@ func safePage(t testing.TB, doc []byte) {
 }
 
 func TestDashboard(t *testing.T) {
-	doc := DashboardHTML(dashboardExample("soak"), "../index.html")
+	doc, entry := DashboardHTML(dashboardExample("soak"), "../index.html")
 	safePage(t, doc)
+	if entry.Repo != "soak" || entry.Worse != 1 || entry.Last == nil || entry.Last.Number != 90 {
+		t.Errorf("its line in the list: %+v", entry)
+	}
 	elements, text := tags(t, doc)
 	charts := 0
 	for _, e := range elements {
@@ -143,9 +146,11 @@ func TestDashboard(t *testing.T) {
 		t.Errorf("order: %d, %d", first, then)
 	}
 	for _, empty := range []Dashboard{{}, {Repo: "x", Branch: "main", Places: []DashboardPlace{{}}}} {
-		safePage(t, DashboardHTML(empty, ""))
+		page, _ := DashboardHTML(empty, "")
+		safePage(t, page)
 	}
-	index := DashboardIndex([]DashboardEntry{{Repo: "soak", Branch: "main", Link: "r/soak.html", Last: &DashboardRun{Number: 3, Verdict: runner.Error}, Worse: 1}, {Repo: "new", Branch: "main", Link: "r/new.html"}}, began, "holdfast",
+	entry.Link = "r/soak.html"
+	index := DashboardIndex([]DashboardEntry{entry, {Repo: "new", Branch: "main", Link: "r/new.html"}}, began, "holdfast",
 		DashboardMachine{Name: evil, Class: evil, Seen: began, State: evil, Bad: true}, DashboardMachine{Name: "mini-2", Class: "M2", Seen: began, State: "works"})
 	safePage(t, index)
 	if text := string(index); !strings.Contains(text, "<h2>Machines</h2>") || !strings.Contains(text, "<td>mini-2</td><td>M2</td><td>"+utc(began)+"</td>") {
@@ -202,7 +207,7 @@ func FuzzDashboard(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		doc := DashboardHTML(dashboardExample(s), "../index.html")
+		doc, _ := DashboardHTML(dashboardExample(s), "../index.html")
 		safePage(t, doc)
 		for _, r := range string(doc) {
 			if r == '\u202e' || r == 0 {
@@ -220,7 +225,8 @@ func BenchmarkDashboard(b *testing.B) {
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		size = len(DashboardHTML(d, ""))
+		page, _ := DashboardHTML(d, "")
+		size = len(page)
 	}
 	b.ReportMetric(float64(size), "bytes")
 }

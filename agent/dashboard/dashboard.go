@@ -1,8 +1,8 @@
 // Package dashboard brings pages to a browser: as files, or over HTTP to this machine alone.
 //
-// In: pages, each a name and how to render it. Out: a folder ([Write]) or a handler
-// ([Handler], [Listen]). What is on the pages, and reading it from the store, are left to
-// others; nothing here changes anything.
+// In: a [Site], pages and how to render each. Out: a folder ([Write]) or a handler ([Handler],
+// [Listen]). What is on the pages, and reading it from the store, are left to others; nothing
+// here changes anything.
 package dashboard
 
 import (
@@ -26,26 +26,51 @@ import (
 // Index is the name of the first page.
 const Index = "index.html"
 
-// Page is one page.
-type Page struct {
-	Name   string // its address relative to the first one, and its file: "index.html", "r/pool.html"
-	Render func(ctx context.Context) ([]byte, error)
+// Site is a page for each repository and, as [Index], the list of them.
+type Site struct {
+	Pages []Page
+	// Index renders the first page from what the others had to say for it, in their order.
+	Index func(ctx context.Context, list []report.DashboardEntry) ([]byte, error)
 }
 
-// Write puts all pages into a folder, which is made. Each file is replaced as a whole.
-func Write(ctx context.Context, dir string, pages []Page) error {
-	for _, p := range pages {
-		text, err := p.Render(ctx)
+// Page is about one repository.
+type Page struct {
+	Name string // its address relative to the first page, and its file: "r/pool.html"
+	// Render makes the page, and its line in the list of all. It reads a whole history, so
+	// it is called once for both.
+	Render func(ctx context.Context) ([]byte, report.DashboardEntry, error)
+}
+
+// Write puts a site into a folder, which is made. Each file is replaced as a whole, the first
+// page last: it leads to pages that are there. One page at a time is held in memory.
+func Write(ctx context.Context, dir string, site Site) error {
+	list := make([]report.DashboardEntry, len(site.Pages))
+	for i, p := range site.Pages {
+		text, line, err := p.Render(ctx)
 		if err != nil {
 			return fmt.Errorf("render %s: %w", p.Name, err)
 		}
-		file := filepath.Join(dir, filepath.FromSlash(p.Name))
-		if err = os.MkdirAll(filepath.Dir(file), 0o755); err == nil {
-			err = runner.ReplaceFile(file, text)
+		list[i] = line
+		if err := put(dir, p.Name, text); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("write the dashboard: %w", err)
-		}
+	}
+	text, err := site.Index(ctx, list)
+	if err != nil {
+		return fmt.Errorf("render %s: %w", Index, err)
+	}
+	return put(dir, Index, text)
+}
+
+// put writes one file of a site.
+func put(dir, name string, text []byte) error {
+	file := filepath.Join(dir, filepath.FromSlash(name))
+	err := os.MkdirAll(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = runner.ReplaceFile(file, text)
+	}
+	if err != nil {
+		return fmt.Errorf("write the dashboard: %w", err)
 	}
 	return nil
 }
@@ -54,30 +79,32 @@ func Write(ctx context.Context, dir string, pages []Page) error {
 // up to a second of a core, which a benchmark may be using.
 const keep = 30 * time.Second
 
-// handler serves pages to browsers of this machine.
+// handler serves a site to browsers of this machine.
 type handler struct {
-	log *slog.Logger
+	log   *slog.Logger
+	index func(context.Context, []report.DashboardEntry) ([]byte, error)
 
 	mu    sync.Mutex // one page is rendered at a time
-	pages map[string]*kept
+	pages []*kept
 }
 
 type kept struct {
 	Page
 	text []byte
+	line report.DashboardEntry
 	at   time.Time
 }
 
-// Handler serves pages: the first one as "/", the others by their names. It answers GET and
+// Handler serves a site: the first page as "/", the others by their names. It answers GET and
 // HEAD only, and only requests that name this machine: a page of somebody else's, whose name
 // was made to lead here, cannot read it. log may be nil.
-func Handler(pages []Page, log *slog.Logger) http.Handler {
+func Handler(site Site, log *slog.Logger) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{log: log, pages: map[string]*kept{}}
-	for _, p := range pages {
-		h.pages["/"+p.Name] = &kept{Page: p}
+	h := &handler{log: log, index: site.Index}
+	for _, p := range site.Pages {
+		h.pages = append(h.pages, &kept{Page: p})
 	}
 	return h
 }
@@ -97,10 +124,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only to be read", http.StatusMethodNotAllowed)
 		return
 	}
-	name := r.URL.Path
-	if name == "/" {
-		name += Index
-	}
+	name := strings.TrimPrefix(r.URL.Path, "/")
 	text, err := h.page(r.Context(), name)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -117,19 +141,36 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) page(ctx context.Context, name string) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p := h.pages[name]
-	if p == nil {
-		return nil, os.ErrNotExist
+	if name == "" || name == Index {
+		// Who reads the list goes on to one of the pages: they are rendered for it.
+		list := make([]report.DashboardEntry, len(h.pages))
+		for i, p := range h.pages {
+			if err := p.refresh(ctx); err != nil {
+				return nil, fmt.Errorf("render %s: %w", p.Name, err)
+			}
+			list[i] = p.line
+		}
+		return h.index(ctx, list)
 	}
+	for _, p := range h.pages {
+		if p.Name == name {
+			err := p.refresh(ctx)
+			return p.text, err
+		}
+	}
+	return nil, os.ErrNotExist
+}
+
+// refresh renders a page unless that was done just now.
+func (p *kept) refresh(ctx context.Context) error {
 	if p.text != nil && time.Since(p.at) < keep {
-		return p.text, nil
+		return nil
 	}
-	text, err := p.Render(ctx)
-	if err != nil {
-		return nil, err
+	text, line, err := p.Render(ctx)
+	if err == nil {
+		p.text, p.line, p.at = text, line, time.Now()
 	}
-	p.text, p.at = text, time.Now()
-	return text, nil
+	return err
 }
 
 // local reports whether a Host header names this machine.

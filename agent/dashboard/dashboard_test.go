@@ -47,21 +47,32 @@ func example() report.Dashboard {
 	}
 }
 
-func pages() []dashboard.Page {
-	fixed := func(text []byte) func(context.Context) ([]byte, error) {
-		return func(context.Context) ([]byte, error) { return text, nil }
-	}
-	d := example()
-	return []dashboard.Page{
-		{Name: dashboard.Index, Render: fixed(report.DashboardIndex([]report.DashboardEntry{d.Entry("r/x.html")}, d.Made, "holdfast test"))},
-		{Name: "r/x.html", Render: fixed(report.DashboardHTML(d, "../"+dashboard.Index))},
-		{Name: "r/broken.html", Render: func(context.Context) ([]byte, error) { return nil, errors.New("database is locked") }},
+func site() dashboard.Site {
+	text, line := report.DashboardHTML(example(), "../"+dashboard.Index)
+	line.Link = "r/x.html"
+	return dashboard.Site{
+		Pages: []dashboard.Page{{Name: line.Link, Render: func(context.Context) ([]byte, report.DashboardEntry, error) { return text, line, nil }}},
+		Index: func(_ context.Context, list []report.DashboardEntry) ([]byte, error) {
+			return report.DashboardIndex(list, time.Unix(0, 0), "holdfast test"), nil
+		},
 	}
 }
 
+// broken is a page that cannot be made.
+var broken = dashboard.Page{Name: "r/broken.html", Render: func(context.Context) ([]byte, report.DashboardEntry, error) {
+	return nil, report.DashboardEntry{}, errors.New("database is locked")
+}}
+
 func TestHandler(t *testing.T) {
-	h := dashboard.Handler(pages(), nil)
+	h := dashboard.Handler(site(), nil)
+	bad := site()
+	bad.Pages = append(bad.Pages, broken)
+	worse := dashboard.Handler(bad, nil)
 	ask := func(method, host, path string) *http.Response {
+		h := h
+		if strings.HasPrefix(path, "/bad") {
+			h, path = worse, strings.TrimPrefix(path, "/bad")
+		}
 		r := httptest.NewRequest(method, "http://"+host+path, nil)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -79,7 +90,9 @@ func TestHandler(t *testing.T) {
 		{"POST", "127.0.0.1", "/", 405, "only to be read"},
 		{"GET", "127.0.0.1", "/r/y.html", 404, "no such page"},
 		{"GET", "127.0.0.1", "/../../etc/passwd", 404, "no such page"},
-		{"GET", "127.0.0.1", "/r/broken.html", 500, "cannot be made now"},
+		{"GET", "127.0.0.1", "/bad/r/broken.html", 500, "cannot be made now"},
+		{"GET", "127.0.0.1", "/bad/r/x.html", 200, "<svg"},
+		{"GET", "127.0.0.1", "/bad/", 500, "cannot be made now"},
 		// Somebody's page whose name was made to lead here.
 		{"GET", "evil.example", "/", 421, "localhost"},
 		{"GET", "127.0.0.1.evil.example:8724", "/", 421, "localhost"},
@@ -109,51 +122,75 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// However often it is asked for, a page is rendered once in half a minute, and an error is not
-// kept.
+// However often they are asked for, the list and a page cost one reading of the history in half
+// a minute, and an error is not kept.
 func TestPagesAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rendered, fail := 0, false
-		h := dashboard.Handler([]dashboard.Page{{Name: dashboard.Index, Render: func(context.Context) ([]byte, error) {
+		rendered, fail := 0, true
+		s := site()
+		render := s.Pages[0].Render
+		s.Pages[0].Render = func(ctx context.Context) ([]byte, report.DashboardEntry, error) {
 			if rendered++; fail {
-				return nil, errors.New("no")
+				return nil, report.DashboardEntry{}, errors.New("no")
 			}
-			return []byte("x"), nil
-		}}}, nil)
-		ask := func(want int) {
+			return render(ctx)
+		}
+		h := dashboard.Handler(s, nil)
+		ask := func(path string, code, want int) {
 			t.Helper()
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/", nil))
-			if rendered != want {
-				t.Errorf("rendered %d times, want %d", rendered, want)
+			h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
+			if w.Code != code || rendered != want {
+				t.Errorf("%d, rendered %d times, want %d, %d", w.Code, rendered, code, want)
 			}
 		}
-		fail = true
-		ask(1)
+		ask("/", 500, 1)
+		ask("/r/x.html", 500, 2)
 		fail = false
-		ask(2)
-		ask(2)
+		ask("/", 200, 3)
+		ask("/r/x.html", 200, 3)
+		ask("/", 200, 3)
 		time.Sleep(29 * time.Second)
-		ask(2)
+		ask("/r/x.html", 200, 3)
 		time.Sleep(2 * time.Second)
-		ask(3)
+		ask("/r/x.html", 200, 4)
+		ask("/", 200, 4)
 	})
 }
 
+// The files are written each from one reading, and the first page after those it leads to.
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	all := pages()
-	for range 2 {
-		if err := dashboard.Write(t.Context(), dir, all[:2]); err != nil {
-			t.Fatal(err)
-		}
+	all, rendered := site(), 0
+	render := all.Pages[0].Render
+	all.Pages[0].Render = func(ctx context.Context) ([]byte, report.DashboardEntry, error) {
+		rendered++
+		return render(ctx)
 	}
-	if err := dashboard.Write(t.Context(), dir, all); err == nil || !strings.Contains(err.Error(), "r/broken.html: database is locked") {
+	bad := all
+	bad.Pages = append(bad.Pages, broken)
+	if err := dashboard.Write(t.Context(), dir, bad); err == nil || !strings.Contains(err.Error(), "r/broken.html: database is locked") {
 		t.Error(err)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err != nil || len(files) != 1 {
-		t.Errorf("%v, %v", files, err)
+	files := func(want int) {
+		t.Helper()
+		pages, err := filepath.Glob(filepath.Join(dir, "r", "*"))
+		first, _ := filepath.Glob(filepath.Join(dir, "*.html"))
+		if err != nil || len(pages) != 1 || len(first) != want || rendered != 1 {
+			t.Errorf("%v, %v, %v, rendered %d times", pages, first, err, rendered)
+		}
+		rendered = 0
+	}
+	files(0)
+	for range 2 {
+		if err := dashboard.Write(t.Context(), dir, all); err != nil {
+			t.Fatal(err)
+		}
+		files(1)
+	}
+	index, err := os.ReadFile(filepath.Join(dir, dashboard.Index))
+	if err != nil || !strings.Contains(string(index), "<td>1 metric</td>") || !strings.Contains(string(index), `<a href="r/x.html">`) {
+		t.Errorf("%v\n%s", err, index)
 	}
 }
 
@@ -169,7 +206,7 @@ func TestListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan error)
-	go func() { ended <- dashboard.Serve(ctx, l, dashboard.Handler(pages(), nil)) }()
+	go func() { ended <- dashboard.Serve(ctx, l, dashboard.Handler(site(), nil)) }()
 	res, err := http.Get("http://" + l.Addr().String() + "/")
 	if err != nil || res.StatusCode != 200 {
 		t.Errorf("%v, %v", res, err)
@@ -205,7 +242,7 @@ func TestBrowser(t *testing.T) {
 		t.Skip("no chromium: how pages look is not tested")
 	}
 	dir := t.TempDir()
-	if err := dashboard.Write(t.Context(), dir, pages()[:2]); err != nil {
+	if err := dashboard.Write(t.Context(), dir, site()); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "r", "x.html")
