@@ -43,7 +43,7 @@ func (d directions) Set(text string) error {
 func cmdCompare(_ context.Context, e *env, args []string) error {
 	fs := flags(e, "compare", "[flags] BASE HEAD")
 	asJSON := fs.Bool("json", false, "print JSON, one benchmark a line")
-	alpha := fs.Float64("alpha", baseline.DefaultAlpha, "`LEVEL` of the two-sided test; intervals have confidence 1 - LEVEL")
+	alpha := fs.Float64("alpha", baseline.DefaultAlpha, "`LEVEL` of the two-sided test and the intervals with up to 8 values of a benchmark; with n values LEVEL·√(8/n)")
 	effect := fs.Float64("min-effect", baseline.DefaultMinEffect, "smallest `EFFECT` worth reporting, a fraction: 0.015 is 1.5 %")
 	correct := fs.String("correct", "none", "`METHOD` to correct p-values for the number of benchmarks: none or holm")
 	strict := fs.Bool("strict", false, "exit 3 if anything is inconclusive and nothing regressed")
@@ -57,7 +57,7 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 	case fs.NArg() != 2:
 		return &usageError{"two files are needed: BASE and HEAD", hint}
 	case !(*alpha > 0 && *alpha < 0.5):
-		return &usageError{fmt.Sprintf("--alpha %v is outside 0 … 0.5", *alpha), "0.005 is one false alarm in 200 comparisons"}
+		return &usageError{fmt.Sprintf("--alpha %v is outside 0 … 0.5", *alpha), "0.005 is at most one false alarm in 200 comparisons"}
 	case !(*effect > 0 && *effect < 1):
 		return &usageError{fmt.Sprintf("--min-effect %v is outside 0 … 1", *effect), "a fraction: 0.015 is 1.5 %"}
 	case *correct != "none" && *correct != "holm":
@@ -175,8 +175,8 @@ func printComparison(w io.Writer, results []baseline.SideResult, o baseline.Side
 	if b.Len() > 0 {
 		fmt.Fprintf(w, "%s\n", b.String())
 	}
-	fmt.Fprintf(w, "%d regressed, %d improved, %d unchanged, %d inconclusive; threshold %s, intervals at %g %%\n",
-		counts[baseline.Regressed], counts[baseline.Improved], counts[baseline.Unchanged], counts[baseline.Inconclusive], baseline.Percent(o.MinEffect)[1:], 100*(1-o.Alpha))
+	fmt.Fprintf(w, "%d regressed, %d improved, %d unchanged, %d inconclusive; threshold %s, tests and intervals at a level of %g %%, smaller with more than 8 values\n",
+		counts[baseline.Regressed], counts[baseline.Improved], counts[baseline.Unchanged], counts[baseline.Inconclusive], baseline.Percent(o.MinEffect)[1:], 100*o.Alpha)
 	if students > 0 {
 		fmt.Fprintf(w, "%d with fewer than 12 values on a side: taken to be log-normal, but for outliers, and equally spread on both sides\n", students)
 	}

@@ -38,11 +38,14 @@ const (
 	mdePower = 0.8
 	// practical is the most values a side that are advised.
 	practical = 1000
+	// levelSize is the number of values of a benchmark, both sides together, up to which
+	// Alpha is the level; four a side are what people measure.
+	levelSize = 8
 )
 
 // SideOptions say what counts as a change. The zero value of a field means its default.
 type SideOptions struct {
-	Alpha     float64 // level of the two-sided test and of the interval, 0 < Alpha < 0.5
+	Alpha     float64 // level of the two-sided test with 8 values or fewer, see [SideOptions.level]; 0 < Alpha < 0.5
 	MinEffect float64 // threshold: the smallest effect worth reporting, above 0; 0.015 is 1.5 %
 	Holm      bool    // correct the p-values for the number of comparisons
 }
@@ -57,6 +60,15 @@ func (o SideOptions) filled() SideOptions {
 	return o
 }
 
+// level is the level of the test and the interval of n values, both sides together:
+// Alpha, and with more than 8 values Alpha·√(8/n). At a fixed level more values call
+// smaller and smaller differences, until what they call is that no two builds are alike;
+// the same p is less evidence against equality the more values it comes from, by about √n
+// (Good, Standardized tail-area probabilities, J. Statist. Comput. Simul. 16, 1982).
+func (o SideOptions) level(n int) float64 {
+	return o.Alpha * min(1, math.Sqrt(levelSize/float64(n)))
+}
+
 // SidePair is one benchmark measured on two sides. Nil values mean that a side lacks it.
 type SidePair struct {
 	Name, Unit string
@@ -66,7 +78,7 @@ type SidePair struct {
 }
 
 // SideResult compares two sides. Effect is the ratio of the medians − 1, [Lo, Hi] bounds it
-// at 1 − Alpha and contains it; NaN where there is none. P is two-sided, after correction if
+// at 1 − Level and contains it; NaN where there is none. P is two-sided, after correction if
 // there was any. MDE is the smallest effect that this comparison would find in four of five
 // cases. In JSON what does not exist is null.
 type SideResult struct {
@@ -78,6 +90,7 @@ type SideResult struct {
 	NBase      int
 	NHead      int
 	MDE        float64
+	Level      float64  // what P is held against: Alpha, or less with more than 8 values
 	Warnings   []string // what weakens the result, and for Inconclusive what it would take
 
 	BaseMedian, HeadMedian float64
@@ -90,8 +103,8 @@ type SideResult struct {
 	spread, df        float64 // se = spread·√(1/NBase + 1/NHead)
 }
 
-// MarshalJSON writes the keys name, unit, verdict, effect, lo, hi, p, n_base, n_head, mde
-// and, if there are any, warnings.
+// MarshalJSON writes the keys name, unit, verdict, effect, lo, hi, p, n_base, n_head, mde,
+// level and, if there are any, warnings.
 func (r SideResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Name     string   `json:"name"`
@@ -104,10 +117,11 @@ func (r SideResult) MarshalJSON() ([]byte, error) {
 		NBase    int      `json:"n_base"`
 		NHead    int      `json:"n_head"`
 		MDE      *float64 `json:"mde"`
+		Level    float64  `json:"level"`
 		Warnings []string `json:"warnings,omitempty"`
 	}{
 		r.Name, r.Unit, r.Verdict, nullable(r.Effect), nullable(r.Lo), nullable(r.Hi), nullable(r.P),
-		r.NBase, r.NHead, nullable(r.MDE), r.Warnings,
+		r.NBase, r.NHead, nullable(r.MDE), r.Level, r.Warnings,
 	})
 }
 
@@ -126,9 +140,10 @@ func (r SideResult) MarshalJSON() ([]byte, error) {
 // k = 2.5) take the place of means and pooled standard deviation in Student's t. The
 // spread is at least 0.3 %: three values that agree to the last digit are luck.
 //
-// A change is Regressed or Improved if p ≤ Alpha, the interval leaves out 0, and both the
-// effect and the shift that the interval is about are at least MinEffect; Unchanged if the whole interval lies within ± MinEffect (two
-// one-sided tests, Schuirmann 1987).
+// A change is Regressed or Improved if p ≤ [SideOptions.level], the interval leaves out 0,
+// and both the effect and the shift that the interval is about are at least MinEffect;
+// Unchanged if the whole interval lies within ± MinEffect (two one-sided tests, Schuirmann
+// 1987).
 func CompareSides(pairs []SidePair, o SideOptions) []SideResult {
 	o = o.filled()
 	out := make([]SideResult, len(pairs))
@@ -152,6 +167,7 @@ func compareSides(p SidePair, o SideOptions) SideResult {
 	nan := math.NaN()
 	r := SideResult{
 		Name: p.Name, Unit: p.Unit, Verdict: Inconclusive, NBase: len(p.Base), NHead: len(p.Head), better: p.Better,
+		Level:  o.level(len(p.Base) + len(p.Head)),
 		Effect: nan, Lo: nan, Hi: nan, P: nan, MDE: nan, BaseMedian: nan, HeadMedian: nan, Warnings: slices.Clone(p.Warnings),
 		log: nan, logLo: nan, logHi: nan,
 	}
@@ -182,10 +198,10 @@ func compareSides(p SidePair, o SideOptions) SideResult {
 	if r.NBase < 2 || r.NHead < 2 {
 		return r.warn("one value on a side tells nothing of its noise: an interval needs 2, better 4")
 	}
-	if min(r.NBase, r.NHead) >= rankSize && medianRankAt(min(r.NBase, r.NHead), o.Alpha/2) > 0 {
-		r.byRanks(p, lb, lh, o.Alpha)
+	if min(r.NBase, r.NHead) >= rankSize && medianRankAt(min(r.NBase, r.NHead), r.Level/2) > 0 {
+		r.byRanks(p, lb, lh)
 	} else {
-		r.byStudent(lb, lh, o.Alpha)
+		r.byStudent(lb, lh)
 	}
 	r.Lo, r.Hi = math.Expm1(r.logLo), math.Expm1(r.logHi)
 	r.MDE = math.Expm1(r.detectable(o))
@@ -226,14 +242,14 @@ func logs(xs []float64) []float64 {
 	return out
 }
 
-func (r *SideResult) byStudent(base, head []float64, alpha float64) {
+func (r *SideResult) byStudent(base, head []float64) {
 	locs, s := huber(base, head)
 	mb, mh := locs[0], locs[1]
 	r.spread, r.df = s, float64(len(base)+len(head)-2)
 	r.shift = mh - mb
 	d, se := r.shift, r.se()
 	r.P = min(1, 2*studentTail(math.Abs(d)/se, r.df))
-	w := studentQuantile(alpha/2, r.df) * se
+	w := studentQuantile(r.Level/2, r.df) * se
 	// The interval is that of the shift of the whole distribution. Medians are a rougher
 	// estimate of it and may, with very skewed values, lie outside.
 	r.logLo, r.logHi = min(d-w, r.log), max(d+w, r.log)
@@ -246,7 +262,7 @@ func outlying(xs []float64, m, s float64) bool {
 	return m-xs[0] > 5*s || xs[len(xs)-1]-m > 5*s
 }
 
-func (r *SideResult) byRanks(p SidePair, base, head []float64, alpha float64) {
+func (r *SideResult) byRanks(p SidePair, base, head []float64) {
 	r.Ranks = true
 	z := mannWhitney(base, head)
 	widen := 1.0
@@ -255,10 +271,10 @@ func (r *SideResult) byRanks(p SidePair, base, head []float64, alpha float64) {
 		*r = r.warn("consecutive values resemble each other (lag-1 correlation %.2f): the interval is widened by %.1f; measure base and head in turns", c, widen)
 	}
 	r.P = math.Erfc(z / widen / math.Sqrt2)
-	lo, hi := ratioOfMedians(base, head, alpha)
+	lo, hi := ratioOfMedians(base, head, r.Level)
 	r.shift = r.log
 	r.logLo, r.logHi = r.log-widen*(r.log-lo), r.log+widen*(hi-r.log)
-	se := max(r.logHi-r.logLo, logFloor*1e-3) / 2 / normalQuantile(1-alpha/2)
+	se := max(r.logHi-r.logLo, logFloor*1e-3) / 2 / normalQuantile(1-r.Level/2)
 	r.df = float64(len(base) + len(head) - 2)
 	r.spread = se / math.Sqrt(1/float64(r.NBase)+1/float64(r.NHead))
 }
@@ -271,7 +287,7 @@ func (r *SideResult) se() float64 {
 // threshold, with chance mdePower (Lehr's rule with t quantiles in place of normal ones).
 func (r *SideResult) detectable(o SideOptions) float64 {
 	luck := studentQuantile(1-mdePower, r.df) * r.se()
-	return max(studentQuantile(o.Alpha/2, r.df)*r.se(), math.Log1p(o.MinEffect)) + luck
+	return max(studentQuantile(r.Level/2, r.df)*r.se(), math.Log1p(o.MinEffect)) + luck
 }
 
 // conclude gives the verdict from the effect, its interval and P.
@@ -280,7 +296,7 @@ func (r *SideResult) conclude(o SideOptions) {
 		return
 	}
 	far := min(math.Abs(r.Effect), math.Abs(math.Expm1(r.shift))) >= o.MinEffect || math.IsInf(r.log, 0)
-	changed := r.P <= o.Alpha && far && (r.Exact || r.logLo > 0 || r.logHi < 0)
+	changed := r.P <= r.Level && far && (r.Exact || r.logLo > 0 || r.logHi < 0)
 	switch {
 	case changed && r.better == "":
 		*r = r.warn("changed, but which direction of %q is better is not known", r.Unit)
@@ -299,12 +315,12 @@ func (r *SideResult) conclude(o SideOptions) {
 func (r *SideResult) missing(o SideOptions) string {
 	n := max(r.NBase, r.NHead)
 	d, bound := math.Abs(r.log), math.Log1p(o.MinEffect)
-	tail := o.Alpha / 2
-	if d >= bound && r.P > o.Alpha && r.logLo*r.logHi > 0 { // only the correction is in the way
-		tail /= math.Max(1, r.P/(2*studentTail(math.Abs(r.log)/r.se(), r.df)))
+	correction := 1.0
+	if d >= bound && r.P > r.Level && r.logLo*r.logHi > 0 { // only the correction is in the way
+		correction = math.Max(1, r.P/(2*studentTail(math.Abs(r.log)/r.se(), r.df)))
 	}
 	tells := func(k int) bool {
-		w := studentQuantile(tail, float64(2*k-2)) * r.spread * math.Sqrt(2/float64(k))
+		w := studentQuantile(o.level(2*k)/2/correction, float64(2*k-2)) * r.spread * math.Sqrt(2/float64(k))
 		return d >= bound && w < d || d < bound && d+w < bound
 	}
 	if tells(practical) {

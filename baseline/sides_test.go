@@ -171,7 +171,7 @@ func TestSidesJSON(t *testing.T) {
 	if err := json.Unmarshal(got, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []string{"name", "unit", "verdict", "effect", "lo", "hi", "p", "n_base", "n_head", "mde"} {
+	for _, k := range []string{"name", "unit", "verdict", "effect", "lo", "hi", "p", "n_base", "n_head", "mde", "level"} {
 		if _, ok := m[k]; !ok {
 			t.Errorf("no key %s in %s", k, got)
 		}
@@ -181,7 +181,7 @@ func TestSidesJSON(t *testing.T) {
 		t.Errorf("more keys: %v", m)
 	}
 	got, _ = json.Marshal(compareTwo([]float64{1}, nil, SideOptions{}))
-	if want := `{"name":"B","unit":"sec/op","verdict":"inconclusive","effect":null,"lo":null,"hi":null,"p":null,"n_base":1,"n_head":0,"mde":null,"warnings":["only the base has it"]}`; string(got) != want {
+	if want := `{"name":"B","unit":"sec/op","verdict":"inconclusive","effect":null,"lo":null,"hi":null,"p":null,"n_base":1,"n_head":0,"mde":null,"level":0.005,"warnings":["only the base has it"]}`; string(got) != want {
 		t.Errorf("got %s", got)
 	}
 }
@@ -234,18 +234,19 @@ func TestSidesCoverage(t *testing.T) {
 	} {
 		for _, n := range c.ns {
 			rng := rand.New(rand.NewPCG(uint64(n), 5))
-			cover := 0
+			cover, level := 0, 0.0
 			for range reps {
 				a, b := c.draw(rng, n)
 				r := compareTwo(a, b, SideOptions{Alpha: .05})
+				level = r.Level
 				if r.Lo <= ratio-1 && ratio-1 <= r.Hi {
 					cover++
 				}
 			}
 			got := float64(cover) / reps
-			t.Logf("%s, %d a side: %.1f%%", c.name, n, 100*got)
-			if got < .95-.017 { // three standard errors
-				t.Errorf("%s, %d a side: the interval covers in %.1f%%", c.name, n, 100*got)
+			t.Logf("%s, %d a side: %.1f%% of %.1f%%", c.name, n, 100*got, 100*(1-level))
+			if got < 1-level-3*math.Sqrt(level*(1-level)/reps) {
+				t.Errorf("%s, %d a side: the interval of %.1f%% covers in %.1f%%", c.name, n, 100*(1-level), 100*got)
 			}
 		}
 	}
@@ -277,17 +278,64 @@ func TestSidesFamily(t *testing.T) {
 			anyHolm += min(corrected, 1)
 		}
 		t.Logf("%d a side: %.3f a comparison, families with an error %.2f, corrected %.3f", n, float64(each)/families/size, float64(anyRaw)/families, float64(anyHolm)/families)
-		if got := float64(each) / families / size; got > alpha+.013 {
-			t.Errorf("%d a side: %.3f of the comparisons err", n, got)
+		level := SideOptions{Alpha: alpha}.level(2 * n)
+		if got := float64(each) / families / size; got > level+.013 {
+			t.Errorf("%d a side: %.3f of the comparisons err at a level of %.3f", n, got, level)
 		}
 		if got := float64(anyHolm) / families; got > alpha+.065 { // three standard errors
 			t.Errorf("%d a side: %.3f of the corrected families err", n, got)
 		}
-		if float64(anyRaw)/families < .3 {
+		if float64(anyRaw)/families < 2*level {
 			t.Errorf("the uncorrected control should err in many families")
 		}
 	}
 }
+
+// The level is Alpha for few values and falls with the root of their number: P, interval and
+// verdict go by the same one.
+func TestSidesLevel(t *testing.T) {
+	for n, want := range map[int]float64{2: .02, 6: .02, 8: .02, 18: .02 * 2 / 3, 32: .01, 800: .002} {
+		if got := (SideOptions{Alpha: .02}).level(n); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%d values: level %g, want %g", n, got, want)
+		}
+	}
+	// Between the level and Alpha nothing is called, and the interval says the same.
+	rng := rand.New(rand.NewPCG(8, 8))
+	between := 0
+	for range 3000 {
+		n := 2 + rng.IntN(10)
+		r := compareTwo(values(rng, n, 1, .02, logNormal), values(rng, n, 1.03, .02, logNormal), SideOptions{Alpha: .05})
+		if holds := r.logLo <= 0 && r.logHi >= 0; holds != (r.P > r.Level) && !(holds && r.log*r.shift < 0) {
+			t.Fatalf("%d a side: p %.4f at %.4f, but the interval is [%.4f, %.4f]", n, r.P, r.Level, r.Lo, r.Hi)
+		}
+		if r.P <= .05 && r.P > r.Level {
+			between++
+			if r.Verdict == Regressed || r.Verdict == Improved {
+				t.Fatalf("p %.4f is above the level of %.4f: %s", r.P, r.Level, r.Verdict)
+			}
+		}
+	}
+	if between < 50 {
+		t.Errorf("only %d lay between the level and alpha", between)
+	}
+	// Ranks, too, and what a correction leaves of p.
+	a, b := values(rng, 16, 1, .02, logNormal), values(rng, 16, 1.05, .02, logNormal)
+	r := compareTwo(a, b, SideOptions{Alpha: .05})
+	lo, hi := ratioOfMedians(sorted(logs(a)), sorted(logs(b)), .025)
+	if !r.Ranks || r.logLo != lo || r.logHi != hi {
+		t.Errorf("32 values at 0.05: [%g, %g], want the interval at half the level, [%g, %g]", r.logLo, r.logHi, lo, hi)
+	}
+	others := make([]SidePair, int(.035/r.P))
+	for i := range others {
+		others[i] = SidePair{Better: runner.LowerIsBetter, Base: a, Head: a}
+	}
+	all := append(others, SidePair{Better: runner.LowerIsBetter, Base: a, Head: b})
+	if r := CompareSides(all, SideOptions{Alpha: .05, Holm: true})[len(others)]; r.P < .03 || r.P > .04 || r.Verdict != Inconclusive {
+		t.Errorf("p %g after correction, at a level of %g: %s", r.P, r.Level, r.Verdict)
+	}
+}
+
+func sorted(xs []float64) []float64 { slices.Sort(xs); return xs }
 
 // What is asked for is enough: with as many samples as advised the comparison mostly tells.
 func TestSidesAdvice(t *testing.T) {
@@ -310,7 +358,7 @@ func TestSidesAdvice(t *testing.T) {
 			told++
 		}
 	}
-	if asked < 50 || told < asked/3 {
+	if asked < 50 || told < asked/2 {
 		t.Errorf("of %d that were advised, %d can be told", asked, told)
 	}
 	t.Logf("%d of %d", told, asked)
