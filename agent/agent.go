@@ -40,6 +40,7 @@ const (
 
 // env is what a command may use of the world.
 type env struct {
+	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
 	environ []string
@@ -80,8 +81,7 @@ func commands() []command {
 }
 
 // Main runs the command line args (without the program's name) and returns the exit code.
-// No command reads standard input yet.
-func Main(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// Put in the place of bin/lean, it does what that does.
 	if code, ok := proofs.Wrapped(os.Args, os.Environ()); ok {
 		return code
@@ -104,7 +104,7 @@ func Main(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Wri
 		case <-ctx.Done():
 		}
 	}()
-	e := &env{stdout: stdout, stderr: stderr, environ: os.Environ()}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, environ: os.Environ()}
 	return exitCode(stderr, dispatch(ctx, e, args))
 }
 
@@ -116,8 +116,11 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 	name := args[0]
 	switch name {
 	case "help", "-h", "-help", "--help":
-		usage(e.stdout)
-		return nil
+		if len(args) == 1 {
+			usage(e.stdout)
+			return nil
+		}
+		name, args = args[1], append(slices.Clone(args[1:]), "-h")
 	case "-version", "--version":
 		name = "version"
 	}

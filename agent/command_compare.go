@@ -8,11 +8,13 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/metal/format"
+	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -31,9 +33,9 @@ func (d directions) Set(text string) error {
 	}
 	switch unit, way := text[:i], text[i+1:]; way {
 	case "higher":
-		d[unit] = runner.HigherIsBetter
+		d[baseline.BaseUnit(unit)] = runner.HigherIsBetter
 	case "lower":
-		d[unit] = runner.LowerIsBetter
+		d[baseline.BaseUnit(unit)] = runner.LowerIsBetter
 	default:
 		return fmt.Errorf("%q is neither higher nor lower", way)
 	}
@@ -52,7 +54,7 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 	if err := parse(fs, args, 2); err != nil {
 		return err
 	}
-	hint := "holdfast compare -h tells the usage; flags come before the files"
+	const hint = "holdfast compare -h tells the usage"
 	switch {
 	case fs.NArg() != 2:
 		return &usageError{"two files are needed: BASE and HEAD", hint}
@@ -65,7 +67,7 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 	}
 	var files [2]baseline.BenchFile
 	for i, side := range []string{"base", "head"} {
-		f, err := readBenchFile(fs.Arg(i), side)
+		f, err := readBenchFile(e, fs.Arg(i), side)
 		if err != nil {
 			return err
 		}
@@ -74,12 +76,17 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 		}
 		files[i] = f
 	}
-	pairs := baseline.Pair(files[0], files[1], func(unit string) string {
-		if b := better[unit]; b != "" {
-			return b
+	pairs := baseline.Pair(files[0], files[1], format.Better)
+	for unit, way := range better {
+		for i := range pairs {
+			if pairs[i].Unit == unit {
+				pairs[i].Better = way
+			}
 		}
-		return format.Better(unit)
-	})
+		if !slices.ContainsFunc(pairs, func(p baseline.SidePair) bool { return p.Unit == unit }) {
+			return &usageError{fmt.Sprintf("--better %s: nothing is measured in it", unit), "units in these files: " + strings.Join(units(pairs), ", ")}
+		}
+	}
 	o := baseline.SideOptions{Alpha: *alpha, MinEffect: *effect, Holm: *correct == "holm"}
 	results := baseline.CompareSides(pairs, o)
 	var err error
@@ -106,10 +113,21 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 	return asError(worst)
 }
 
+// units are those of some benchmarks, each once.
+func units(pairs []baseline.SidePair) []string {
+	var out []string
+	for _, p := range pairs {
+		if u := report.Line(p.Unit); !slices.Contains(out, u) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
 // readBenchFile reads one side. A file without benchmarks is an error: comparing nothing
 // must not look like a comparison without a finding.
-func readBenchFile(name, side string) (baseline.BenchFile, error) {
-	text, err := readAll(name)
+func readBenchFile(e *env, name, side string) (baseline.BenchFile, error) {
+	text, err := readAll(e, name)
 	if err != nil {
 		return baseline.BenchFile{}, fmt.Errorf("read the %s: %w", side, err)
 	}
@@ -125,13 +143,18 @@ func readBenchFile(name, side string) (baseline.BenchFile, error) {
 	return f, nil
 }
 
-func readAll(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+// readAll reads a file as a whole, or standard input if its name is "-".
+func readAll(e *env, name string) ([]byte, error) {
+	from := e.stdin
+	if name != "-" || from == nil {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		from = f
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxBenchFile+1))
+	text, err := io.ReadAll(io.LimitReader(from, maxBenchFile+1))
 	if err == nil && len(text) > maxBenchFile {
 		err = fmt.Errorf("%s is larger than %d MiB", name, maxBenchFile>>20)
 	}
@@ -159,7 +182,7 @@ func printComparison(w io.Writer, results []baseline.SideResult, o baseline.Side
 				students++
 			}
 		}
-		fmt.Fprintf(t, "%s %s\t%s\t%s\t%s\t%s\t%s\t%d+%d\t%s\n", r.Name, r.Unit, baseline.Format(r.BaseMedian, r.Unit), baseline.Format(r.HeadMedian, r.Unit),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d+%d\t%s\n", report.Line(r.Name+" "+r.Unit), report.Line(baseline.Format(r.BaseMedian, r.Unit)), report.Line(baseline.Format(r.HeadMedian, r.Unit)),
 			baseline.Percent(r.Effect), interval, p, r.NBase, r.NHead, r.Verdict)
 	}
 	if err := t.Flush(); err != nil {
@@ -169,14 +192,14 @@ func printComparison(w io.Writer, results []baseline.SideResult, o baseline.Side
 	var b strings.Builder
 	for _, r := range results {
 		for _, text := range r.Warnings {
-			fmt.Fprintf(&b, "%s %s: %s\n", r.Name, r.Unit, text)
+			fmt.Fprintf(&b, "%s\n", report.Line(r.Name+" "+r.Unit+": "+text))
 		}
 	}
 	if b.Len() > 0 {
 		fmt.Fprintf(w, "%s\n", b.String())
 	}
-	fmt.Fprintf(w, "%d regressed, %d improved, %d unchanged, %d inconclusive; threshold %s, tests and intervals at a level of %g %%, smaller with more than 8 values\n",
-		counts[baseline.Regressed], counts[baseline.Improved], counts[baseline.Unchanged], counts[baseline.Inconclusive], baseline.Percent(o.MinEffect)[1:], 100*o.Alpha)
+	fmt.Fprintf(w, "%d regressed, %d improved, %d unchanged, %d inconclusive; threshold %g%%, tests and intervals at a level of %g %%, smaller with more than 8 values\n",
+		counts[baseline.Regressed], counts[baseline.Improved], counts[baseline.Unchanged], counts[baseline.Inconclusive], rounded(100*o.MinEffect), rounded(100*o.Alpha))
 	if students > 0 {
 		fmt.Fprintf(w, "%d with fewer than 12 values on a side: taken to be log-normal, but for outliers, and equally spread on both sides\n", students)
 	}
@@ -185,3 +208,6 @@ func printComparison(w io.Writer, results []baseline.SideResult, o baseline.Side
 	}
 	return nil
 }
+
+// rounded takes what binary fractions add to a decimal one away.
+func rounded(v float64) float64 { return math.Round(v*1e9) / 1e9 }

@@ -29,7 +29,7 @@ func cmdDetect(ctx context.Context, e *env, args []string) error {
 	if fs.NArg() != 1 {
 		return &usageError{"a file is needed", "CSV with the columns series, index and value"}
 	}
-	text, err := readAll(fs.Arg(0))
+	text, err := readAll(e, fs.Arg(0))
 	if err != nil {
 		return fmt.Errorf("read the series: %w", err)
 	}

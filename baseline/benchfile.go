@@ -1,12 +1,15 @@
 package baseline
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"math"
 	"slices"
+	"unicode"
 
 	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchunit"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -14,8 +17,11 @@ import (
 // BenchFile is what a file in the Go benchmark format holds.
 type BenchFile struct {
 	Series []BenchSeries // in order of appearance
-	// Problems are lines that could not be taken, each with its place, at most 20.
+	// Problems are lines that could not be taken, each with its place: at most 20, and how many
+	// there are beyond.
 	Problems []string
+	// Unread counts the lines of a benchmark that could not be taken, by its name.
+	Unread map[string]int
 	// Machine is what the file says of goos, goarch and cpu, "" for what it does not say or
 	// says in several ways.
 	Machine map[string]string
@@ -23,33 +29,43 @@ type BenchFile struct {
 
 // BenchSeries is all values of one benchmark in one unit, in the order of the file.
 type BenchSeries struct {
-	Package string // of the "pkg" line
-	Name    string // with sub-benchmarks and the GOMAXPROCS suffix, without "Benchmark"
-	Unit    string // base unit: "sec/op", "B/op"
-	Better  string // runner.HigherIsBetter, runner.LowerIsBetter; "" if not known
-	Values  []float64
+	Package string    // of the "pkg" line
+	Name    string    // with sub-benchmarks and the GOMAXPROCS suffix, without "Benchmark"
+	Unit    string    // base unit: "sec/op", "B/op"
+	Better  string    // runner.HigherIsBetter, runner.LowerIsBetter; "" if not known
+	Values  []float64 // finite
+	Skipped int       // values left out because they are not
 }
 
-const maxProblems = 20
+// maxLine is how long a line of the format may be, in bytes.
+const maxLine = bufio.MaxScanTokenSize - 1
 
 // ReadBenchFile reads the Go benchmark format (golang.org/design/14313-benchmark-format).
 // Lines that are not of the format are skipped, as it asks for; those that are but cannot
 // be read are Problems, and what was read beside them is kept. file is its name in messages.
 func ReadBenchFile(text []byte, file string) BenchFile {
-	out := BenchFile{Machine: map[string]string{}}
+	out := BenchFile{Machine: map[string]string{}, Unread: map[string]int{}}
 	type key struct{ pkg, name, unit string }
 	at := map[key]int{}
-	problem := func(line int, format string, args ...any) {
-		if len(out.Problems) < maxProblems {
-			out.Problems = append(out.Problems, fmt.Sprintf("%s:%d: ", file, line)+fmt.Sprintf(format, args...))
+	bad := problems{file: file}
+	unread := func(line int, name string, format string, args ...any) {
+		bad.add(line, format, args...)
+		if name != "" {
+			out.Unread[name]++
 		}
 	}
+	text = withoutLong(bytes.TrimPrefix(text, byteOrderMark), func(line int, start []byte) {
+		if name := benchmarkName(start); name != "" {
+			unread(line, name, "longer than %d bytes", maxLine)
+		}
+	})
+	cursor := lineCursor{rest: text}
 	mixed := map[string]bool{}
 	r := benchfmt.NewReader(bytes.NewReader(text), file)
 	for r.Scan() {
 		switch rec := r.Result().(type) {
 		case *benchfmt.SyntaxError:
-			problem(rec.Line, "%s", rec.Msg)
+			unread(rec.Line, benchmarkName(cursor.line(rec.Line)), "%s", rec.Msg)
 		case *benchfmt.Result:
 			_, line := rec.Pos()
 			for _, k := range machineKeys {
@@ -61,9 +77,8 @@ func ReadBenchFile(text []byte, file string) BenchFile {
 			}
 			pkg := rec.GetConfig("pkg")
 			for _, v := range rec.Values {
-				if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
-					problem(line, "%s: %v %s is not a finite number", rec.Name, v.Value, v.Unit)
-					continue
+				if v.OrigUnit == "" { // benchfmt leaves the unit of 0 as it is, since its value is the same in any
+					v.Value, v.Unit = benchunit.Tidy(v.Value, v.Unit)
 				}
 				k := key{pkg, string(rec.Name), v.Unit}
 				i, ok := at[k]
@@ -71,6 +86,11 @@ func ReadBenchFile(text []byte, file string) BenchFile {
 					i = len(out.Series)
 					at[k] = i
 					out.Series = append(out.Series, BenchSeries{Package: pkg, Name: k.name, Unit: k.unit})
+				}
+				if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+					bad.add(line, "%s: %v %s is not a finite number", rec.Name, v.Value, v.Unit)
+					out.Series[i].Skipped++
+					continue
 				}
 				out.Series[i].Values = append(out.Series[i].Values, v.Value)
 			}
@@ -84,10 +104,71 @@ func ReadBenchFile(text []byte, file string) BenchFile {
 			out.Series[i].Better = runner.LowerIsBetter
 		}
 	}
-	if err := r.Err(); err != nil && len(out.Problems) <= maxProblems {
-		out.Problems = append(out.Problems, fmt.Sprintf("%s: %v", file, err))
+	if err := r.Err(); err != nil {
+		bad.add(0, "%v", err)
+	}
+	out.Problems = bad.list()
+	return out
+}
+
+// BaseUnit is the unit in which values of a unit are kept: "sec/op" for "ns/op".
+func BaseUnit(unit string) string {
+	_, base := benchunit.Tidy(1, unit)
+	return base
+}
+
+// withoutLong empties the lines that are longer than maxLine, at which benchfmt would stop
+// for good, and tells the number and the start of each.
+func withoutLong(text []byte, tell func(line int, start []byte)) []byte {
+	var out []byte // nil while nothing was left out
+	for n, from := 1, 0; from < len(text); n++ {
+		size := bytes.IndexByte(text[from:], '\n')
+		if size < 0 {
+			size = len(text) - from
+		}
+		end := min(from+size+1, len(text))
+		switch {
+		case size > maxLine:
+			tell(n, text[from:from+maxLine])
+			if out == nil {
+				out = append(make([]byte, 0, len(text)), text[:from]...)
+			}
+			out = append(out, '\n')
+		case out != nil:
+			out = append(out, text[from:end]...)
+		}
+		from = end
+	}
+	if out == nil {
+		return text
 	}
 	return out
+}
+
+// lineCursor finds lines by numbers that only grow.
+type lineCursor struct {
+	rest []byte
+	gone int // lines before rest
+}
+
+func (c *lineCursor) line(n int) []byte {
+	for ; c.gone < n-1; c.gone++ {
+		_, c.rest, _ = bytes.Cut(c.rest, []byte("\n"))
+	}
+	line, _, _ := bytes.Cut(c.rest, []byte("\n"))
+	return line
+}
+
+// benchmarkName is the name in a line of the format, "" if it is none of a benchmark.
+func benchmarkName(line []byte) string {
+	line, ok := bytes.CutPrefix(line, []byte("Benchmark"))
+	if !ok {
+		return ""
+	}
+	if i := bytes.IndexFunc(line, unicode.IsSpace); i >= 0 {
+		line = line[:i]
+	}
+	return string(line)
 }
 
 var machineKeys = []string{"cpu", "goarch", "goos"}
@@ -120,10 +201,17 @@ func Pair(base, head BenchFile, better func(unit string) string) []SidePair {
 		return p
 	}
 	for _, s := range base.Series {
-		add(s).Base = s.Values
+		p := add(s)
+		p.Base = s.Values
+		p.Warnings = append(p.Warnings, base.left("base", s)...)
 	}
 	for _, s := range head.Series {
-		add(s).Head = s.Values
+		p := add(s)
+		p.Head = s.Values
+		p.Warnings = append(p.Warnings, head.left("head", s)...)
+		if s.Better != "" && s.Better != p.Better {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("the files differ in which direction of %q is better: the base says %s", s.Unit, p.Better))
+		}
 	}
 	var differ []string
 	for _, k := range machineKeys {
@@ -132,13 +220,24 @@ func Pair(base, head BenchFile, better func(unit string) string) []SidePair {
 		}
 	}
 	for i := range out {
-		if b := better(out[i].Unit); b != "" {
-			out[i].Better = b
+		if out[i].Better == "" {
+			out[i].Better = better(out[i].Unit)
 		}
 		if k := keys[i]; k.pkg != "" && len(packages[k.name]) > 1 {
 			out[i].Name = k.pkg + "." + k.name
 		}
-		out[i].Warnings = slices.Clone(differ)
+		out[i].Warnings = append(out[i].Warnings, differ...)
 	}
 	return out
+}
+
+// left says what of a series is not among its values.
+func (f *BenchFile) left(side string, s BenchSeries) (warnings []string) {
+	if s.Skipped > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s of the %s left out: not finite", count(s.Skipped, "value"), side))
+	}
+	if n := f.Unread[s.Name]; n > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s of the %s could not be read", count(n, "line"), side))
+	}
+	return warnings
 }

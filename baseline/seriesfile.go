@@ -5,12 +5,11 @@ import (
 	"cmp"
 	"encoding/csv"
 	"errors"
-	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // TimeSeries is the history of one metric, sorted by Index, which has no value twice.
@@ -23,46 +22,43 @@ type TimeSeries struct {
 // ReadTimeSeries reads a CSV file with the columns series, index and value, in any order if
 // there is a header, in this one if not; others are left out. Series come in order of
 // appearance, their points in order of index. Points without a value (empty, NaN) are left
-// out silently; a line that cannot be taken is a problem with its place, at most 20 of
-// them, and costs no other line. file is its name in messages.
-func ReadTimeSeries(text []byte, file string) (all []TimeSeries, problems []string) {
-	problem := func(line int, format string, args ...any) {
-		if len(problems) < maxProblems {
-			problems = append(problems, fmt.Sprintf("%s:%d: ", file, line)+fmt.Sprintf(format, args...))
-		}
-	}
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
-	r.ReuseRecord, r.FieldsPerRecord, r.TrimLeadingSpace = true, -1, true
+// out silently; a line that cannot be taken is a problem with its place and costs no other
+// line. There are at most 20 problems, and how many
+// there are beyond. file is its name in messages.
+func ReadTimeSeries(text []byte, file string) (all []TimeSeries, told []string) {
+	bad := problems{file: file}
 	column := [3]int{0, 1, 2} // of series, index, value
 	at := map[string]int{}
-	for first := true; ; first = false {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			var bad *csv.ParseError
-			if !errors.As(err, &bad) {
-				problem(0, "%v", err)
-				break
-			}
-			problem(bad.Line, "%v", bad.Err)
+	var row []string
+	first := true
+	for line, rest := 1, bytes.TrimPrefix(text, byteOrderMark); len(rest) > 0; {
+		number := line
+		var record []byte
+		var n int
+		record, rest, n = cutRecord(rest)
+		line += n
+		var err error
+		if row, err = fields(row[:0], record); err != nil {
+			bad.add(number, "%v", err)
 			continue
 		}
-		line, _ := r.FieldPos(0)
+		if len(row) == 0 {
+			continue
+		}
 		if first {
+			first = false
 			if c, ok := header(row); ok {
 				column = c
 				continue
 			}
 		}
 		if len(row) <= slices.Max(column[:]) {
-			problem(line, "%s, and series, index and value are needed", count(len(row), "column"))
+			bad.add(number, "%s, and series, index and value are needed", count(len(row), "column"))
 			continue
 		}
 		index, err := strconv.ParseInt(strings.TrimSpace(row[column[1]]), 10, 64)
 		if err != nil {
-			problem(line, "the index %q is not a whole number", row[column[1]])
+			bad.add(number, "the index %.40q is not a whole number of 64 bits", row[column[1]])
 			continue
 		}
 		text := strings.TrimSpace(row[column[2]])
@@ -71,7 +67,7 @@ func ReadTimeSeries(text []byte, file string) (all []TimeSeries, problems []stri
 		case text == "", err == nil && math.IsNaN(value):
 			continue
 		case err != nil || math.IsInf(value, 0):
-			problem(line, "the value %q is not a finite number", text)
+			bad.add(number, "the value %.40q is not a finite number", text)
 			continue
 		}
 		i, ok := at[row[column[0]]]
@@ -85,10 +81,55 @@ func ReadTimeSeries(text []byte, file string) (all []TimeSeries, problems []stri
 	}
 	for i := range all {
 		if twice := all[i].sort(); twice > 0 {
-			problem(0, "series %q: %s for an index that has one already; the first is taken", all[i].Name, count(twice, "more value"))
+			bad.add(0, "series %.40q: %s for an index that has one already; the first is taken", all[i].Name, count(twice, "more value"))
 		}
 	}
-	return all, problems
+	return all, bad.list()
+}
+
+// recordLines is how many lines a record may have, for line ends in quotes: a quote that
+// nothing closes must not swallow the rest of the file.
+const recordLines = 16
+
+// cutRecord takes the first record from a text, and tells how many lines it has.
+func cutRecord(text []byte) (record, rest []byte, lines int) {
+	quotes, end, first := 0, 0, 0
+	for lines < recordLines && end < len(text) {
+		size := bytes.IndexByte(text[end:], '\n')
+		if size < 0 {
+			size = len(text) - end
+		}
+		quotes += bytes.Count(text[end:end+size], []byte(`"`))
+		end = min(end+size+1, len(text))
+		if lines++; lines == 1 {
+			first = end
+		}
+		if quotes%2 == 0 {
+			return text[:end], text[end:], lines
+		}
+	}
+	return text[:first], text[first:], 1
+}
+
+// fields appends the fields of a record of CSV to row; an empty line has none.
+func fields(row []string, record []byte) ([]string, error) {
+	if bytes.IndexByte(record, '"') < 0 {
+		line := strings.TrimSuffix(strings.TrimSuffix(string(record), "\n"), "\r")
+		if line == "" {
+			return row, nil
+		}
+		for field := range strings.SplitSeq(line, ",") {
+			row = append(row, strings.TrimLeftFunc(field, unicode.IsSpace))
+		}
+		return row, nil
+	}
+	r := csv.NewReader(bytes.NewReader(record))
+	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
+	row, err := r.Read()
+	if bad := (*csv.ParseError)(nil); errors.As(err, &bad) {
+		err = bad.Err
+	}
+	return row, err
 }
 
 // header tells which columns a first row names.
