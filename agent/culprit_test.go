@@ -88,7 +88,7 @@ func (c *culpritTest) issue(stage, pattern string) {
 	}
 }
 
-// probes tells how often each commit of a bisection was examined, by its outcome.
+// probesOf tells how often each commit of a bisection was examined, by its outcome.
 func (c *culpritTest) probesOf(b store.Bisection) string {
 	var out []string
 	for _, p := range b.Probes {

@@ -43,7 +43,7 @@ func newPullTest(t *testing.T, p hubtest.Pull) *pullTest {
 	return a
 }
 
-// push moves the head of the pull request.
+// pushPull moves the head of the pull request.
 func (a *pullTest) pushPull(name, text string) (sha string) {
 	a.t.Helper()
 	a.write(filepath.Join(a.repo, name), text)

@@ -25,7 +25,7 @@ type condition struct {
 	re    *regexp.Regexp
 }
 
-// Operators, those first that begin like others.
+// conditionText is PATH OPERATOR VALUE; operators that begin like others come first.
 var conditionText = regexp.MustCompile(`(?s)^\s*(.+?)\s*(?:\b(exists|absent)|(!?=~|!=|==|<=|>=|=|<|>)\s*(.+?))\s*$`)
 
 func parseCondition(s string) (condition, error) {

@@ -40,7 +40,7 @@ var (
 	locationLine = regexp.MustCompile(`^\s+(?i:location|at|in):\s*(.+?):(\d+)(?::(\d+))?\s*$`)
 )
 
-// outcome translates the word of a program. It is "" for a word that is no result.
+// outcomeOf translates the word of a program. It is "" for a word that is no result.
 func outcomeOf(word string) string {
 	switch strings.ToLower(word) {
 	case "pass", "passed", "ok", "success":

@@ -38,7 +38,7 @@ const (
 	SorryWarn    = "warn"    // such theorems are neutral, and the result carries a warning
 )
 
-// DefaultAxioms are the three axioms on which ordinary Lean mathematics rests.
+// defaultAxioms are the three axioms on which ordinary Lean mathematics rests.
 var defaultAxioms = []string{"propext", "Classical.choice", "Quot.sound"}
 
 // Config says what to examine and with which tool chain. The zero value examines the

@@ -290,8 +290,7 @@ func numbers(s string, into []int32) (args []int32, end int, err error) {
 	return into, i, nil
 }
 
-// constants collects the names of the constants in a term, each once, in the order of the
-// tables. A walker keeps its scratch space between calls.
+// walker finds the constants in terms. It keeps its scratch space between calls.
 type walker struct {
 	t     *terms
 	mark  []int32 // last visit of each node
@@ -302,8 +301,8 @@ type walker struct {
 
 func newWalker(t *terms) *walker { return &walker{t: t} }
 
-// constants calls each for every constant that occurs in one of the terms; negative ones
-// are skipped.
+// constants calls each, once, for every constant that occurs in one of the terms; negative
+// terms are skipped.
 func (w *walker) constants(roots []int32, each func(name int32)) {
 	w.mark = append(w.mark, make([]int32, max(0, len(w.t.nodes)-len(w.mark)))...)
 	w.named = append(w.named, make([]int32, max(0, len(w.t.names)-len(w.named)))...)

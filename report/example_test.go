@@ -149,7 +149,6 @@ func run(stages ...runner.Result) runner.Run {
 	return r
 }
 
-// cases are the runs that the golden files show.
 // measured adds how the samples came about.
 func measured(b *runner.Bench) {
 	for _, pair := range []string{"queue", "process"} {
@@ -184,6 +183,7 @@ func measured(b *runner.Bench) {
 	}
 }
 
+// cases are the runs that the golden files show.
 func cases(t testing.TB) map[string]Input {
 	out := map[string]Input{}
 	judged := func(slow float64, runs int, texts ...string) (runner.Result, *baseline.Judgement) {

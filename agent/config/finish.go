@@ -214,7 +214,6 @@ func (d *decoder) programs(p path, check Checks, bench Bench) {
 	d.names(p.key("checks").key("programs"), len(check.Programs), func(i int) string { return check.Programs[i].Name })
 }
 
-// rules has package checks judge the rules that the file gives at p.
 // kernel checks the two settings that name a kernel of the checkout, where either is set.
 func (d *decoder) kernel(at path, bench Bench) {
 	place := at.key("kernel")
@@ -231,6 +230,7 @@ func (d *decoder) kernel(at path, bench Bench) {
 	}
 }
 
+// rules has package checks judge the rules that the file gives at p.
 func (d *decoder) rules(p path, list []checks.Rule) {
 	if !d.set[p] {
 		return

@@ -62,8 +62,7 @@ func (x *finder) all() []Function {
 
 func (x *finder) token(i int) Token { return x.f.Tokens[x.sig[i]] }
 
-// text is the text of a significant token. It is compared with constants only, so no
-// string is allocated.
+// is compares the text of a significant token without allocating a string.
 func (x *finder) is(i int, s string) bool { return string(x.f.Text(x.token(i))) == s }
 
 func (x *finder) text(i int) string { return string(x.f.Text(x.token(i))) }
