@@ -57,15 +57,11 @@ func (t *tree) hideFixtures(rules []*compiled) {
 // Fixtures is what the fixtures of one rule told.
 type Fixtures struct {
 	ID        string
-	Source    string // where the rule is written
 	Dir       string // of the fixtures, relative to the checkout; "" for a kind that has none
 	Good, Bad int    // fixtures that did what they should
 	Wrong     []string
 	Missing   []string // "good", "bad": there is none
 }
-
-// OK reports whether every fixture did what it should.
-func (f Fixtures) OK() bool { return len(f.Wrong) == 0 }
 
 // Test judges every rule on its fixtures, in the order of the rules. strays are fixtures
 // of no rule. The error is for rule files with mistakes and for what cannot be read.
@@ -77,7 +73,7 @@ func (s *Stage) Test(ctx context.Context, dir string) (list []Fixtures, strays [
 	defer t.root.Close()
 	dirs := map[string]bool{}
 	for _, c := range set.rules {
-		f := Fixtures{ID: c.ID, Source: c.Source}
+		f := Fixtures{ID: c.ID}
 		switch {
 		case c.Kind == "aggregate", c.Kind == "info": // they look at no source
 		case ofPack(c.Source): // tested with this program

@@ -12,10 +12,9 @@ import (
 // shells. Wildcards do not match a name that begins with a dot: build folders and the
 // like have to be asked for.
 type glob struct {
-	text    string
-	re      *regexp.Regexp
-	literal bool // no wildcard: one file is meant
-	hidden  bool // some name begins with a dot
+	text   string
+	re     *regexp.Regexp
+	hidden bool // some name begins with a dot
 }
 
 func parseGlob(text string) (*glob, error) {
@@ -31,7 +30,7 @@ func parseGlob(text string) (*glob, error) {
 	case len(text) > 1000:
 		return nil, errors.New("it is longer than 1000 bytes")
 	}
-	g := &glob{text: text, literal: !strings.ContainsAny(text, "*?[{")}
+	g := &glob{text: text}
 	var b strings.Builder
 	b.WriteString("^")
 	names := strings.Split(strings.TrimPrefix(text, "./"), "/")

@@ -17,7 +17,6 @@ import (
 
 // condition is one of a rule of kind json: PATH OPERATOR VALUE.
 type condition struct {
-	text  string
 	path  jsonPath
 	op    string
 	want  *value
@@ -29,7 +28,7 @@ type condition struct {
 var conditionText = regexp.MustCompile(`(?s)^\s*(.+?)\s*(?:\b(exists|absent)|(!?=~|!=|==|<=|>=|=|<|>)\s*(.+?))\s*$`)
 
 func parseCondition(s string) (condition, error) {
-	c := condition{text: s}
+	var c condition
 	m := conditionText.FindStringSubmatch(s)
 	if m == nil {
 		return c, errors.New(`a condition is PATH OPERATOR VALUE, with = != < <= > >= =~ !=~, or PATH exists, or PATH absent`)

@@ -30,7 +30,6 @@ type held struct {
 
 // lockWalk follows which locks a body holds. A lock that only some paths hold is not.
 type lockWalk struct {
-	body *flow.Body
 	file *flow.File
 	// taken is called when locks are taken that may be waited for; several at once have no
 	// order among each other.
@@ -248,7 +247,7 @@ func (w *lockWalk) call(s []held, op *flow.Op) []held {
 }
 
 func (w *lockWalk) follow(b *flow.Body) {
-	w.body, w.file = b, b.File
+	w.file = b.File
 	flow.Walk(b, w, nil)
 }
 

@@ -183,7 +183,6 @@ type flowed struct {
 
 // bodies gives the order of the code in a file, body by body.
 type bodies struct {
-	src   *source
 	st    *scan.Structure
 	rule  *compiled
 	flows map[int]flowed // shared by the rules with the same synchronous calls
@@ -197,7 +196,7 @@ func (c *compiled) bodies(src *source, st *scan.Structure) *bodies {
 		}
 		src.flows[key] = map[int]flowed{}
 	}
-	return &bodies{src: src, st: st, rule: c, flows: src.flows[key]}
+	return &bodies{st: st, rule: c, flows: src.flows[key]}
 }
 
 // of returns the scope of the body that runs the code at an offset: the innermost function,

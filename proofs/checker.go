@@ -83,7 +83,7 @@ func (e *examination) foreignChecker(name, file string, batches bool) (*replayTo
 		if batches {
 			args = append(args, "-v")
 		}
-		c := newChecked(name, modules, batches)
+		c := newChecked(modules, batches)
 		for _, m := range modules {
 			args = append(args, m.name)
 		}
@@ -108,7 +108,6 @@ var errFlood = errors.New("the checker printed too much")
 
 // checked gathers what a foreign checker prints.
 type checked struct {
-	tool    string
 	names   map[string]string // of the modules asked for, by key
 	order   []string          // modules it says it replays, by key, in its order
 	seen    map[string]bool
@@ -132,8 +131,8 @@ var (
 	}
 )
 
-func newChecked(tool string, modules []*module, verbose bool) *checked {
-	c := &checked{tool: tool, names: map[string]string{}, seen: map[string]bool{}, verbose: verbose}
+func newChecked(modules []*module, verbose bool) *checked {
+	c := &checked{names: map[string]string{}, seen: map[string]bool{}, verbose: verbose}
 	for _, m := range modules {
 		c.names[m.key] = m.name
 	}

@@ -69,7 +69,7 @@ func TestCheckerOutput(t *testing.T) {
 			if tt.single {
 				list = modulesOf("A.Two")
 			}
-			c := newChecked("leanchecker", list, !tt.single)
+			c := newChecked(list, !tt.single)
 			for line := range strings.SplitSeq(tt.said, "\n") {
 				c.line(line)
 			}
@@ -307,7 +307,7 @@ func FuzzChecker(f *testing.F) {
 		f.Add(s, -1, 9)
 	}
 	f.Fuzz(func(t *testing.T, said string, code, signal int) {
-		c := newChecked("leanchecker", modulesOf("A.Good", "A.Two", "A.«b c»"), true)
+		c := newChecked(modulesOf("A.Good", "A.Two", "A.«b c»"), true)
 		for line := range strings.SplitSeq(said, "\n") {
 			c.line(line)
 		}

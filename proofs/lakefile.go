@@ -16,7 +16,6 @@ import (
 // lakefile is what we need to know of a Lake configuration.
 type lakefile struct {
 	file     string // "lakefile.toml" or "lakefile.lean"
-	name     string
 	srcDir   string // relative to the project
 	buildDir string // relative to the project; ".lake/build" unless set
 	libDir   string // relative to buildDir; "" means lib/lean, or lib for old versions
@@ -107,7 +106,7 @@ func (l *lakefile) check() error {
 
 func parseLakefileTOML(text string) (*lakefile, error) {
 	var f struct {
-		Name       string
+		Name       string // must be one, and is not needed
 		SrcDir     string
 		BuildDir   string
 		LeanLibDir string
@@ -129,7 +128,7 @@ func parseLakefileTOML(text string) (*lakefile, error) {
 		}
 		return nil, fmt.Errorf("lakefile.toml: %w", err)
 	}
-	l := &lakefile{name: f.Name, srcDir: f.SrcDir, buildDir: f.BuildDir, libDir: f.LeanLibDir}
+	l := &lakefile{srcDir: f.SrcDir, buildDir: f.BuildDir, libDir: f.LeanLibDir}
 	for i, lib := range f.Lean_Lib {
 		if lib.Name == "" {
 			return nil, fmt.Errorf("lakefile.toml: library %d has no name", i+1)
@@ -242,7 +241,7 @@ func parseLakefileLean(text string) (*lakefile, error) {
 		t := target{name: name, srcDir: field(srcDirField)}
 		switch kind {
 		case "package":
-			l.name, l.srcDir, l.buildDir = name, t.srcDir, field(buildDirField)
+			l.srcDir, l.buildDir = t.srcDir, field(buildDirField)
 			continue
 		case "lean_exe":
 			t.exe = true

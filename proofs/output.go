@@ -10,12 +10,11 @@ import (
 
 // buildLog is what the build tool said. However much that was, it stays small.
 type buildLog struct {
-	jobs      int  // as the tool counts them; 0 if it gave no number
-	completed bool // it said that the build succeeded or that all is up to date
-	units     map[string]*unit
-	failures  []string     // keys of the units listed as failed
-	loose     []diagnostic // not below any unit: configuration errors
-	kept      int          // bytes of messages kept
+	jobs     int // as the tool counts them; 0 if it gave no number
+	units    map[string]*unit
+	failures []string     // keys of the units listed as failed
+	loose    []diagnostic // not below any unit: configuration errors
+	kept     int          // bytes of messages kept
 }
 
 // unit is one job of the build that printed something: mostly a module.
@@ -87,7 +86,6 @@ func (p *logParser) line(s string) {
 	}
 	if strings.HasPrefix(s, "Build completed") || strings.HasPrefix(s, "All targets") {
 		if m := jobsForm.FindStringSubmatch(s); m != nil {
-			p.log.completed = true
 			p.log.jobs, _ = strconv.Atoi(m[1])
 			p.unit, p.message, p.listing = nil, nil, false
 			return
@@ -95,7 +93,6 @@ func (p *logParser) line(s string) {
 	}
 	switch {
 	case s == "Nothing to build.":
-		p.log.completed = true
 		return
 	case s == "Some required builds logged failures:" || s == "Some required targets logged failures:":
 		p.listing, p.unit, p.message = true, nil, nil

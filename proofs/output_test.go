@@ -50,26 +50,25 @@ func parseLog(out string) *buildLog {
 
 func TestTranscripts(t *testing.T) {
 	type want struct {
-		jobs      int
-		completed bool
-		failures  []string
-		failed    []string // units
-		replayed  []string
-		errors    []string // "file:line:col text" of the first line, all units and loose
+		jobs     int
+		failures []string
+		failed   []string // units
+		replayed []string
+		errors   []string // "file:line:col text" of the first line, all units and loose
 	}
 	for _, tt := range []struct {
 		file string
 		n    int // command in the file
 		want want
 	}{
-		{"01-clean-build", 0, want{jobs: 4, completed: true}},
-		{"01-clean-build", 1, want{jobs: 4, completed: true}},
+		{"01-clean-build", 0, want{jobs: 4}},
+		{"01-clean-build", 1, want{jobs: 4}},
 		{"03-type-error", 0, want{jobs: 4, failures: []string{"Demo.Basic"}, failed: []string{"Demo.Basic"}, errors: []string{
 			"Demo/Basic.lean:3:0 Not a definitional equality: the left-hand side", "Demo/Basic.lean:3:32 Type mismatch", "Demo/Basic.lean:4:17 Type mismatch",
 			" Lean exited with code 1", " build failed",
 		}}},
-		{"04-sorry", 0, want{jobs: 4, completed: true}},
-		{"04-sorry", 1, want{jobs: 4, completed: true, replayed: []string{"Demo.Main"}}},
+		{"04-sorry", 0, want{jobs: 4}},
+		{"04-sorry", 1, want{jobs: 4, replayed: []string{"Demo.Main"}}},
 		{"07-missing-import-inside-library", 0, want{
 			jobs: 5, failures: []string{"Demo.Missing", "Demo.Main", "Demo"}, failed: []string{"Demo", "Demo.Main", "Demo.Missing"},
 			errors: []string{" Demo.lean: bad import 'Demo.Main'", " Demo/Main.lean: bad import 'Demo.Missing'", " no such file or directory (error code: 2)", " build failed"},
@@ -91,7 +90,7 @@ func TestTranscripts(t *testing.T) {
 	} {
 		tr := transcripts(t, tt.file)[tt.n]
 		log := parseLog(tr.stdout + tr.stderr)
-		got := want{jobs: log.jobs, completed: log.completed, failures: log.failures}
+		got := want{jobs: log.jobs, failures: log.failures}
 		var names []string
 		for n := range log.units {
 			names = append(names, n)
@@ -115,7 +114,7 @@ func TestTranscripts(t *testing.T) {
 			say(u.diagnostics)
 		}
 		say(log.loose)
-		if got.jobs != tt.want.jobs || got.completed != tt.want.completed || !slices.Equal(got.failures, tt.want.failures) ||
+		if got.jobs != tt.want.jobs || !slices.Equal(got.failures, tt.want.failures) ||
 			!slices.Equal(got.failed, tt.want.failed) || !slices.Equal(got.replayed, tt.want.replayed) || !slices.Equal(got.errors, tt.want.errors) {
 			t.Errorf("%s #%d:\n got %+v\nwant %+v", tt.file, tt.n, got, tt.want)
 		}
@@ -182,7 +181,7 @@ func FuzzLog(f *testing.F) {
 		}
 		// Line ends of the other kind change nothing.
 		crlf := parseLog(strings.ReplaceAll(strings.ReplaceAll(out, "\r", ""), "\n", "\r\n"))
-		if plain := parseLog(strings.ReplaceAll(out, "\r", "")); len(plain.units) != len(crlf.units) || plain.completed != crlf.completed || plain.jobs != crlf.jobs {
+		if plain := parseLog(strings.ReplaceAll(out, "\r", "")); len(plain.units) != len(crlf.units) || plain.jobs != crlf.jobs {
 			t.Errorf("CRLF: %d units, %d without", len(crlf.units), len(plain.units))
 		}
 	})

@@ -151,7 +151,6 @@ const (
 	Renamed        = "renamed"   // same statement and meaning under another name
 	Proved         = "proved"    // it rested on sorry, and does not any more
 	New            = "new"
-	Same           = "same"
 )
 
 // Ledger says what became of every theorem since the base.

@@ -43,7 +43,6 @@ func pullEntries(body []byte) (stored, error) {
 	var list []struct {
 		Number int    `json:"number"`
 		State  string `json:"state"`
-		Title  string `json:"title"`
 		Draft  bool   `json:"draft"`
 		Labels []struct {
 			Name string `json:"name"`
@@ -72,7 +71,7 @@ func pullEntries(body []byte) (stored, error) {
 		}
 		e := entry{
 			Branch: p.Head.Ref, SHA: p.Head.SHA, Number: p.Number, BaseRef: p.Base.Ref,
-			Draft: p.Draft, Title: clip(p.Title), Fork: true,
+			Draft: p.Draft, Fork: true,
 		}
 		if isSHA(p.Base.SHA) {
 			e.BaseSHA = p.Base.SHA

@@ -46,7 +46,7 @@ func TestIdleCostsNothing(t *testing.T) {
 			talk := 0
 			cycle := func() (heads int) {
 				t.Helper()
-				list, err := intake.PollAll(t.Context(), c, repos, m, m)
+				list, err := pollAll(t.Context(), c, repos, m, m)
 				if err != nil {
 					t.Fatal(err)
 				}

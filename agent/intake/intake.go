@@ -43,7 +43,7 @@ type Repository struct {
 }
 
 // Head is the newest commit of one branch or open pull request. All texts in it come from
-// strangers; the names and object names have been checked for shape, Title only for length.
+// strangers; the names and object names have been checked for shape, labels for length.
 type Head struct {
 	Repo        string // name in agent.toml
 	Branch      string // of a pull request: the name in the head repository
@@ -53,7 +53,6 @@ type Head struct {
 	BaseSHA     string // of a pull request: head of BaseRef, not the merge base; may be ""
 	Fork        bool   // of a pull request: the head lies in another or a deleted repository
 	Draft       bool
-	Title       string
 	Labels      []string
 	// Changed is true when the store has not recorded Mark for Ref yet.
 	Changed bool

@@ -17,7 +17,7 @@ import (
 const (
 	perPage  = 100
 	maxPages = 100 // 10,000 branches, or as many open pull requests
-	maxTitle = 256 // characters kept of a title
+	maxText  = 256 // characters kept of a label and the like
 )
 
 // Ref is the reference to fetch: "refs/heads/NAME" or "refs/pull/N/head". It names the
@@ -61,24 +61,6 @@ func (e *MovedError) Error() string {
 
 // Hint tells what to change.
 func (e *MovedError) Hint() string { return "write the new name into agent.toml" }
-
-// PollAll polls several repositories. An error of one does not keep the others from being
-// polled; each names its repository, and all are joined.
-func PollAll(ctx context.Context, c *hub.Client, repos []Repository, etags ETagStore, marks HeadStore) ([]Head, error) {
-	var heads []Head
-	var errs []error
-	for _, r := range repos {
-		h, err := Poll(ctx, c, r, etags, marks)
-		heads = append(heads, h...)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("poll %s: %w", r.Name, err))
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return heads, errors.Join(errs...)
-}
 
 // Poll returns the current heads of one repository, branches first, in the order of their
 // names, then pull requests by number. It may return heads together with an error: what
@@ -146,7 +128,6 @@ type entry struct {
 	BaseSHA string   `json:"base_sha,omitempty"`
 	Fork    bool     `json:"fork,omitempty"`
 	Draft   bool     `json:"draft,omitempty"`
-	Title   string   `json:"title,omitempty"`
 	Labels  []string `json:"labels,omitempty"`
 }
 
@@ -319,15 +300,15 @@ func (p *poll) page(ctx context.Context, path string, decode func([]byte) (store
 func (e entry) head(repo string) Head {
 	return Head{
 		Repo: repo, Branch: e.Branch, PullRequest: e.Number, SHA: e.SHA,
-		BaseRef: e.BaseRef, BaseSHA: e.BaseSHA, Fork: e.Fork, Draft: e.Draft, Title: e.Title, Labels: e.Labels,
+		BaseRef: e.BaseRef, BaseSHA: e.BaseSHA, Fork: e.Fork, Draft: e.Draft, Labels: e.Labels,
 	}
 }
 
-// clip cuts a title after maxTitle characters.
+// clip cuts a text after maxText characters.
 func clip(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	if utf8.RuneCountInString(s) <= maxTitle {
+	if utf8.RuneCountInString(s) <= maxText {
 		return s
 	}
-	return string([]rune(s)[:maxTitle-1]) + "…"
+	return string([]rune(s)[:maxText-1]) + "…"
 }

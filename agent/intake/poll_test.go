@@ -201,6 +201,20 @@ func TestManyPages(t *testing.T) {
 	s.requests(t, p+"1 304", p+"2 200", p+"3 304")
 }
 
+// pollAll polls several repositories on one client, as the loops of an agent do.
+func pollAll(ctx context.Context, c *hub.Client, repos []intake.Repository, etags intake.ETagStore, marks intake.HeadStore) ([]intake.Head, error) {
+	var heads []intake.Head
+	var errs []error
+	for _, r := range repos {
+		h, err := intake.Poll(ctx, c, r, etags, marks)
+		heads = append(heads, h...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("poll %s: %w", r.Name, err))
+		}
+	}
+	return heads, errors.Join(errs...)
+}
+
 // One repository in trouble does not keep the others from being polled, and no half list
 // passes for a list.
 func TestTroubleOfOne(t *testing.T) {
@@ -218,7 +232,7 @@ func TestTroubleOfOne(t *testing.T) {
 	} {
 		ft.Path, ft.Times = "acme/pool", -1
 		s.f.Fail(ft)
-		heads, err := intake.PollAll(t.Context(), s.c, repos, s.m, s.m)
+		heads, err := pollAll(t.Context(), s.c, repos, s.m, s.m)
 		if err == nil || !strings.Contains(err.Error(), "poll pool: ") || strings.Contains(err.Error(), "poll other") {
 			t.Errorf("%s: error %v, want one about pool alone", ft.Kind, err)
 		}
@@ -227,7 +241,7 @@ func TestTroubleOfOne(t *testing.T) {
 		}
 		s.f.Heal()
 	}
-	heads, err := intake.PollAll(t.Context(), s.c, repos, s.m, s.m)
+	heads, err := pollAll(t.Context(), s.c, repos, s.m, s.m)
 	if err != nil || len(heads) != 2 {
 		t.Errorf("afterwards: %s%v", show(heads), err)
 	}
@@ -322,7 +336,7 @@ func TestLimitStopsGitHubOnly(t *testing.T) {
 			}, nil
 		},
 	}
-	heads, err := intake.PollAll(t.Context(), s.c, []intake.Repository{s.repo, remote}, s.m, s.m)
+	heads, err := pollAll(t.Context(), s.c, []intake.Repository{s.repo, remote}, s.m, s.m)
 	if got := show(heads); got != "local refs/heads/dev1 c3c3 changed\nlocal refs/heads/main b2b2 changed\n" {
 		t.Errorf("heads:\n%s", got)
 	}
@@ -358,7 +372,7 @@ func TestCancelled(t *testing.T) {
 	s := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := intake.PollAll(ctx, s.c, []intake.Repository{s.repo, s.repo}, s.m, s.m)
+	_, err := pollAll(ctx, s.c, []intake.Repository{s.repo, s.repo}, s.m, s.m)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}

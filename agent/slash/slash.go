@@ -43,7 +43,7 @@ type Command struct {
 
 // Error says why a line is no command that can be done: one sentence.
 type Error struct {
-	Verb, Line, Why string
+	Line, Why string
 }
 
 func (e *Error) Error() string { return e.Why }
@@ -62,7 +62,7 @@ func Parse(body string) (c Command, ok bool, err error) {
 	}
 	c, err = parse(found[0])
 	if err == nil && len(found) > 1 {
-		err = &Error{Verb: c.Verb, Line: found[0], Why: "one command in a comment, please: none of these was done"}
+		err = &Error{Line: found[0], Why: "one command in a comment, please: none of these was done"}
 	}
 	return c, true, err
 }
@@ -73,7 +73,7 @@ func parse(l string) (Command, error) {
 	words := strings.Fields(l)
 	c := Command{Text: l}
 	fail := func(format string, args ...any) (Command, error) {
-		return c, &Error{Verb: c.Verb, Line: l, Why: fmt.Sprintf(format, args...)}
+		return c, &Error{Line: l, Why: fmt.Sprintf(format, args...)}
 	}
 	if len(words) < 2 {
 		return fail("which command? There are %s", verbs())

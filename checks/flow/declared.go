@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/checks/scan"
@@ -13,7 +12,6 @@ type Declared struct {
 	Class bool   // it is a member of a class
 	Name  string
 	Type  string // all that stands before the name
-	At    int    // position of the name
 }
 
 // Variables lists the variables that the file declares.
@@ -212,19 +210,7 @@ func (d *declarer) declaration(from, to int, scope string, class bool) {
 	if typ == "struct" || typ == "class" || typ == "enum" || typ == "union" || typ == "goto" {
 		return
 	}
-	d.out = append(d.out, Declared{Scope: scope, Class: class, Name: x.Word(k), Type: typ, At: k})
-}
-
-// Static lists the variables in functions that outlive their calls: static and thread_local
-// ones, by body.
-func (b *Body) Static() (out []string) {
-	for name, typ := range b.Types {
-		if strings.Contains(typ, "static") || strings.Contains(typ, "thread_local") {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
+	d.out = append(d.out, Declared{Scope: scope, Class: class, Name: x.Word(k), Type: typ})
 }
 
 // Class is the class that the function around a body belongs to, qualified, "" for none.

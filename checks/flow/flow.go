@@ -17,10 +17,9 @@ import (
 
 // File is the code of one source file in one configuration.
 type File struct {
-	Scan      *scan.File
-	Structure *scan.Structure
-	Bodies    []*Body
-	Lost      []scan.Function // functions that cannot be followed: an #if cuts them apart
+	Scan   *scan.File
+	Bodies []*Body
+	Lost   []scan.Function // functions that cannot be followed: an #if cuts them apart
 
 	sig   []int32   // indices of the tokens that are followed
 	pos   []int32   // for each token index, its position in sig or the next one's
@@ -62,7 +61,7 @@ func Read(f *scan.File, s *scan.Structure) (files []*File, complete bool) {
 }
 
 func read(f *scan.File, s *scan.Structure, c configuration) *File {
-	x := &File{Scan: f, Structure: s}
+	x := &File{Scan: f}
 	x.tokens(c)
 	for _, fn := range s.Functions {
 		if fn.Torn {

@@ -52,8 +52,6 @@ type locker struct {
 	*finder
 	fl       *Flow
 	from, to int
-	guards   func(string) bool
-	all      bool
 	locks    []Lock
 	adopted  [][2]int            // arguments of guards that adopt
 	names    []string            // what the lock is taken and given back by
@@ -73,7 +71,7 @@ type declared struct {
 // lock to where the same operand is unlocked, or the end of the body. If not all, only
 // what guards names.
 func (s *Structure) Locks(fl *Flow, scope int, guards func(string) bool, all bool) []Lock {
-	x := &locker{finder: &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}, fl: fl, from: fl.from, to: fl.to, guards: guards, all: all, declared: map[string]declared{}}
+	x := &locker{finder: &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}, fl: fl, from: fl.from, to: fl.to, declared: map[string]declared{}}
 	given := map[string][]int{}
 	for k := x.from; k < x.to && len(x.locks) <= MaxLocks; k++ {
 		if !fl.Runs(k) {

@@ -205,20 +205,6 @@ func (m *Mirror) MergeBase(ctx context.Context, a, b string) (runner.Commit, err
 	return m.show(ctx, strings.TrimSpace(out))
 }
 
-// Branches returns the branches of the mirror and their heads.
-func (m *Mirror) Branches(ctx context.Context) (map[string]string, error) {
-	out, err := m.git(ctx, "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads")
-	if err != nil {
-		return nil, err
-	}
-	heads := map[string]string{}
-	for line := range strings.Lines(out) {
-		sha, ref, _ := strings.Cut(strings.TrimSpace(line), " ")
-		heads[strings.TrimPrefix(ref, "refs/heads/")] = sha
-	}
-	return heads, nil
-}
-
 // Log returns the commits that are in head but not in base, oldest first, at most n; the
 // newest n if there are more. An empty base means all of head's history.
 func (m *Mirror) Log(ctx context.Context, base, head string, n int) ([]runner.Commit, error) {

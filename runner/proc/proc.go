@@ -59,10 +59,8 @@ type Exit struct {
 	Stdout   Output
 	Stderr   Output
 	Wall     time.Duration
-	CPU      time.Duration // user and system time of the child and the children it reaped
-	MaxRSS   int64         // bytes
-	Logged   int64         // bytes in the log file
-	Dropped  int64         // bytes that the cap kept out of the log file
+	Logged   int64 // bytes in the log file
+	Dropped  int64 // bytes that the cap kept out of the log file
 }
 
 // OK reports whether the child ended by itself with exit code 0.
@@ -175,12 +173,8 @@ func Run(ctx context.Context, c Cmd) (Exit, error) {
 	e.Logged, e.Dropped = log.counts()
 	if st := cmd.ProcessState; st != nil {
 		e.Code = st.ExitCode()
-		e.CPU = st.UserTime() + st.SystemTime()
 		if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			e.Signal = ws.Signal()
-		}
-		if ru, ok := st.SysUsage().(*syscall.Rusage); ok {
-			e.MaxRSS = maxRSS(ru)
 		}
 	}
 	if inner.Err() != nil && (e.Signal != 0 || werr != nil) {
