@@ -213,9 +213,12 @@ func flags(e *env, name, args string) *flag.FlagSet {
 // them; behind "--" there are arguments only.
 func parse(fs *flag.FlagSet, args []string, max int) error {
 	var plain []string
+	usage := fs.Usage
+	fs.Usage = func() {} // for those who ask; a mistake is one line and a hint
 	for {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				usage()
 				return err
 			}
 			return &usageError{err.Error(), fmt.Sprintf("holdfast %s -h tells the flags", fs.Name())}
@@ -234,6 +237,12 @@ func parse(fs *flag.FlagSet, args []string, max int) error {
 		return &usageError{fmt.Sprintf("unexpected argument %q", fs.Arg(max)), fmt.Sprintf("holdfast %s -h tells the usage", fs.Name())}
 	}
 	return nil
+}
+
+// given reports whether a flag was set, to whatever value.
+func given(fs *flag.FlagSet, name string) (set bool) {
+	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 func cmdVersion(_ context.Context, e *env, args []string) error {

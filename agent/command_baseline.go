@@ -58,6 +58,7 @@ Changes need --reason and are logged with author and time.
 type baselineFlags struct {
 	file, repo, author, reason string
 	all                        bool
+	changes                    bool // the verb changes something, and has --all
 }
 
 func (f *baselineFlags) set(fs *flag.FlagSet) {
@@ -68,6 +69,7 @@ func (f *baselineFlags) set(fs *flag.FlagSet) {
 // setChange adds those of verbs that change something.
 func (f *baselineFlags) setChange(fs *flag.FlagSet) {
 	f.set(fs)
+	f.changes = true
 	fs.StringVar(&f.reason, "reason", "", "why, for the log (required)")
 	fs.StringVar(&f.author, "author", "", "who decides it (default: the user at this host)")
 	fs.BoolVar(&f.all, "all", false, "change every baseline that METRIC matches, on all machines")
@@ -161,7 +163,11 @@ func (f *baselineFlags) one(list []store.Baseline, args []string) ([]store.Basel
 	if n := len(found) - most; n > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", n))
 	}
-	return nil, &usageError{fmt.Sprintf("%s matches %d baselines", strings.Join(args, " "), len(found)), "name one by its number, or change all of them with --all\n" + strings.Join(lines, "\n")}
+	hint := "name one by its number"
+	if f.changes {
+		hint += ", or change all of them with --all"
+	}
+	return nil, &usageError{fmt.Sprintf("%s matches %d baselines", strings.Join(args, " "), len(found)), hint + "\n" + strings.Join(lines, "\n")}
 }
 
 // label is a metric as a threshold has it, with its unit.
@@ -358,7 +364,14 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 	r := rows[0]
 	out := e.stdout
 	fmt.Fprintf(out, "baseline %d: %s\n%s of %s on %s\n", r.ID, label(r.Baseline), r.Kind, report.Line(r.Repo), machineOf(r.Place))
-	fmt.Fprintf(out, "level %s of %s, which vary by %s; %s\n\n", baseline.Format(r.level.Median, r.Sample.Unit), runs(r.level.Runs), spread(r.level.Spread), r.state())
+	switch level := fmt.Sprintf("level %s of %s", baseline.Format(r.level.Median, r.Sample.Unit), runs(r.level.Runs)); {
+	case r.level.Runs == 0:
+		fmt.Fprintf(out, "empty; %s\n\n", r.state())
+	case math.IsNaN(r.level.Spread):
+		fmt.Fprintf(out, "%s; %s\n\n", level, r.state())
+	default:
+		fmt.Fprintf(out, "%s, which vary by %s; %s\n\n", level, spread(r.level.Spread), r.state())
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUN\tCOMMIT\tMEDIAN\tROUNDS\tPART OF IT")
 	measured, err := a.store.Measured(ctx, r.Baseline, *n)

@@ -5,16 +5,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/baseline"
+	"github.com/holdfast-ci/holdfast/metal/format"
 	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // change runs a verb that changes baselines: it reads flags and baselines, has each change
@@ -100,7 +104,7 @@ func baselineAccept(ctx context.Context, e *env, args []string) error {
 		if start := baseline.LevelStart(measured); start > 0 {
 			from = start
 		}
-		if *run != 0 {
+		if given(fs, "run") {
 			if from, err = at(*run); err != nil {
 				return store.Change{}, err
 			}
@@ -132,12 +136,7 @@ func (a *app) accepted(ctx context.Context, repo *config.Repository, b store.Bas
 	return c, nil
 }
 
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
-}
+func runs(n int) string { return fmt.Sprintf("%d %s", n, plural(n, "run", "runs")) }
 
 func baselinePin(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline pin", "[flags] --reason WHY METRIC [key=value …] | ID")
@@ -168,6 +167,9 @@ func baselinePin(ctx context.Context, e *env, args []string) error {
 				i, err := at(run)
 				if err != nil {
 					return c, err
+				}
+				if slices.ContainsFunc(c.Points, func(p store.Point) bool { return p.Run == run }) {
+					return c, &usageError{fmt.Sprintf("run %d is named twice", run), "a run counts once: it would seem to vary less than it does"}
 				}
 				c.Points, values = append(c.Points, list[i]), append(values, list[i].Values)
 			}
@@ -257,14 +259,26 @@ func baselineImport(ctx context.Context, e *env, args []string) error {
 		if kind == store.KindBuild {
 			p.Settings = buildSettings(repo.Proofs, false)
 		}
-		detail := fmt.Sprintf("%d observations from %s", count[kind], filepath.Base(name))
+		detail := fmt.Sprintf("%d %s from %s", count[kind], plural(count[kind], "observation", "observations"), filepath.Base(name))
 		created, err := a.store.ImportBaselines(ctx, p, byKind[kind], f.author, f.reason, detail)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stdout, "%s: %d observations of %d metrics, %d of them new, for %s\n", kind, count[kind], len(byKind[kind]), created, machineOf(p))
+		fmt.Fprintf(e.stdout, "%s: %d %s of %d %s, %d of them new, for %s\n", kind, count[kind], plural(count[kind], "observation", "observations"),
+			len(byKind[kind]), plural(len(byKind[kind]), "metric", "metrics"), created, machineOf(p))
 	}
 	return nil
+}
+
+// asMeasured converts an imported value as that of a program is, or it would never meet one.
+func asMeasured(v float64, s *runner.Sample) (float64, error) {
+	for _, text := range append([]string{s.Name, s.Unit}, slices.Concat(slices.Sorted(maps.Keys(s.Config)), slices.Sorted(maps.Values(s.Config)))...) {
+		if err := format.Clean(text); err != nil {
+			return 0, err
+		}
+	}
+	v, s.Unit = format.Tidy(v, s.Unit)
+	return v, nil
 }
 
 // readHistory reads a CSV file of values.
@@ -277,7 +291,7 @@ func readHistory(name, unit string) ([]baseline.Imported, error) {
 	if fi, err := file.Stat(); err != nil || fi.Size() > maxImportFile || !fi.Mode().IsRegular() {
 		return nil, &usageError{fmt.Sprintf("%s is not a file of at most %d MiB", name, maxImportFile>>20), ""}
 	}
-	list, err := baseline.ParseHistory(file, unit)
+	list, err := baseline.ParseHistory(file, unit, asMeasured)
 	if err != nil {
 		var bad *baseline.LineError
 		if !errors.As(err, &bad) {
@@ -285,7 +299,10 @@ func readHistory(name, unit string) ([]baseline.Imported, error) {
 		}
 		var lines []string
 		for line := range strings.Lines(err.Error()) {
-			line = strings.TrimPrefix(strings.TrimSpace(line), "line ")
+			line, numbered := strings.CutPrefix(strings.TrimSpace(line), "line ")
+			if !numbered {
+				line = " " + line
+			}
 			lines = append(lines, name+":"+report.Line(line))
 		}
 		return nil, &usageError{strings.Join(lines, "\n"), "nothing was imported; correct the file and try again"}

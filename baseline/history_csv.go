@@ -1,6 +1,8 @@
 package baseline
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -67,16 +69,26 @@ var commitRE = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 // each. The observations of a metric are sorted by time and index, those without keep the
 // order of the file.
 //
+// convert brings a value and its sample into the form that runs give them (base units), or
+// refuses them; nil leaves them as they are.
+//
 // Nothing is guessed and nothing is skipped: the error joins a [*LineError] for every line
 // that cannot be used, the first 20 of them, and then the result is of no use.
-func ParseHistory(r io.Reader, unit string) ([]Imported, error) {
-	c := csv.NewReader(r)
+func ParseHistory(r io.Reader, unit string, convert func(v float64, s *runner.Sample) (float64, error)) ([]Imported, error) {
+	buffered := bufio.NewReader(r)
+	if start, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(start, byteOrderMark) {
+		_, _ = buffered.Discard(len(byteOrderMark))
+	}
+	c := csv.NewReader(buffered)
 	c.FieldsPerRecord = -1 // counted here, to name what is missing
-	p := historyParser{csv: c, unit: unit, at: map[string]int{}}
+	p := historyParser{csv: c, unit: unit, convert: convert, at: map[string]int{}}
 	if err := p.header(); err != nil {
 		return nil, err
 	}
 	for len(p.bad) < maxLineErrors && p.next() {
+	}
+	if len(p.bad) == maxLineErrors {
+		p.bad = append(p.bad, errors.New("there may be more: reading ended here"))
 	}
 	if len(p.bad) > 0 {
 		return nil, errors.Join(p.bad...)
@@ -111,14 +123,15 @@ type historyMetric struct {
 }
 
 type historyParser struct {
-	csv  *csv.Reader
-	unit string
-	col  []string // canonical names, by position
-	bad  []error
-	list []historyMetric
-	at   map[string]int // index in list by key
-	last string         // identity of the last observation; "" if it has none
-	n    int
+	csv     *csv.Reader
+	unit    string
+	convert func(float64, *runner.Sample) (float64, error)
+	col     []string // canonical names, by position
+	bad     []error
+	list    []historyMetric
+	at      map[string]int // index in list by key
+	last    string         // identity of the last observation; "" if it has none
+	n       int
 }
 
 func (p *historyParser) header() error {
@@ -129,7 +142,6 @@ func (p *historyParser) header() error {
 	if err != nil {
 		return lineError(err)
 	}
-	record[0] = strings.TrimPrefix(record[0], "\ufeff")
 	for _, name := range record {
 		canonical, ok := columns[strings.TrimSpace(name)]
 		if !ok {
@@ -230,6 +242,12 @@ func (p *historyParser) line(record []string, line int) error {
 				return fmt.Errorf("better %q is neither higher nor lower", text)
 			}
 			sample.Better = text
+		}
+	}
+	if p.convert != nil {
+		var err error
+		if point.Values[0], err = p.convert(point.Values[0], &sample); err != nil {
+			return err
 		}
 	}
 	return p.add(sample, point, told)

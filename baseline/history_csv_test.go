@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -17,7 +18,7 @@ func TestParseHistory(t *testing.T) {
 3,"pool threads=8 queue=shared",ops/s,2026-01-03T00:00:00Z,abcdef1,
 1,pool queue=shared threads=8,ops/s,2026-01-02,,higher
 0.5,wait,sec,2026-01-02,,lower
-`), "")
+`), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +36,34 @@ func TestParseHistory(t *testing.T) {
 	}
 	// The files of holdfast detect, in any order; without a place in time each line is one
 	// observation.
-	got, err = ParseHistory(strings.NewReader("\ufeffseries,index,value\na,2,30\na,1,20\na,1,21\n"), "ops/s")
+	got, err = ParseHistory(strings.NewReader("\ufeffseries,index,value\na,2,30\na,1,20\na,1,21\n"), "ops/s", nil)
 	if err != nil || len(got) != 1 || !reflect.DeepEqual(rounds(got[0]), [][]float64{{20, 21}, {30}}) {
 		t.Errorf("series: %+v, %v", got, err)
 	}
-	got, err = ParseHistory(strings.NewReader("metric,value\na,2\na,2\n"), "ops/s")
+	got, err = ParseHistory(strings.NewReader("metric,value\na,2\na,2\n"), "ops/s", nil)
 	if err != nil || !reflect.DeepEqual(rounds(got[0]), [][]float64{{2}, {2}}) {
 		t.Errorf("without time: %+v, %v", got, err)
+	}
+}
+
+// Values come in the units of runs, whatever the file has; what runs could not give is an
+// error of its line.
+func TestParseHistoryConverts(t *testing.T) {
+	milli := func(v float64, s *runner.Sample) (float64, error) {
+		if s.Unit == "ms" {
+			v, s.Unit = v/1000, "sec"
+		}
+		if len(s.Name) > 3 {
+			return 0, errors.New("too long")
+		}
+		return v, nil
+	}
+	got, err := ParseHistory(strings.NewReader("\ufeff\"metric\",value,unit,index\na,5,ms,1\na,0.007,sec,2\n"), "", milli)
+	if err != nil || len(got) != 1 || got[0].Sample.Unit != "sec" || !reflect.DeepEqual(rounds(got[0]), [][]float64{{0.005}, {0.007}}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := ParseHistory(strings.NewReader("metric,value\na,5\nlong,6\n"), "x", milli); got != nil || err == nil || err.Error() != "line 3: too long" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -73,13 +95,13 @@ func TestParseHistoryRefuses(t *testing.T) {
 		{head + "a,1,x,,,,-1\n", `line 2: index "-1"`},
 		{head + "a,1,x,,,higher,1\na,1,x,,,lower,2\n", "line 3: a x is better when lower here and when higher before"},
 	} {
-		got, err := ParseHistory(strings.NewReader(c.text), "")
+		got, err := ParseHistory(strings.NewReader(c.text), "", nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || got != nil {
 			t.Errorf("%q: %+v, %v; want %q", c.text, got, err, c.want)
 		}
 	}
 	many := "metric,value,unit\n" + strings.Repeat("a,x,ops\n", 100)
-	if _, err := ParseHistory(strings.NewReader(many), ""); strings.Count(err.Error(), "\n") != maxLineErrors-1 {
+	if _, err := ParseHistory(strings.NewReader(many), "", nil); strings.Count(err.Error(), "\n") != maxLineErrors {
 		t.Errorf("100 bad lines give\n%v", err)
 	}
 }
@@ -91,7 +113,7 @@ func FuzzParseHistory(f *testing.F) {
 	f.Add("series,index,value\na,2,30\nb,1,20\na,1,20\n")
 	f.Add("value,metric,time,commit,better\n1,\"a \"\"b c\"\"=d\",2026-01-02,abcdef1,lower\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := ParseHistory(strings.NewReader(text), "ops")
+		got, err := ParseHistory(strings.NewReader(text), "ops", nil)
 		if err != nil {
 			if got != nil {
 				t.Fatalf("an error and %+v", got)
@@ -121,7 +143,7 @@ func FuzzParseHistory(f *testing.F) {
 				}
 			}
 		}
-		again, err := ParseHistory(strings.NewReader(b.String()), "")
+		again, err := ParseHistory(strings.NewReader(b.String()), "", nil)
 		if err != nil {
 			t.Fatalf("%q reads as %+v, which is written\n%s\nand then %v", text, got, b.String(), err)
 		}

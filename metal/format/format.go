@@ -67,7 +67,7 @@ func (o *Output) add(line int, m Measurement) { o.take(line, m, false) }
 // take is add, which also takes a time or a throughput of 0 if zero is set.
 func (o *Output) take(line int, m Measurement, zero bool) {
 	for _, s := range append([]string{m.Name, m.Unit}, flatten(m.Config)...) {
-		if err := clean(s); err != nil {
+		if err := Clean(s); err != nil {
 			o.errorf(line, "%v", err)
 			return
 		}
@@ -106,8 +106,8 @@ func flatten(m map[string]string) []string {
 	return s
 }
 
-// clean rejects text that could not be shown, or be told from other text, in a report.
-func clean(s string) error {
+// Clean rejects text that could not be shown, or be told from other text, in a report.
+func Clean(s string) error {
 	if len(s) > maxName {
 		return fmt.Errorf("name, unit or setting longer than %d bytes", maxName)
 	}
