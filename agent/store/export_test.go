@@ -17,6 +17,17 @@ func (s *Store) Exec(ctx context.Context, sql string, args ...any) error {
 	})
 }
 
+// Within runs one statement and holds its locks while do runs.
+func (s *Store) Within(ctx context.Context, sql string, do func() error) error {
+	return s.db.inTx(ctx, func(t tx) error {
+		_, err := t.exec(ctx, sql)
+		if err == nil {
+			err = do()
+		}
+		return err
+	})
+}
+
 // Count reads one number.
 func (s *Store) Count(ctx context.Context, sql string, args ...any) (n int64, err error) {
 	_, err = one(ctx, s.db.reader(), []any{&n}, sql, args...)

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/publish"
@@ -82,8 +84,11 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 				return err
 			}
 		}
+		// One statement, and what makes a message due is asked of the row that is changed: on
+		// Postgres a newer message may have come since the rows were chosen, which must not be
+		// taken in place of the one that was read.
 		// A next_at far in the future was written by a clock that has gone backwards since.
-		err := t.query(ctx, func(scan func(...any) error) error {
+		return t.query(ctx, func(scan func(...any) error) error {
 			var it publish.Item
 			var doc, remote string
 			var tries, begun int64
@@ -97,20 +102,15 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]publish.Item, err
 			it.RemoteID, it.Tries = remote, int(tries)
 			out = append(out, it)
 			return nil
-		}, "select id, doc, remote_id, tries, case when intent_at = 0 then 0 when intent_at < "+clock+" then "+clock+" - intent_at else 1 end from outbox where "+isDue+" order by id limit 20", at, at+time.Hour.Milliseconds(), s.owner)
-		if err != nil {
-			return err
-		}
-		for _, it := range out {
-			if _, err := t.exec(ctx, "update outbox set owner = $2, next_at = $3, updated_at = $4, intent_at = case when intent_at > "+clock+" then "+clock+" else intent_at end where id = $1", it.ID, s.owner, at+lease.Milliseconds(), at); err != nil {
-				return err
-			}
-		}
-		return nil
+		}, "update outbox set owner = $3, next_at = $4, updated_at = $1, intent_at = case when intent_at > "+clock+" then "+clock+" else intent_at end where "+isDue+`
+			and id in (select id from outbox where `+isDue+` order by id limit 20)
+			returning id, doc, remote_id, tries, case when intent_at = 0 then 0 when intent_at < `+clock+" then "+clock+" - intent_at else 1 end",
+			at, at+time.Hour.Milliseconds(), s.owner, at+lease.Milliseconds())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
+	slices.SortFunc(out, func(a, b publish.Item) int { return cmp.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
