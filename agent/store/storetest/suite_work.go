@@ -82,9 +82,11 @@ func wait[T any](t *testing.T, c <-chan T) T {
 	panic("unreachable")
 }
 
-// A run goes through the queue, is reported and posted about.
+// A run goes through the queue, is reported and posted about; so is what another process has
+// to say when the poster is about to rest.
 func work(t *testing.T, o store.Options) {
 	s, _ := Open(t, o, "one")
+	other, _ := Open(t, o, "other")
 	posted := make(chan publish.Item, 10)
 	stop := start(t, s, store.Handlers{
 		Job: func(ctx context.Context, run int64, stage string, attempt int) error {
@@ -100,6 +102,9 @@ func work(t *testing.T, o store.Options) {
 			items, err := s.Pending(ctx, time.Now())
 			for _, it := range items {
 				err = errors.Join(err, s.MarkPosted(ctx, it, "42", time.Now()))
+				if it.Key != "late" {
+					err = errors.Join(err, other.PutMessages(ctx, 0, publish.Message{Key: "late"}))
+				}
 				posted <- it
 			}
 			return err
@@ -107,10 +112,13 @@ func work(t *testing.T, o store.Options) {
 	})
 	defer stop()
 	// Enqueued by another process while this one waits.
-	other, _ := Open(t, o, "other")
 	run := create(t, other, push("main", "aaa"))
 	if it := wait(t, posted); it.Key != fmt.Sprint("run ", run) {
 		t.Errorf("posted %+v", it)
+	}
+	ended := time.Now()
+	if it := wait(t, posted); it.Key != "late" || time.Since(ended) > 20*time.Second {
+		t.Errorf("posted %+v after %s", it, time.Since(ended))
 	}
 	stop()
 	if rec := wantState(t, s, run, runner.StateDone); rec.Run.Verdict != runner.Success {
