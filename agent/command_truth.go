@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -65,6 +67,9 @@ func cmdTruth(ctx context.Context, e *env, args []string) error {
 	for _, line := range report.TruthLines(*ledger) {
 		fmt.Fprintln(e.stdout, line)
 	}
+	if err := a.printTriage(ctx, e.stdout, repo.Name); err != nil {
+		return err
+	}
 	noise, err := a.noise(ctx, place)
 	if err != nil || len(noise) == 0 {
 		return err
@@ -88,6 +93,21 @@ func cmdTruth(ctx context.Context, e *env, args []string) error {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", label(b), n.Pairs, spread(n.Spread), least)
 	}
 	return w.Flush()
+}
+
+// printTriage lists what people last said of red verdicts.
+func (a *app) printTriage(ctx context.Context, out io.Writer, repo string) error {
+	const most = 20
+	log, err := a.store.TriageLog(ctx, repo, most)
+	if err != nil || len(log) == 0 {
+		return err
+	}
+	fmt.Fprintln(out)
+	for _, x := range log {
+		fmt.Fprintf(out, "%s  %s: %s, %s: %s (%s)\n", x.At.Format("2006-01-02 15:04:05Z"), report.Line(x.Who), x.Subject, report.Line(x.Detail),
+			strings.TrimPrefix(x.Action, "triage "), report.Line(x.Why))
+	}
+	return nil
 }
 
 // measureAA makes A/A comparisons in this process.
@@ -195,23 +215,31 @@ func cmdTriage(ctx context.Context, e *env, args []string) error {
 }
 
 // reds are the red verdicts of a run that a name means: a stage, or a metric as a threshold
-// has it.
+// has it. Benchmarks are red for the thresholds that they miss, so the stage means all of
+// them: it is no further verdict.
 func (a *app) reds(rec store.Record, name string) ([]store.Truth, error) {
 	run := &rec.Run
+	judged, err := judgements(rec)
+	if err != nil {
+		return nil, err
+	}
+	match := func(runner.Sample) bool { return true }
 	if isStage(name) {
 		res := run.Stage(name)
 		if res == nil || res.Verdict != runner.Failure {
 			return nil, notRed(run.Number, name, res == nil)
 		}
-		return []store.Truth{{Run: run.Number, Place: store.Place{Repo: run.Repo}, Metric: name, Verdict: string(res.Verdict), Alarm: true}}, nil
-	}
-	t, err := baseline.ParseMetric(name)
-	if err != nil {
-		return nil, &usageError{err.Error(), hintOf(err)}
-	}
-	judged, err := judgements(rec)
-	if err != nil {
-		return nil, err
+		missed := func(m baseline.Metric) bool { return m.Verdict == runner.Failure }
+		if name != runner.StageBench || judged[0] == nil || !slices.ContainsFunc(judged[0].Metrics, missed) {
+			return []store.Truth{{Run: run.Number, Place: store.Place{Repo: run.Repo}, Metric: name, Verdict: string(res.Verdict), Alarm: true}}, nil
+		}
+		judged = judged[:1]
+	} else {
+		t, err := baseline.ParseMetric(name)
+		if err != nil {
+			return nil, &usageError{strings.TrimPrefix(err.Error(), "threshold "), "name a stage, or a metric as in a threshold"}
+		}
+		match = t.Match
 	}
 	var out []store.Truth
 	seen := false
@@ -220,7 +248,7 @@ func (a *app) reds(rec store.Record, name string) ([]store.Truth, error) {
 			continue
 		}
 		for _, m := range j.Metrics {
-			if !t.Match(runner.Sample{Name: m.Name, Unit: m.Unit, Config: m.Config}) {
+			if !match(runner.Sample{Name: m.Name, Unit: m.Unit, Config: m.Config}) {
 				continue
 			}
 			if seen = true; m.Verdict != runner.Failure {

@@ -29,6 +29,10 @@ func putAudit(ctx context.Context, t tx, e Entry, at int64) error {
 
 // audit lists the entries about a subject, oldest first.
 func (s *Store) audit(ctx context.Context, subject string) ([]Entry, error) {
+	return s.entries(ctx, "subject = $1 order by id", subject)
+}
+
+func (s *Store) entries(ctx context.Context, where string, args ...any) ([]Entry, error) {
 	var out []Entry
 	err := s.db.reader().query(ctx, func(scan func(...any) error) error {
 		var e Entry
@@ -39,9 +43,9 @@ func (s *Store) audit(ctx context.Context, subject string) ([]Entry, error) {
 		e.At = fromMilli(at)
 		out = append(out, e)
 		return nil
-	}, "select at, who, action, subject, why, detail from audit where subject = $1 order by id", subject)
+	}, "select at, who, action, subject, why, detail from audit where "+where, args...)
 	if err != nil {
-		return nil, fmt.Errorf("audit log of %s: %w", subject, err)
+		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	return out, nil
 }

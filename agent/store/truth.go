@@ -62,7 +62,7 @@ func (s *Store) Triage(ctx context.Context, list []Truth, who, why string) error
 			if x.Kind != TruthTriage || x.Truth != Real && x.Truth != Noise {
 				return fmt.Errorf("%q of kind %q is no triage", x.Truth, x.Kind)
 			}
-			e := Entry{Who: who, Action: "triage " + x.Truth, Subject: runSubject(x.Run), Why: why, Detail: x.Metric}
+			e := Entry{Who: who, Action: triaged(x.Truth), Subject: runSubject(x.Run), Why: why, Detail: x.Metric}
 			if x.Threshold != "" {
 				e.Detail += ", asked " + x.Threshold
 			}
@@ -84,6 +84,16 @@ func runSubject(run int64) string { return "run " + strconv.FormatInt(run, 10) }
 func (s *Store) RunLog(ctx context.Context, run int64) ([]Entry, error) {
 	return s.audit(ctx, runSubject(run))
 }
+
+// TriageLog is what people said of the runs of a repository, newest first, at most limit
+// entries.
+func (s *Store) TriageLog(ctx context.Context, repo string, limit int) ([]Entry, error) {
+	return s.entries(ctx, `action in ($1, $2) and subject in (select 'run ' || run from truth where repo = $3 and kind = $4) order by id desc limit $5`,
+		triaged(Real), triaged(Noise), repo, TruthTriage, int64(limit))
+}
+
+// triaged is the action of a triage in the audit log.
+func triaged(truth string) string { return "triage " + truth }
 
 // Ledger counts verdicts of which the truth is known.
 type Ledger struct {

@@ -100,6 +100,12 @@ func truth(t *testing.T, o store.Options) {
 	if err != nil || len(log) != 3 || log[2].Who != "bob" || log[2].Action != "triage noise" || log[1].Detail != "a ops/s, asked a >= 1" {
 		t.Errorf("log %+v, %v", log, err)
 	}
+	if log, err := s.TriageLog(ctx, "pool", 2); err != nil || len(log) != 2 || log[0].Who != "bob" || log[1].Who != "ada" || log[0].At.IsZero() {
+		t.Errorf("what people said: %+v, %v", log, err)
+	}
+	if log, err := s.TriageLog(ctx, "lake", 2); err != nil || len(log) != 0 {
+		t.Errorf("what people said of another repository: %+v, %v", log, err)
+	}
 	for _, bad := range []store.Truth{{}, aa(here, "a", "", true, 0), {Kind: store.TruthTriage, Truth: "maybe"}} {
 		if err := s.Triage(ctx, []store.Truth{bad}, "ada", "x"); err == nil {
 			t.Errorf("triaged %+v", bad)
