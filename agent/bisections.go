@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
+	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
@@ -42,6 +43,11 @@ func (a *app) advance(ctx context.Context, id int64) (b store.Bisection, run int
 			return b, 0, "", err
 		}
 		outcome, reason := told(&rec, judged, b.Question)
+		if t, err := baseline.ParseThreshold(b.Question.Threshold); err == nil && t.Base && onBuilds(t) && outcome != bisect.Lost {
+			if outcome, reason, err = a.toldBuild(ctx, &b, b.Probes[last].At, &rec.Run, t); err != nil {
+				return b, 0, "", err
+			}
+		}
 		var took time.Duration
 		if res := rec.Run.Stage(b.Question.Stage); res != nil {
 			took = time.Duration(res.Seconds * float64(time.Second))
@@ -69,7 +75,7 @@ func (a *app) advance(ctx context.Context, id int64) (b store.Bisection, run int
 		return b, 0, "", fmt.Errorf("bisection %d: the stage %s is not enabled for %s any more", id, b.Question.Stage, b.Repo)
 	}
 	run, err = a.store.CreateProbe(ctx, id, len(b.Probes), step.At, store.NewRun{
-		Repo: b.Repo, Commit: b.Commits[step.At], Base: b.Commits[0], Stages: stages, Direct: b.Direct,
+		Repo: b.Repo, Commit: b.Commits[step.At], Base: b.Commits[0], Stages: stages, Direct: b.Direct, Fresh: aboutBuilds(b.Question),
 	})
 	return b, run, step.Why, err
 }

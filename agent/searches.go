@@ -191,7 +191,12 @@ func question(res *runner.Result, judged []*baseline.Judgement) bisect.Question 
 // differ by more than two that take turns.
 func (a *app) beside(ctx context.Context, repo *config.Repository, q bisect.Question, run *runner.Run, judged []*baseline.Judgement, good int64) (bisect.Question, error) {
 	t, err := baseline.ParseThreshold(q.Threshold)
-	if err != nil || t.Base || q.Stage != runner.StageBench {
+	switch {
+	case err != nil || t.Base:
+		return q, nil
+	case onBuilds(t):
+		return a.rebuilt(ctx, q, t, run, judged, good)
+	case q.Stage != runner.StageBench:
 		return q, nil
 	}
 	s, ok := sampleOf(run, q.Metric)
