@@ -28,9 +28,8 @@ const maxSummary = 1024<<10 - 1024
 
 // step is one step of a workflow of GitHub Actions.
 type step struct {
-	e      *env
-	file   string // configuration
-	name   string // of the repository
+	e *env
+	selection
 	only   string
 	fresh  bool
 	post   bool
@@ -44,8 +43,7 @@ type step struct {
 func cmdActions(ctx context.Context, e *env, args []string) error {
 	s := &step{e: e}
 	fs := flags(e, "actions", "[flags]")
-	fs.StringVar(&s.file, "config", "", "configuration `FILE` (default agent.toml)")
-	fs.StringVar(&s.name, "repo", "", "repository `NAME` of the configuration (default: the only one)")
+	s.register(fs, theOnly)
 	fs.StringVar(&s.only, "only", "", "comma-separated `STAGES`: proofs, checks, bench (default: all that are enabled)")
 	fs.BoolVar(&s.fresh, "fresh", false, "prove from nothing, and compare with what the cache of earlier builds gives")
 	fs.BoolVar(&s.post, "post", false, "post statuses and reports on GitHub, too")
@@ -164,7 +162,7 @@ func (s *step) run(ctx context.Context) error {
 		return err
 	}
 	s.in.Run = runner.Run{
-		Repo: s.name, Commit: runner.Commit{SHA: ev.Commit}, Branch: ev.Branch, PullRequest: ev.PullRequest, Trigger: ev.Name, State: runner.StateDone,
+		Repo: s.repo, Commit: runner.Commit{SHA: ev.Commit}, Branch: ev.Branch, PullRequest: ev.PullRequest, Trigger: ev.Name, State: runner.StateDone,
 	}
 	if ev.Neutral != "" {
 		return s.neutral(ev.Neutral)
@@ -173,11 +171,7 @@ func (s *step) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(s.e, s.file, false)
-	if err != nil {
-		return err
-	}
-	repo, err := pick(cfg, s.name)
+	cfg, repo, err := s.load(s.e)
 	if err != nil {
 		return err
 	}

@@ -8,14 +8,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/report"
@@ -54,65 +51,17 @@ Changes need --reason and are logged with author and time.
 	return f(ctx, e, args[1:])
 }
 
-// baselineFlags are the flags that the verbs share.
+// baselineFlags are the flags of verbs that change baselines.
 type baselineFlags struct {
-	file, repo, author, reason string
-	all                        bool
-	changes                    bool // the verb changes something, and has --all
+	selection
+	signature
+	all bool
 }
 
-func (f *baselineFlags) set(fs *flag.FlagSet) {
-	fs.StringVar(&f.file, "config", "", "configuration `FILE` (default agent.toml)")
-	fs.StringVar(&f.repo, "repo", "", "repository `NAME` (default: the only one)")
-}
-
-// setChange adds those of verbs that change something.
-func (f *baselineFlags) setChange(fs *flag.FlagSet) {
-	f.set(fs)
-	f.changes = true
-	fs.StringVar(&f.reason, "reason", "", "why, for the log (required)")
-	fs.StringVar(&f.author, "author", "", "who decides it (default: the user at this host)")
+func (f *baselineFlags) register(fs *flag.FlagSet) {
+	f.selection.register(fs, theOnly)
+	f.signature.register(fs)
 	fs.BoolVar(&f.all, "all", false, "change every baseline that METRIC matches, on all machines")
-}
-
-// check fills in the author and wants a reason.
-func (f *baselineFlags) check() error {
-	if f.reason = strings.TrimSpace(f.reason); f.reason == "" {
-		return &usageError{"no reason given", `say why, for those who ask later: --reason "…"`}
-	}
-	f.author = author(f.author)
-	return nil
-}
-
-// author is who acts: as given, else the user at this host.
-func author(given string) string {
-	if given = strings.TrimSpace(given); given != "" {
-		return given
-	}
-	host, _ := os.Hostname()
-	name := "somebody"
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		name = u.Username
-	}
-	return name + "@" + host
-}
-
-// open opens the store for the repository that is meant.
-func (f *baselineFlags) open(ctx context.Context, e *env, create bool) (*app, *config.Repository, error) {
-	cfg, err := loadConfig(e, f.file, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	repo, err := pick(cfg, f.repo)
-	if err != nil {
-		return nil, nil, err
-	}
-	if create {
-		a, err := open(ctx, e, cfg, options{})
-		return a, repo, err
-	}
-	a, err := reader(ctx, e, cfg)
-	return a, repo, err
 }
 
 // find picks the baselines that the arguments of a command name: a number, or a metric as a
@@ -146,13 +95,14 @@ func find(list []store.Baseline, args []string) ([]store.Baseline, error) {
 	return out, nil
 }
 
-// one picks the baselines to change: one, or all that match if that was asked for.
-func (f *baselineFlags) one(list []store.Baseline, args []string) ([]store.Baseline, error) {
+// one picks the baseline that is meant, or all that match if --all is given. all is nil where
+// the verb does not have it.
+func one(list []store.Baseline, args []string, all *bool) ([]store.Baseline, error) {
 	if len(args) == 0 {
 		return nil, &usageError{"no metric named", "holdfast baseline list lists them; name one as in a threshold, or by its number"}
 	}
 	found, err := find(list, args)
-	if err != nil || len(found) == 1 || f.all {
+	if err != nil || len(found) == 1 || all != nil && *all {
 		return found, err
 	}
 	const most = 8
@@ -164,7 +114,7 @@ func (f *baselineFlags) one(list []store.Baseline, args []string) ([]store.Basel
 		lines = append(lines, fmt.Sprintf("and %d more", n))
 	}
 	hint := "name one by its number"
-	if f.changes {
+	if all != nil {
 		hint += ", or change all of them with --all"
 	}
 	return nil, &usageError{fmt.Sprintf("%s matches %d baselines", strings.Join(args, " "), len(found)), hint + "\n" + strings.Join(lines, "\n")}
@@ -247,14 +197,14 @@ func spread(v float64) string {
 
 func baselineList(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline list", "[flags] [METRIC [key=value …]]")
-	var f baselineFlags
-	f.set(fs)
+	var s selection
+	s.register(fs, theOnly)
 	all := fs.Bool("all", false, "also those of machines, systems and configurations of the past")
 	asJSON := fs.Bool("json", false, "print JSON, one baseline a line")
 	if err := parse(fs, args, math.MaxInt); err != nil {
 		return err
 	}
-	a, repo, err := f.open(ctx, e, false)
+	a, repo, err := s.read(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -338,13 +288,13 @@ func baselineJSON(w io.Writer, rows []current) error {
 
 func baselineShow(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline show", "[flags] METRIC [key=value …] | ID")
-	var f baselineFlags
-	f.set(fs)
+	var s selection
+	s.register(fs, theOnly)
 	n := fs.Int("n", 20, "at most `N` measurements")
 	if err := parse(fs, args, math.MaxInt); err != nil {
 		return err
 	}
-	a, repo, err := f.open(ctx, e, false)
+	a, repo, err := s.read(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -353,7 +303,7 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	found, err := f.one(list, fs.Args())
+	found, err := one(list, fs.Args(), nil)
 	if err != nil {
 		return err
 	}

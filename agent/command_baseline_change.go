@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,17 +22,40 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
+// signature says who changes something that is kept, and why.
+type signature struct{ author, reason string }
+
+func (s *signature) register(fs *flag.FlagSet) {
+	fs.StringVar(&s.reason, "reason", "", "why, for the log (required)")
+	fs.StringVar(&s.author, "author", "", "who decides it (default: the user at this host)")
+}
+
+// check fills in the author and wants a reason.
+func (s *signature) check() error {
+	if s.reason = strings.TrimSpace(s.reason); s.reason == "" {
+		return &usageError{"no reason given", `say why, for those who ask later: --reason "…"`}
+	}
+	if s.author = strings.TrimSpace(s.author); s.author == "" {
+		host, _ := os.Hostname()
+		s.author = "somebody@" + host
+		if u, err := user.Current(); err == nil && u.Username != "" {
+			s.author = u.Username + "@" + host
+		}
+	}
+	return nil
+}
+
 // change runs a verb that changes baselines: it reads flags and baselines, has each change
 // made up, stores them together and says what came of it.
 func change(ctx context.Context, e *env, f *baselineFlags, fs *flag.FlagSet, args []string, plan func(a *app, repo *config.Repository, b store.Baseline) (store.Change, error)) error {
-	f.setChange(fs)
+	f.register(fs)
 	if err := parse(fs, args, math.MaxInt); err != nil {
 		return err
 	}
 	if err := f.check(); err != nil {
 		return err
 	}
-	a, repo, err := f.open(ctx, e, false)
+	a, repo, err := f.read(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -40,7 +64,7 @@ func change(ctx context.Context, e *env, f *baselineFlags, fs *flag.FlagSet, arg
 	if err != nil {
 		return err
 	}
-	found, err := f.one(list, fs.Args())
+	found, err := one(list, fs.Args(), &f.all)
 	if err != nil {
 		return err
 	}
@@ -205,10 +229,10 @@ const maxImportFile = 64 << 20
 
 func baselineImport(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline import", "[flags] --reason WHY FILE.csv")
-	var f baselineFlags
-	f.set(fs)
-	fs.StringVar(&f.reason, "reason", "", "why, for the log (required)")
-	fs.StringVar(&f.author, "author", "", "who decides it (default: the user at this host)")
+	var s selection
+	s.register(fs, theOnly)
+	var by signature
+	by.register(fs)
 	unit := fs.String("unit", "", "`UNIT` of the values, if the file has no column for it")
 	class := fs.String("class", "", "`CLASS` of the machine they were measured on, as in a report (default: this machine's)")
 	print := fs.String("fingerprint", "", "`FINGERPRINT` of its system, as in a report (default: this machine's)")
@@ -221,7 +245,7 @@ func baselineImport(ctx context.Context, e *env, args []string) error {
 	if (*class == "") != (*print == "") {
 		return &usageError{"--class and --fingerprint go together", "both stand in the reports of runs on that machine"}
 	}
-	if err := f.check(); err != nil {
+	if err := by.check(); err != nil {
 		return err
 	}
 	name := fs.Arg(0)
@@ -229,7 +253,11 @@ func baselineImport(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, repo, err := f.open(ctx, e, true)
+	cfg, repo, err := s.load(e)
+	if err != nil {
+		return err
+	}
+	a, err := open(ctx, e, cfg, options{}) // the first values may come from elsewhere
 	if err != nil {
 		return err
 	}
@@ -260,7 +288,7 @@ func baselineImport(ctx context.Context, e *env, args []string) error {
 			p.Settings = buildSettings(repo.Proofs, false)
 		}
 		detail := fmt.Sprintf("%d %s from %s", count[kind], plural(count[kind], "observation", "observations"), filepath.Base(name))
-		created, err := a.store.ImportBaselines(ctx, p, byKind[kind], f.author, f.reason, detail)
+		created, err := a.store.ImportBaselines(ctx, p, byKind[kind], by.author, by.reason, detail)
 		if err != nil {
 			return err
 		}

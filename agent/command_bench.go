@@ -19,8 +19,8 @@ import (
 // harness with their intervals.
 func cmdBench(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, runner.StageBench, "[flags] [DIR]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
-	name := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+	var s selection
+	s.registerTree(fs)
 	backend := fs.String("backend", "", "measure on this `BACKEND` instead of the configured one")
 	rounds := fs.Int("rounds", 0, "take `N` values of each configuration instead of as many as configured")
 	window := fs.Duration("window", 0, "measure each value for so long, instead of as long as configured")
@@ -31,11 +31,7 @@ func cmdBench(ctx context.Context, e *env, args []string) error {
 	if err := parse(fs, args, 1); err != nil {
 		return err
 	}
-	dir, err := realDir(fs.Arg(0))
-	if err != nil {
-		return err
-	}
-	cfg, repo, err := settings(e, *file, *name, dir)
+	cfg, repo, dir, err := s.tree(e, fs.Arg(0))
 	if err != nil {
 		return err
 	}

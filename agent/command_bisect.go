@@ -21,8 +21,8 @@ func cmdBisect(ctx context.Context, e *env, args []string) error {
 		return bisectShow(ctx, e, args[1:])
 	}
 	fs := flags(e, "bisect", "[flags] GOOD [BAD]\n       holdfast bisect show [flags] [NUMBER]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	name := fs.String("repo", "", "repository `NAME` of the configuration, or a folder (default: the only one)")
+	var s selection
+	s.register(fs, theOnlyOrFolder)
 	stage := fs.String("stage", "", "`STAGE` that holds at GOOD and fails at BAD: proofs, checks or bench")
 	threshold := fs.String("threshold", "", "instead of a stage: a `THRESHOLD` as in agent.toml")
 	probes := fs.Int("probes", 0, "at most `N` examinations (default: bisect.probes)")
@@ -38,7 +38,7 @@ func cmdBisect(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(e, *file, false)
+	cfg, repo, err := s.load(e)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,6 @@ func cmdBisect(ctx context.Context, e *env, args []string) error {
 	}
 	if *probes < 1 || *limit < 0 {
 		return &usageError{"a budget below nothing", "at least one examination, and some time"}
-	}
-	repo, err := pick(cfg, *name)
-	if err != nil {
-		return err
 	}
 	if len(enabled(repo, []string{q.Stage})) == 0 {
 		return &usageError{fmt.Sprintf("the %s stage is not enabled for %s", q.Stage, repo.Name), fmt.Sprintf("set %s.enabled = true in agent.toml", q.Stage)}
@@ -165,17 +161,17 @@ func (a *app) bisectHere(ctx context.Context, repo *config.Repository, id int64,
 
 func bisectShow(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "bisect show", "[flags] [NUMBER]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	name := fs.String("repo", "", "repository `NAME` (default: the only one)")
+	var s selection
+	s.register(fs, theOnly)
 	asJSON := fs.Bool("json", false, "print JSON, one bisection a line")
 	if err := parse(fs, args, 1); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
+	read := s.read
+	if fs.NArg() == 1 { // the number tells whose it is
+		read = s.readAny
 	}
-	a, err := reader(ctx, e, cfg)
+	a, repo, err := read(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -195,10 +191,6 @@ func bisectShow(ctx context.Context, e *env, args []string) error {
 		}
 		list = []store.Bisection{b}
 	} else {
-		repo, err := pick(cfg, *name)
-		if err != nil {
-			return err
-		}
 		if list, err = a.store.BisectionsOf(ctx, repo.Name, 20); err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/checks"
 	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
@@ -32,37 +31,17 @@ func cmdChecks(ctx context.Context, e *env, args []string) error {
 	return stageCommand(runner.StageChecks)(ctx, e, args)
 }
 
-// checksTree is a working tree whose rules a command is about.
-type checksTree struct {
-	dir   string
-	repo  *config.Repository
-	stage *checks.Stage
-}
-
-// tree finds the working tree and the settings for it.
-func tree(e *env, file, repoName, at string) (checksTree, error) {
-	dir, err := realDir(at)
-	if err != nil {
-		return checksTree{}, err
-	}
-	_, repo, err := settings(e, file, repoName, dir)
-	if err != nil {
-		return checksTree{}, err
-	}
-	return checksTree{dir, repo, checks.New(checksConfig(repo.Checks))}, nil
-}
-
 func cmdExplain(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "checks explain", "[flags] ID [DIR]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
-	repoName := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+	var s selection
+	s.registerTree(fs)
 	if err := parse(fs, args, 2); err != nil {
 		return err
 	}
 	if fs.NArg() == 0 {
 		return &usageError{"no rule named", "holdfast checks explain ID; holdfast checks --json - lists the rules"}
 	}
-	t, err := tree(e, *file, *repoName, fs.Arg(1))
+	_, repo, dir, err := s.tree(e, fs.Arg(1))
 	if err != nil {
 		return err
 	}
@@ -71,13 +50,13 @@ func cmdExplain(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	ws := &runner.Workspace{Dir: t.dir, Scratch: filepath.Join(tmp, "scratch"), Logs: filepath.Join(tmp, "logs"), Trusted: true}
+	ws := &runner.Workspace{Dir: dir, Scratch: filepath.Join(tmp, "scratch"), Logs: filepath.Join(tmp, "logs"), Trusted: true}
 	if err := prepare(ws, e.environ); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.repo.Checks.Limit)
+	ctx, cancel := context.WithTimeout(ctx, repo.Checks.Limit)
 	defer cancel()
-	x, err := t.stage.Explain(ctx, ws, fs.Arg(0))
+	x, err := checks.New(checksConfig(repo.Checks)).Explain(ctx, ws, fs.Arg(0))
 	var none *checks.ErrNoRule
 	if errors.As(err, &none) {
 		return &usageError{report.Line(err.Error()), report.Line(none.Hint())}
@@ -175,17 +154,17 @@ func ruleMistakes(err error) error {
 
 func cmdTestRules(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "checks test", "[flags] [DIR]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
-	repoName := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+	var s selection
+	s.registerTree(fs)
 	strict := fs.Bool("strict", false, "a rule without good or without bad fixtures is a failure")
 	if err := parse(fs, args, 1); err != nil {
 		return err
 	}
-	t, err := tree(e, *file, *repoName, fs.Arg(0))
+	_, repo, dir, err := s.tree(e, fs.Arg(0))
 	if err != nil {
 		return err
 	}
-	list, strays, err := t.stage.Test(ctx, t.dir)
+	list, strays, err := checks.New(checksConfig(repo.Checks)).Test(ctx, dir)
 	if err != nil {
 		return ruleMistakes(err)
 	}

@@ -5,33 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/report"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// reader opens the store of a configuration for a command that only reads. A SQLite file
-// that does not exist yet is not created: nothing has run.
-func reader(ctx context.Context, e *env, cfg *config.Config) (*app, error) {
-	if cfg.Engine.Postgres.IsZero() {
-		if _, err := os.Stat(cfg.Engine.SQLite); errors.Is(err, os.ErrNotExist) {
-			return nil, runner.WithHint(fmt.Errorf("no runs yet: %s does not exist", cfg.Engine.SQLite), "holdfast run makes the first one")
-		}
-	}
-	return open(ctx, e, cfg, options{})
-}
-
 func cmdHistory(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "history", "[flags]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	repo := fs.String("repo", "", "only runs of this repository `NAME`")
+	var s selection
+	s.register(fs, "only runs of this repository `NAME`")
 	branch := fs.String("branch", "", "only runs of this `BRANCH`")
 	limit := fs.Int("n", 20, "at most `N` runs")
 	asJSON := fs.Bool("json", false, "print JSON, one run a line")
@@ -41,23 +28,16 @@ func cmdHistory(ctx context.Context, e *env, args []string) error {
 	if *limit < 1 {
 		return &usageError{fmt.Sprintf("-n %d", *limit), "at least 1"}
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
-	}
-	if *repo != "" {
-		r, err := pick(cfg, *repo)
-		if err != nil {
-			return err
-		}
-		*repo = r.Name
-	}
-	a, err := reader(ctx, e, cfg)
+	a, repo, err := s.readAny(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	runs, err := a.store.Runs(ctx, store.Filter{Repo: *repo, Branch: *branch, Limit: *limit})
+	filter := store.Filter{Branch: *branch, Limit: *limit}
+	if repo != nil {
+		filter.Repo = repo.Name
+	}
+	runs, err := a.store.Runs(ctx, filter)
 	if err != nil {
 		return err
 	}
@@ -106,7 +86,8 @@ func clip(s string, n int) string {
 
 func cmdReport(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "report", "[flags] RUN")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
+	var s selection
+	s.register(fs, "")
 	format := fs.String("format", "text", "text, md, json, sarif, junit or annotations")
 	if err := parse(fs, args, 1); err != nil {
 		return err
@@ -134,11 +115,7 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 	default:
 		return &usageError{fmt.Sprintf("no format %q", *format), "text, md, json, sarif, junit or annotations"}
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
-	}
-	a, err := reader(ctx, e, cfg)
+	a, _, err := s.readAny(ctx, e)
 	if err != nil {
 		return err
 	}

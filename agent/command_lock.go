@@ -34,8 +34,8 @@ type lockRun struct {
 
 func cmdLock(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "proofs lock", "[flags] [DIR] [NAME…]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
-	repoName := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+	var s selection
+	s.registerTree(fs)
 	all := fs.Bool("all", false, "promise every theorem that holds")
 	remove := fs.Bool("remove", false, "take the promises of the named theorems back")
 	check := fs.Bool("check", false, "write nothing, say whether the promises hold")
@@ -62,11 +62,7 @@ func cmdLock(ctx context.Context, e *env, args []string) error {
 	case *remove && len(names) == 0:
 		return &usageError{"no theorem named whose promise to take back", hint}
 	}
-	dir, err := realDir(at)
-	if err != nil {
-		return err
-	}
-	cfg, repo, err := settings(e, *file, *repoName, dir)
+	cfg, repo, dir, err := s.tree(e, at)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 
 func cmdRun(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "run", "[flags]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	name := fs.String("repo", "", "repository `NAME` of the configuration, or a folder (default: the only one)")
+	var s selection
+	s.register(fs, theOnlyOrFolder)
 	rev := fs.String("commit", "", "`REV` to examine: hash, branch or tag (default: the head of the repository's branch)")
 	base := fs.String("base", "", "compare with the merge base with this `REV`")
 	fresh := fs.Bool("fresh", false, "prove from nothing, and compare with what the cache of earlier builds gives")
@@ -34,11 +34,7 @@ func cmdRun(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
-	}
-	repo, err := pick(cfg, *name)
+	cfg, repo, err := s.load(e)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ import (
 func stageCommand(stage string) func(context.Context, *env, []string) error {
 	return func(ctx context.Context, e *env, args []string) error {
 		fs := flags(e, stage, "[flags] [DIR]")
-		file := fs.String("config", "", "configuration `FILE` (default agent.toml, if there is one)")
-		name := fs.String("repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+		var s selection
+		s.registerTree(fs)
 		var out outputs
 		fs.StringVar(&out.json, "json", "", "write the report as JSON to `FILE` (- for standard output)")
 		quiet := fs.Bool("quiet", false, "print no progress")
@@ -41,35 +41,12 @@ func stageCommand(stage string) func(context.Context, *env, []string) error {
 		if base != "" && changed != "" {
 			return &usageError{"--base and --changed contradict each other", "--base compares everything, --changed looks at little and compares nothing"}
 		}
-		dir, err := realDir(fs.Arg(0))
-		if err != nil {
-			return err
-		}
-		cfg, repo, err := settings(e, *file, *name, dir)
+		cfg, repo, dir, err := s.tree(e, fs.Arg(0))
 		if err != nil {
 			return err
 		}
 		return runStage(ctx, e, stageRun{cfg: cfg, repo: repo, stage: stage, dir: dir, base: base, changed: changed, out: out, quiet: *quiet})
 	}
-}
-
-// settings are those of the repository of that name; without one, of the repository whose
-// path is dir, else those for all.
-func settings(e *env, file, name, dir string) (*config.Config, *config.Repository, error) {
-	cfg, err := loadConfig(e, file, true)
-	if err != nil {
-		return nil, nil, err
-	}
-	if cfg == nil {
-		if cfg, err = config.Parse(filepath.Join(dir, defaultConfig), []byte(bare)); err != nil {
-			return nil, nil, err
-		}
-	}
-	if name == "" {
-		name = dir
-	}
-	repo, err := pick(cfg, name)
-	return cfg, repo, err
 }
 
 type stageRun struct {

@@ -22,8 +22,8 @@ import (
 // cmdTruth shows what is known of verdicts, and measures more of it.
 func cmdTruth(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "truth", "[flags]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	name := fs.String("repo", "", "repository `NAME` (default: the only one)")
+	var s selection
+	s.register(fs, theOnly)
 	measure := fs.Int("measure", 0, "first measure a good commit twice, `N` times over")
 	asJSON := fs.Bool("json", false, "print JSON")
 	if err := parse(fs, args, 0); err != nil {
@@ -32,15 +32,7 @@ func cmdTruth(ctx context.Context, e *env, args []string) error {
 	if *measure < 0 || *measure > 1000 {
 		return &usageError{fmt.Sprintf("--measure %d", *measure), "from 1 to 1000 A/A comparisons"}
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
-	}
-	repo, err := pick(cfg, *name)
-	if err != nil {
-		return err
-	}
-	a, err := reader(ctx, e, cfg)
+	a, repo, err := s.read(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -155,10 +147,10 @@ func (a *app) measureAA(ctx context.Context, repo *config.Repository, times int,
 // cmdTriage keeps what a person says of a red verdict.
 func cmdTriage(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "triage", "RUN METRIC [key=value …] real|noise --reason WHY")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	var f baselineFlags
-	fs.StringVar(&f.reason, "reason", "", "why, for the log (required)")
-	fs.StringVar(&f.author, "author", "", "who says it (default: the user at this host)")
+	var s selection
+	s.register(fs, "")
+	var by signature
+	by.register(fs)
 	if err := parse(fs, args, math.MaxInt); err != nil {
 		return err
 	}
@@ -175,14 +167,10 @@ func cmdTriage(ctx context.Context, e *env, args []string) error {
 	if truth != store.Real && truth != store.Noise {
 		return &usageError{fmt.Sprintf("%q is neither real nor noise", truth), usage}
 	}
-	if err := f.check(); err != nil {
+	if err := by.check(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
-	}
-	a, err := reader(ctx, e, cfg)
+	a, _, err := s.readAny(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -201,7 +189,7 @@ func cmdTriage(ctx context.Context, e *env, args []string) error {
 	for i := range list {
 		list[i].Kind, list[i].Truth = store.TruthTriage, truth
 	}
-	if err := a.store.Triage(ctx, list, f.author, f.reason); err != nil {
+	if err := a.store.Triage(ctx, list, by.author, by.reason); err != nil {
 		return err
 	}
 	for _, x := range list {
@@ -209,7 +197,7 @@ func cmdTriage(ctx context.Context, e *env, args []string) error {
 		if x.Threshold != "" {
 			what = x.Threshold
 		}
-		fmt.Fprintf(e.stdout, "run %d, %s: %s (%s)\n", number, report.Line(what), truth, report.Line(f.reason))
+		fmt.Fprintf(e.stdout, "run %d, %s: %s (%s)\n", number, report.Line(what), truth, report.Line(by.reason))
 	}
 	return nil
 }

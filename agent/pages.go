@@ -20,8 +20,8 @@ const defaultDashboard = "127.0.0.1:8724"
 
 func cmdDashboard(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "dashboard", "[flags]")
-	file := fs.String("config", "", "configuration `FILE` (default agent.toml)")
-	name := fs.String("repo", "", "only this repository `NAME`")
+	var s selection
+	s.register(fs, "only this repository `NAME`")
 	out := fs.String("out", "", "write the pages into `FOLDER` instead of listening")
 	listen := fs.String("listen", "", "listen on `ADDRESS`, of this machine alone (default "+defaultDashboard+")")
 	if err := parse(fs, args, 0); err != nil {
@@ -30,27 +30,18 @@ func cmdDashboard(ctx context.Context, e *env, args []string) error {
 	if *out != "" && *listen != "" {
 		return &usageError{"--out and --listen contradict each other", "files, or a page that is always up to date"}
 	}
-	cfg, err := loadConfig(e, *file, false)
-	if err != nil {
-		return err
-	}
-	var repos []*config.Repository
-	if *name != "" {
-		r, err := pick(cfg, *name)
-		if err != nil {
-			return err
-		}
-		repos = append(repos, r)
-	} else {
-		for i := range cfg.Repositories {
-			repos = append(repos, &cfg.Repositories[i])
-		}
-	}
-	a, err := reader(ctx, e, cfg)
+	a, repo, err := s.readAny(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer a.close()
+	repos := []*config.Repository{repo}
+	if repo == nil {
+		repos = nil
+		for i := range a.cfg.Repositories {
+			repos = append(repos, &a.cfg.Repositories[i])
+		}
+	}
 	site := a.site(repos)
 	if *out != "" {
 		if err := dashboard.Write(ctx, *out, site); err != nil {

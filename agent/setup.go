@@ -4,38 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
-	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
 )
-
-// defaultConfig is what commands read when no --config is given.
-const defaultConfig = "agent.toml"
-
-// bare is the configuration of a directory that no file mentions.
-const bare = "[[repositories]]\npath = \".\"\n"
-
-// loadConfig reads the configuration. With optional set, a default file that does not
-// exist is no error: the result is nil.
-func loadConfig(e *env, name string, optional bool) (*config.Config, error) {
-	if name == "" {
-		name = defaultConfig
-		if _, err := os.Stat(name); optional && errors.Is(err, os.ErrNotExist) {
-			return nil, nil
-		}
-	}
-	cfg, err := config.Load(name, e.environ)
-	var problems *config.Errors
-	if err != nil && !errors.As(err, &problems) {
-		// A file that cannot be read is as much a configuration error as one that is wrong.
-		return nil, &usageError{err.Error(), hintOf(err)}
-	}
-	return cfg, err
-}
 
 // hintOf is the advice that an error carries, "" if none.
 func hintOf(err error) string {
@@ -44,48 +17,6 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	return ""
-}
-
-// pick finds the repository that --repo names: a name of the configuration, the path of
-// one that is in it, or any other local folder, which gets the settings for all. Without
-// a name, the configuration must have only one.
-func pick(cfg *config.Config, name string) (*config.Repository, error) {
-	if name == "" {
-		if len(cfg.Repositories) == 1 {
-			return &cfg.Repositories[0], nil
-		}
-		return nil, &usageError{"several repositories are configured", "name one with --repo: " + strings.Join(names(cfg), ", ")}
-	}
-	if r := cfg.Repository(name); r != nil {
-		return r, nil
-	}
-	abs, err := filepath.Abs(name)
-	if err != nil {
-		return nil, err
-	}
-	for i := range cfg.Repositories {
-		if cfg.Repositories[i].Path == abs {
-			return &cfg.Repositories[i], nil
-		}
-	}
-	if fi, err := os.Stat(abs); err != nil || !fi.IsDir() {
-		return nil, &usageError{
-			fmt.Sprintf("no repository %q", name),
-			fmt.Sprintf("%s has %s; a folder may be given, too", cfg.File, strings.Join(names(cfg), ", ")),
-		}
-	}
-	return &config.Repository{
-		Name: abs, Path: abs, Branches: []string{"main"}, PullRequests: config.PullRequestsNone, Comment: config.CommentProblems, Report: config.ReportNone,
-		Proofs: cfg.Proofs, Checks: cfg.Checks, Bench: cfg.Bench, Thresholds: cfg.Thresholds,
-	}, nil
-}
-
-func names(cfg *config.Config) []string {
-	list := make([]string, len(cfg.Repositories))
-	for i, r := range cfg.Repositories {
-		list[i] = r.Name
-	}
-	return list
 }
 
 // stageNames reads a list as given to --only.
