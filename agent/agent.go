@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -243,6 +244,18 @@ func parse(fs *flag.FlagSet, args []string, max int) error {
 func given(fs *flag.FlagSet, name string) (set bool) {
 	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
 	return set
+}
+
+// listsRuns is the advice where a run is to be named.
+const listsRuns = "holdfast history lists the runs"
+
+// numberOf reads the number of a run or the like from the command line.
+func numberOf(what, text, hint string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, &usageError{fmt.Sprintf("%q is not the number of a %s", text, what), hint}
+	}
+	return n, nil
 }
 
 func cmdVersion(_ context.Context, e *env, args []string) error {

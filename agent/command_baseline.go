@@ -314,7 +314,7 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 	r := rows[0]
 	out := e.stdout
 	fmt.Fprintf(out, "baseline %d: %s\n%s of %s on %s\n", r.ID, label(r.Baseline), r.Kind, report.Line(r.Repo), machineOf(r.Place))
-	switch level := fmt.Sprintf("level %s of %s", baseline.Format(r.level.Median, r.Sample.Unit), runs(r.level.Runs)); {
+	switch level := fmt.Sprintf("level %s of %s", baseline.Format(r.level.Median, r.Sample.Unit), plural(r.level.Runs, "run")); {
 	case r.level.Runs == 0:
 		fmt.Fprintf(out, "empty; %s\n\n", r.state())
 	case math.IsNaN(r.level.Spread):

@@ -11,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
@@ -153,14 +152,12 @@ func (a *app) accepted(ctx context.Context, repo *config.Repository, b store.Bas
 		return c, err
 	}
 	level := baseline.LevelOf(values)
-	c.Detail = fmt.Sprintf("accepted from run %d on: %s of %s", c.Since, baseline.Format(level.Median, b.Sample.Unit), runs(level.Runs))
+	c.Detail = fmt.Sprintf("accepted from run %d on: %s of %s", c.Since, baseline.Format(level.Median, b.Sample.Unit), plural(level.Runs, "run"))
 	if old := was[0].level; old.Runs > 0 {
-		c.Detail += fmt.Sprintf(", %s against %s of %s before", baseline.Percent(level.Median/old.Median-1), baseline.Format(old.Median, b.Sample.Unit), runs(old.Runs))
+		c.Detail += fmt.Sprintf(", %s against %s of %s before", baseline.Percent(level.Median/old.Median-1), baseline.Format(old.Median, b.Sample.Unit), plural(old.Runs, "run"))
 	}
 	return c, nil
 }
-
-func runs(n int) string { return fmt.Sprintf("%d %s", n, plural(n, "run", "runs")) }
 
 func baselinePin(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline pin", "[flags] --reason WHY METRIC [key=value …] | ID")
@@ -184,9 +181,9 @@ func baselinePin(ctx context.Context, e *env, args []string) error {
 				return c, err
 			}
 			for text := range strings.SplitSeq(*which, ",") {
-				run, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-				if err != nil || run < 1 {
-					return c, &usageError{fmt.Sprintf("%q is not the number of a run", text), "for example --run 12,13,15"}
+				run, err := numberOf("run", strings.TrimSpace(text), "for example --run 12,13,15")
+				if err != nil {
+					return c, err
 				}
 				i, err := at(run)
 				if err != nil {
@@ -211,7 +208,7 @@ func baselinePin(ctx context.Context, e *env, args []string) error {
 			}
 		}
 		level := baseline.LevelOf(values)
-		c.Detail = fmt.Sprintf("pinned to %s, level %s", runs(level.Runs), baseline.Format(level.Median, b.Sample.Unit))
+		c.Detail = fmt.Sprintf("pinned to %s, level %s", plural(level.Runs, "run"), baseline.Format(level.Median, b.Sample.Unit))
 		return c, nil
 	})
 }
@@ -287,13 +284,12 @@ func baselineImport(ctx context.Context, e *env, args []string) error {
 		if kind == store.KindBuild {
 			p.Settings = buildSettings(repo.Proofs, false)
 		}
-		detail := fmt.Sprintf("%d %s from %s", count[kind], plural(count[kind], "observation", "observations"), filepath.Base(name))
+		detail := fmt.Sprintf("%s from %s", plural(count[kind], "observation"), filepath.Base(name))
 		created, err := a.store.ImportBaselines(ctx, p, byKind[kind], by.author, by.reason, detail)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stdout, "%s: %d %s of %d %s, %d of them new, for %s\n", kind, count[kind], plural(count[kind], "observation", "observations"),
-			len(byKind[kind]), plural(len(byKind[kind]), "metric", "metrics"), created, machineOf(p))
+		fmt.Fprintf(e.stdout, "%s: %s of %s, %d of them new, for %s\n", kind, plural(count[kind], "observation"), plural(len(byKind[kind]), "metric"), created, machineOf(p))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/bisect"
@@ -167,6 +166,7 @@ func bisectShow(ctx context.Context, e *env, args []string) error {
 	if err := parse(fs, args, 1); err != nil {
 		return err
 	}
+	const listsThem = "holdfast bisect show lists them"
 	read := s.read
 	if fs.NArg() == 1 { // the number tells whose it is
 		read = s.readAny
@@ -178,13 +178,13 @@ func bisectShow(ctx context.Context, e *env, args []string) error {
 	defer a.close()
 	var list []store.Bisection
 	if fs.NArg() == 1 {
-		id, err := strconv.ParseInt(fs.Arg(0), 10, 64)
-		if err != nil || id < 1 {
-			return &usageError{fmt.Sprintf("%q is not the number of a bisection", fs.Arg(0)), "holdfast bisect show lists them"}
+		id, err := numberOf("bisection", fs.Arg(0), listsThem)
+		if err != nil {
+			return err
 		}
 		b, err := a.store.Bisection(ctx, id)
 		if errors.Is(err, store.ErrNoBisection) {
-			return &usageError{fmt.Sprintf("no bisection %d", id), "holdfast bisect show lists them"}
+			return &usageError{fmt.Sprintf("no bisection %d", id), listsThem}
 		}
 		if err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,11 +92,11 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if fs.NArg() == 0 {
-		return &usageError{"no run named", "holdfast history lists the runs"}
+		return &usageError{"no run named", listsRuns}
 	}
-	number, err := strconv.ParseInt(fs.Arg(0), 10, 64)
-	if err != nil || number < 1 {
-		return &usageError{fmt.Sprintf("%q is not the number of a run", fs.Arg(0)), "holdfast history lists the runs"}
+	number, err := numberOf("run", fs.Arg(0), listsRuns)
+	if err != nil {
+		return err
 	}
 	var out outputs
 	switch *format {
@@ -122,7 +121,7 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 	defer a.close()
 	rec, err := a.store.Run(ctx, number)
 	if errors.Is(err, store.ErrNotFound) {
-		return runner.WithHint(fmt.Errorf("no run %d", number), "holdfast history lists the runs")
+		return runner.WithHint(fmt.Errorf("no run %d", number), listsRuns)
 	}
 	if err != nil {
 		return err

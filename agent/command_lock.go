@@ -139,7 +139,7 @@ func (l lockRun) conclude(e *env, old []byte, res runner.Result) error {
 		fmt.Fprintf(e.stdout, "%s: printed statements or layout brought up to date\n", l.name)
 		return nil
 	}
-	fmt.Fprintf(e.stdout, "%s: %d %s; review and commit it\n", l.name, n, plural(n, "change", "changes"))
+	fmt.Fprintf(e.stdout, "%s: %s; review and commit it\n", l.name, plural(n, "change"))
 	return nil
 }
 
@@ -159,10 +159,11 @@ func (l lockRun) verify(e *env, old []byte, p *runner.Proofs) error {
 	}
 	n := len(found.Promised)
 	if verdict == runner.Success {
-		fmt.Fprintf(e.stdout, "%s: %d %s\n", l.name, n, plural(n, "promise holds", "promises hold"))
+		fmt.Fprintf(e.stdout, "%s: %s\n", l.name, plural(n, "promise holds", "promises hold"))
 		return nil
 	}
-	fmt.Fprintf(e.stdout, "%s: %d of %d %s not hold\n", l.name, len(found.Drift), n, plural(len(found.Drift), "does", "do"))
+	of := fmt.Sprintf("of %d ", n)
+	fmt.Fprintf(e.stdout, "%s: %s not hold\n", l.name, plural(len(found.Drift), of+"does", of+"do"))
 	return &verdictError{verdict}
 }
 
@@ -174,11 +175,4 @@ func shown(s string) string {
 		}
 		return r
 	}, strings.Join(strings.Fields(s), " "))
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -159,9 +158,9 @@ func cmdTriage(ctx context.Context, e *env, args []string) error {
 	if n < 3 {
 		return &usageError{"triage: want the number of a run, a metric or a stage, and real or noise", usage}
 	}
-	number, err := strconv.ParseInt(fs.Arg(0), 10, 64)
-	if err != nil || number < 1 {
-		return &usageError{fmt.Sprintf("%q is not the number of a run", fs.Arg(0)), "holdfast history lists the runs"}
+	number, err := numberOf("run", fs.Arg(0), listsRuns)
+	if err != nil {
+		return err
 	}
 	truth := fs.Arg(n - 1)
 	if truth != store.Real && truth != store.Noise {
@@ -177,7 +176,7 @@ func cmdTriage(ctx context.Context, e *env, args []string) error {
 	defer a.close()
 	rec, err := a.store.Run(ctx, number)
 	if errors.Is(err, store.ErrNotFound) {
-		return &usageError{fmt.Sprintf("no run %d", number), "holdfast history lists the runs"}
+		return &usageError{fmt.Sprintf("no run %d", number), listsRuns}
 	}
 	if err != nil {
 		return err

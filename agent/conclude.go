@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -67,16 +66,4 @@ func because(ended error, why string) string {
 		return why
 	}
 	return word + ": " + why
-}
-
-// writeOut writes a file as a whole or not at all; "-" is standard output.
-func writeOut(e *env, name string, text []byte) error {
-	if name == "-" {
-		_, err := e.stdout.Write(text)
-		return err
-	}
-	if err := runner.ReplaceFile(name, text); err != nil {
-		return fmt.Errorf("write report %s: %w", name, err)
-	}
-	return nil
 }

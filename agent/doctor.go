@@ -74,25 +74,18 @@ func cmdDoctor(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	d := &doctor{w: e.stdout}
-	fmt.Fprintf(d.w, "%s, %s: %s\n", agentName(), cfg.File, counted(len(cfg.Repositories), "repository", "repositories"))
+	fmt.Fprintf(d.w, "%s, %s: %s\n", agentName(), cfg.File, plural(len(cfg.Repositories), "repository", "repositories"))
 	d.machine(ctx, e, cfg)
 	d.tools(ctx, e, cfg)
 	d.github(ctx, e, cfg, *offline, *probe)
 	switch {
 	case d.fails > 0:
-		fmt.Fprintf(d.w, "\n%s not work\n", counted(d.fails, "thing does", "things do"))
+		fmt.Fprintf(d.w, "\n%s not work\n", plural(d.fails, "thing does", "things do"))
 		return &verdictError{runner.Failure}
 	case d.warns > 0:
-		fmt.Fprintf(d.w, "\nworks, with %s\n", counted(d.warns, "warning", "warnings"))
+		fmt.Fprintf(d.w, "\nworks, with %s\n", plural(d.warns, "warning"))
 	default:
 		fmt.Fprintln(d.w, "\nall in order")
 	}
 	return nil
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -342,6 +342,6 @@ func (d *doctor) remotes(ctx context.Context, e *env, cfg *config.Config, c *hub
 			d.hint(gradeWarn, r.Name, fmt.Sprintf("%s: no branch matches %s", where, strings.Join(r.Branches, ", ")), "correct branches of this repository in agent.toml")
 			continue
 		}
-		d.say(gradeOK, r.Name, "%s, %s watched", where, counted(branches, "branch", "branches"))
+		d.say(gradeOK, r.Name, "%s, %s watched", where, plural(branches, "branch", "branches"))
 	}
 }

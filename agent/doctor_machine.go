@@ -116,7 +116,7 @@ func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config) {
 		return
 	}
 	if pending > 0 {
-		d.say(gradeNote, "outbox", "%s to be posted", counted(pending, "message", "messages"))
+		d.say(gradeNote, "outbox", "%s to be posted", plural(pending, "message"))
 	}
 	for _, f := range waiting[:min(3, len(waiting))] {
 		d.say(gradeWarn, "outbox", "waits: %s: %s", f.Key, f.Reason)

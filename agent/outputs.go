@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/holdfast-ci/holdfast/report"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // outputs says where a report goes beside the terminal. A file name of "-" is standard
@@ -79,4 +80,27 @@ func (o *outputs) write(e *env, in report.Input) error {
 	}
 	_, err := io.WriteString(w, report.Annotations(in))
 	return err
+}
+
+// writeOut writes a file as a whole or not at all; "-" is standard output.
+func writeOut(e *env, name string, text []byte) error {
+	if name == "-" {
+		_, err := e.stdout.Write(text)
+		return err
+	}
+	if err := runner.ReplaceFile(name, text); err != nil {
+		return fmt.Errorf("write report %s: %w", name, err)
+	}
+	return nil
+}
+
+// plural counts things; many is their plural if it is not what with an s.
+func plural(n int, what string, many ...string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case len(many) > 0:
+		return fmt.Sprintf("%d %s", n, many[0])
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -47,8 +47,7 @@ func cmdDashboard(ctx context.Context, e *env, args []string) error {
 		if err := dashboard.Write(ctx, *out, site); err != nil {
 			return err
 		}
-		n := len(site.Pages) + 1
-		fmt.Fprintf(e.stdout, "%d %s in %s\n", n, plural(n, "page", "pages"), *out)
+		fmt.Fprintf(e.stdout, "%s in %s\n", plural(len(site.Pages)+1, "page"), *out)
 		return nil
 	}
 	if *listen == "" {

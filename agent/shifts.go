@@ -199,10 +199,10 @@ func (a *app) showShifts(ctx context.Context, w io.Writer, b store.Baseline) err
 	for _, h := range all.All() {
 		shifts := h.Shifts()
 		if len(shifts) == 0 {
-			fmt.Fprintf(w, "\nno change of level in %s\n", runs(len(h.Readings)))
+			fmt.Fprintf(w, "\nno change of level in %s\n", plural(len(h.Readings), "run"))
 			continue
 		}
-		fmt.Fprintf(w, "\nchanges of level in %s, the newest last:\n", runs(len(h.Readings)))
+		fmt.Fprintf(w, "\nchanges of level in %s, the newest last:\n", plural(len(h.Readings), "run"))
 		for _, s := range shifts {
 			fmt.Fprintf(w, "  %s\n", report.ShiftText(report.Shift{Metric: b.Sample, Shift: s}))
 		}
