@@ -44,6 +44,19 @@ func (s *signature) check() error {
 	return nil
 }
 
+// baselineFlags are the flags of verbs that change baselines.
+type baselineFlags struct {
+	selection
+	signature
+	all bool
+}
+
+func (f *baselineFlags) register(fs *flag.FlagSet) {
+	f.selection.register(fs, theOnly)
+	f.signature.register(fs)
+	fs.BoolVar(&f.all, "all", false, "change every baseline that METRIC matches, on all machines")
+}
+
 // change runs a verb that changes baselines: it reads flags and baselines, has each change
 // made up, stores them together and says what came of it.
 func change(ctx context.Context, e *env, f *baselineFlags, fs *flag.FlagSet, args []string, plan func(a *app, repo *config.Repository, b store.Baseline) (store.Change, error)) error {
@@ -76,7 +89,11 @@ func change(ctx context.Context, e *env, f *baselineFlags, fs *flag.FlagSet, arg
 		c.Baseline, c.Who, c.Why = b.ID, f.author, f.reason
 		changes = append(changes, c)
 	}
-	if err := isUsage(a.store.ChangeBaselines(ctx, changes)); err != nil {
+	err = a.store.ChangeBaselines(ctx, changes)
+	if errors.Is(err, store.ErrNoBaseline) {
+		return &usageError{err.Error(), "holdfast baseline list lists them"}
+	}
+	if err != nil {
 		return err
 	}
 	for i, c := range changes {
