@@ -5,59 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// inventory is what some compiled modules declare.
-type inventory struct {
-	lean    string
-	modules map[string]int    // by key: number of declarations
-	failed  map[string]string // by key: why a module could not be loaded
-	decls   []declaration
-	axioms  map[string]axiomRecord
-}
-
-// declaration is one constant of a project module.
-type declaration struct {
-	Name     string // as the kernel has it; private ones have a prefix
-	User     string // as it was written
-	Module   string
-	Kind     string // see [constant]
-	Line     int    // 1-based; 0 if generated
-	Column   int
-	Internal bool     // generated, not written by a person
-	Axioms   []string // sorted
-	Opaque   int      // constants of the tool chain's library without bodies
-	Unknown  []string // constants of anything else without bodies
-	PP       string   // printed statement, "" if it was not asked for
-	Head     string   // constant at the head of a proof
-
-	statement, meaning string   // hashes; "" if this listing has none
-	refs               []int32  // declarations of the project that it names, by number
-	direct             []string // axioms that it names itself
-}
-
-// axiomRecord is what is known of an axiom that something rests on.
-type axiomRecord struct {
-	Module string
-	Origin string // project, dependency or core
-	Line   int    // 0 if nobody wrote it
-	PP     string
-	result bool // it states that some closed computation is true
-}
-
-// coreAxioms are the axioms of Lean's own library; some versions lack some. inventory.lean
-// has the same list.
-var coreAxioms = []string{
-	"propext", "Classical.choice", "Quot.sound", "sorryAx", "Lean.ofReduceBool", "Lean.ofReduceNat", "Lean.trustCompiler",
-}
-
 // maxAhead bounds the room made for declarations that are only announced.
 const maxAhead = 1 << 16
-
-// errIncomplete is a listing that cannot be trusted to be the whole.
-var errIncomplete = errors.New("inventory is not complete")
 
 // record is any line of inventory.lean that is a JSON object; Record says which fields
 // count.
@@ -410,108 +362,4 @@ func (t *terms) isResult(typ int32) bool {
 	}
 	is := func(i int32, name string) bool { return t.nodes[i].kind == 'c' && t.nameText(t.nodes[i].a) == name }
 	return is(args[2], "Bool") && is(args[0], "Bool.true")
-}
-
-// fields are what stands between tabs in a line. The first mistake stays in err; what is
-// read after it does not count.
-type fields struct {
-	rest string
-	none bool // there are no more
-	err  error
-}
-
-func (f *fields) fail(what, s string) {
-	if f.err == nil {
-		f.err = fmt.Errorf("%s: %q", what, cut(s, 40))
-	}
-}
-
-func (f *fields) next() string {
-	if f.none {
-		f.fail("a field is missing after", f.rest)
-		return ""
-	}
-	s, rest, more := strings.Cut(f.rest, "\t")
-	f.rest, f.none = rest, !more
-	return s
-}
-
-func (f *fields) end() error {
-	if !f.none {
-		f.fail("more fields than expected", f.rest)
-	}
-	return f.err
-}
-
-func (f *fields) number() int32 {
-	s := f.next()
-	n, err := strconv.ParseInt(s, 10, 32)
-	if err != nil || n < 0 {
-		f.fail("no number", s)
-	}
-	return int32(n)
-}
-
-func (f *fields) digest() uint64 {
-	s := f.next()
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		f.fail("no digest", s)
-	}
-	return n
-}
-
-// numbers reads "[1,2]".
-func (f *fields) numbers() []int32 {
-	s := f.next()
-	if len(s) < 2 || s[0] != '[' || s[len(s)-1] != ']' {
-		f.fail("no list", s)
-		return nil
-	}
-	if s = s[1 : len(s)-1]; s == "" {
-		return nil
-	}
-	list := make([]int32, 0, strings.Count(s, ",")+1)
-	for part := range strings.SplitSeq(s, ",") {
-		n, err := strconv.ParseInt(part, 10, 32)
-		if err != nil {
-			f.fail("no list", s)
-		}
-		list = append(list, int32(n))
-	}
-	return list
-}
-
-// text reads a JSON string.
-func (f *fields) text() string {
-	s := f.next()
-	if n := len(s); n >= 2 && s[0] == '"' && s[n-1] == '"' && !strings.ContainsAny(s[1:n-1], "\"\\") {
-		return s[1 : n-1]
-	}
-	var t string
-	if json.Unmarshal([]byte(s), &t) != nil {
-		f.fail("no text", s)
-	}
-	return t
-}
-
-func (f *fields) texts() []string {
-	s := f.next()
-	if s == "[]" {
-		return nil
-	}
-	// Without a backslash no text holds a quotation mark.
-	if inner, ok := strings.CutPrefix(s, `["`); ok && !strings.Contains(s, `\`) {
-		if inner, ok = strings.CutSuffix(inner, `"]`); ok {
-			list := strings.Split(inner, `","`)
-			if !slices.ContainsFunc(list, func(t string) bool { return strings.Contains(t, `"`) }) {
-				return list
-			}
-		}
-	}
-	var list []string
-	if json.Unmarshal([]byte(s), &list) != nil {
-		f.fail("no list of texts", s)
-	}
-	return list
 }
