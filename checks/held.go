@@ -49,17 +49,17 @@ func (c *compiled) compileLive(wrong wrongFunc) {
 }
 
 // held are the things taken in one body that the rule asks about.
-func (c *compiled) held(b *bodies, scope int, fl *scan.Flow, taken, given []occurrence) []scan.Lock {
+func (c *compiled) held(b *bodies, scope int, gr *scan.Graph, taken, given []occurrence) []scan.Lock {
 	var out []scan.Lock
 	if c.live.locks || c.live.guards != nil {
-		for _, l := range b.st.Locks(fl, scope, c.live.guard(), c.live.locks) {
+		for _, l := range b.st.Locks(gr, scope, c.live.guard(), c.live.locks) {
 			if c.live.of == nil || c.live.of.MatchString(l.Text) {
 				out = append(out, l)
 			}
 		}
 	}
 	for _, o := range taken {
-		if !fl.Runs(o.place) {
+		if !gr.Runs(o.place) {
 			continue
 		}
 		from, to := b.st.Bounds(scope)
@@ -131,18 +131,18 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 		if len(c.forbid) > 0 && len(c.inside) == 0 && !c.mayHold(st, body, taken) {
 			continue
 		}
-		fl, err := order.flow(body)
+		gr, err := order.graph(body)
 		if err != nil {
 			v.err = err
 			continue
 		}
 		if len(c.inside) > 0 {
-			if err := c.judgeInside(src, order, fl, body, byBody[body], in, v); err != nil {
+			if err := c.judgeInside(src, order, gr, body, byBody[body], in, v); err != nil {
 				return err
 			}
 			continue
 		}
-		locks := c.held(order, body, fl, taken, given)
+		locks := c.held(order, body, gr, taken, given)
 		if len(locks) > scan.MaxLocks {
 			v.err = fmt.Errorf("more than %d locks in %s", scan.MaxLocks, scopeName(st.Scopes[body]))
 			continue
@@ -162,7 +162,7 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 					held = append(held, l.Held)
 				}
 			}
-			for k, ok := range fl.Holds(held, places) {
+			for k, ok := range gr.Holds(held, places) {
 				if ok {
 					continue
 				}
@@ -174,7 +174,7 @@ func (c *compiled) judgeScope(src *source, st *scan.Structure, areas []area, v *
 		}
 		done := map[int]bool{}
 		for _, l := range locks {
-			for _, h := range fl.WalkInside([]int{l.At}, l.Released, places, l.From, l.To) {
+			for _, h := range gr.WalkInside([]int{l.At}, l.Released, places, l.From, l.To) {
 				if done[h.Target] {
 					continue
 				}
@@ -209,7 +209,7 @@ func (c *compiled) what() string {
 }
 
 // judgeInside judges what stands in a block whose head has a match, up to the body.
-func (c *compiled) judgeInside(src *source, order *bodies, fl *scan.Flow, body int, os []occurrence, in func(occurrence) []int, v *verdicts) error {
+func (c *compiled) judgeInside(src *source, order *bodies, gr *scan.Graph, body int, os []occurrence, in func(occurrence) []int, v *verdicts) error {
 	var tokens []event
 	for _, e := range c.inside {
 		if e.match == nil {
@@ -246,7 +246,7 @@ func (c *compiled) judgeInside(src *source, order *bodies, fl *scan.Flow, body i
 				break
 			}
 		}
-		for _, s := range fl.Controls {
+		for _, s := range gr.Controls {
 			if !found && o.place >= s.Body && o.place < s.End {
 				at, found = headed(st.Offset(s.Head), st.Offset(s.Body))
 			}

@@ -175,28 +175,28 @@ func (s *source) inCode(found []occurrence, st *scan.Structure) []occurrence {
 	return out
 }
 
-// flowed is a Flow, or why there is none.
-type flowed struct {
-	flow *scan.Flow
-	err  error
+// drawn is the graph of a body, or why there is none.
+type drawn struct {
+	graph *scan.Graph
+	err   error
 }
 
 // bodies gives the order of the code in a file, body by body.
 type bodies struct {
-	st    *scan.Structure
-	rule  *compiled
-	flows map[int]flowed // shared by the rules with the same synchronous calls
+	st     *scan.Structure
+	rule   *compiled
+	graphs map[int]drawn // shared by the rules with the same synchronous calls
 }
 
 func (c *compiled) bodies(src *source, st *scan.Structure) *bodies {
 	key := strings.Join(c.Synchronous, "\x00")
-	if src.flows[key] == nil {
-		if src.flows == nil {
-			src.flows = map[string]map[int]flowed{}
+	if src.graphs[key] == nil {
+		if src.graphs == nil {
+			src.graphs = map[string]map[int]drawn{}
 		}
-		src.flows[key] = map[int]flowed{}
+		src.graphs[key] = map[int]drawn{}
 	}
-	return &bodies{st: st, rule: c, flows: src.flows[key]}
+	return &bodies{st: st, rule: c, graphs: src.graphs[key]}
 }
 
 // of returns the scope of the body that runs the code at an offset: the innermost function,
@@ -219,17 +219,17 @@ func (b *bodies) of(offset int) int {
 	return last
 }
 
-func (b *bodies) flow(scope int) (*scan.Flow, error) {
-	if f, ok := b.flows[scope]; ok {
-		return f.flow, f.err
+func (b *bodies) graph(scope int) (*scan.Graph, error) {
+	if d, ok := b.graphs[scope]; ok {
+		return d.graph, d.err
 	}
-	f, err := b.st.Flow(scope, b.rule.runs)
+	gr, err := b.st.Graph(scope, b.rule.runs)
 	if err != nil {
 		sc := b.st.Scopes[scope]
 		err = &placeError{line: sc.Line, column: sc.Column, text: "the order of the code in " + scopeName(sc) + " cannot be told: " + err.Error()}
 	}
-	b.flows[scope] = flowed{f, err}
-	return f, err
+	b.graphs[scope] = drawn{gr, err}
+	return gr, err
 }
 
 func scopeName(sc scan.Scope) string {

@@ -98,7 +98,7 @@ func (c *compiled) judgeStep(src *source, st *scan.Structure, areas []area, v *v
 				continue
 			}
 			v.subjects[i]++
-			fl, err := order.flow(scope)
+			gr, err := order.graph(scope)
 			if err != nil {
 				v.err = err
 				continue
@@ -109,11 +109,11 @@ func (c *compiled) judgeStep(src *source, st *scan.Structure, areas []area, v *v
 			}
 			var stops []int
 			for _, o := range as {
-				if a.holds(o) && o.agrees(b) && fl.Runs(o.place) {
+				if a.holds(o) && o.agrees(b) && gr.Runs(o.place) {
 					stops = append(stops, o.place)
 				}
 			}
-			if len(fl.Walk([]int{start}, stops, []int{b.place})) == 0 {
+			if len(gr.Walk([]int{start}, stops, []int{b.place})) == 0 {
 				continue
 			}
 			if len(stops) == 0 {
@@ -177,7 +177,7 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 		return fmt.Errorf("more than %d different things begin here", maxStarts)
 	}
 	for _, g := range groups {
-		fl, err := order.flow(g.body)
+		gr, err := order.graph(g.body)
 		if err != nil {
 			v.err = err
 			continue
@@ -188,7 +188,7 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 		for _, o := range begun[g] {
 			starts = append(starts, o.place)
 		}
-		stops := c.stops(fl, e, names, rs)
+		stops := c.stops(gr, e, names, rs)
 		if c.RequireAfter != nil {
 			for _, o := range ts {
 				if o.agrees(e) {
@@ -196,7 +196,7 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 				}
 			}
 			for _, s := range starts { // each by itself
-				if len(fl.Walk([]int{s}, stops, []int{scan.Exit})) > 0 {
+				if len(gr.Walk([]int{s}, stops, []int{scan.Exit})) > 0 {
 					v.add(g.area, at(begun[g], s), "a way from here leaves %s without %s", scopeName(st.Scopes[g.body]), short(c.RequireAfter.Then.String()))
 				}
 			}
@@ -207,17 +207,17 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 			if !a.holds(o) || !o.agrees(e) {
 				continue
 			}
-			if fl.Runs(o.place) {
+			if gr.Runs(o.place) {
 				targets = append(targets, o.place)
 			}
 		}
-		for _, n := range fl.Nested {
+		for _, n := range gr.Nested {
 			if os := c.later(order, n.Scope, e, names, ts, rs, 0); len(os) > 0 {
 				late[n.At] = os
 				targets = append(targets, n.At)
 			}
 		}
-		for _, h := range fl.Walk(starts, stops, targets) {
+		for _, h := range gr.Walk(starts, stops, targets) {
 			text := fmt.Sprintf("%s after %s (%s)", short(c.ForbidAfter.Then.String()), short(c.ForbidAfter.Event.String()), lineOf(src, st.Offset(h.Start)))
 			if os, ok := late[h.Target]; ok {
 				for _, o := range os {
@@ -233,10 +233,10 @@ func (c *compiled) judgeAfter(src *source, st *scan.Structure, areas []area, v *
 
 // stops are the places where what an event began ends: the resets, and where one of its
 // operands comes to mean something else.
-func (c *compiled) stops(fl *scan.Flow, e occurrence, names []string, rs []occurrence) []int {
+func (c *compiled) stops(gr *scan.Graph, e occurrence, names []string, rs []occurrence) []int {
 	var stops []int
 	for _, n := range names {
-		stops = append(stops, fl.Rebinds(e.bound[n])...)
+		stops = append(stops, gr.Rebinds(e.bound[n])...)
 	}
 	for _, r := range rs {
 		if r.agrees(e) {
@@ -257,26 +257,26 @@ func (c *compiled) later(order *bodies, scope int, e occurrence, names []string,
 	if !inside {
 		return nil
 	}
-	fl, err := order.flow(scope)
+	gr, err := order.graph(scope)
 	if err != nil {
 		return nil // it is reported for this body by itself
 	}
 	byPlace := map[int][]occurrence{}
 	var targets []int
 	for _, o := range ts {
-		if o.agrees(e) && fl.Runs(o.place) {
+		if o.agrees(e) && gr.Runs(o.place) {
 			targets = append(targets, o.place)
 			byPlace[o.place] = append(byPlace[o.place], o)
 		}
 	}
-	for _, n := range fl.Nested {
+	for _, n := range gr.Nested {
 		if os := c.later(order, n.Scope, e, names, ts, rs, depth+1); len(os) > 0 {
 			targets = append(targets, n.At)
 			byPlace[n.At] = os
 		}
 	}
 	var out []occurrence
-	for _, h := range fl.Walk([]int{scan.Entry}, c.stops(fl, e, names, rs), targets) {
+	for _, h := range gr.Walk([]int{scan.Entry}, c.stops(gr, e, names, rs), targets) {
 		out = append(out, byPlace[h.Target]...)
 	}
 	return out

@@ -31,7 +31,7 @@ type source struct {
 	scanned   *scan.File // made when a rule asks
 	lined     *scan.File // lines alone
 	found     map[string][]occurrence
-	flows     map[string]map[int]flowed
+	graphs    map[string]map[int]drawn
 	skimmed   *scan.Skimmed
 	memory    *memory
 	begin     runner.Evidence

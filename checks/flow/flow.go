@@ -6,6 +6,9 @@
 // It does not know types, macros or other functions. What follows from that is left to
 // the state: an operation that may or may not happen is marked as such, and code that one
 // configuration leaves out makes everything before it uncertain.
+//
+// It serves rules that speak only of what they are sure of. Rules of users, whose silence
+// counts as a pass, ask [scan.Graph], which refuses what it cannot read.
 package flow
 
 import (

@@ -3,7 +3,7 @@ package scan
 // Runs says when a lambda or block runs that is passed to a call.
 type Runs uint8
 
-// Answers of the function given to [Structure.Flow].
+// Answers of the function given to [Structure.Graph].
 const (
 	Later   Runs = iota // later, or never: it is a body of its own
 	Once                // exactly once before the call returns

@@ -21,8 +21,8 @@ type Buffer struct {
 
 	code, partner, sig, pos, calls []int32
 	scopes                         []Scope
-	flow                           []int32 // of which a Flow takes stretches
-	scratch                        []int32 // of the Flow that is being built
+	graphs                         []int32 // of which a Graph takes stretches
+	scratch                        []int32 // of the Graph that is being built
 }
 
 // ints is a slice of n numbers in the memory of p, whatever they are; nil for a nil p.
@@ -36,12 +36,12 @@ func ints(p *[]int32, n int) []int32 {
 // stretch is a slice of n numbers, whatever they are, that nobody else has while the File
 // is used.
 func (b *Buffer) stretch(n int) []int32 {
-	from := len(b.flow)
-	if cap(b.flow)-from < n {
-		b.flow, from = make([]int32, 0, max(2*cap(b.flow), 4*n, 1<<12)), 0
+	from := len(b.graphs)
+	if cap(b.graphs)-from < n {
+		b.graphs, from = make([]int32, 0, max(2*cap(b.graphs), 4*n, 1<<12)), 0
 	}
-	b.flow = b.flow[:from+n]
-	return b.flow[from : from+n : from+n]
+	b.graphs = b.graphs[:from+n]
+	return b.graphs[from : from+n : from+n]
 }
 
 // Scan is the function Scan with the memory of the File that it returned last, which must
@@ -53,7 +53,7 @@ func (b *Buffer) Scan(src []byte) *File {
 	if b.tokens == nil {
 		b.tokens, b.lines = make([]Token, 0, len(src)/4+8), make([]int32, 0, len(src)/32+8)
 	}
-	b.flow = b.flow[:0]
+	b.graphs = b.graphs[:0]
 	x := &lexer{src: src, line: 1, f: &File{Src: src, Tokens: b.tokens[:0], lines: b.lines[:0], hashes: b.hashes[:0], memory: b}}
 	defer func() { b.tokens, b.lines, b.hashes = x.f.Tokens, x.f.lines, x.f.hashes }()
 	x.start = bom(src)

@@ -50,7 +50,7 @@ func lockMethod(s string) (takes, gives, certain bool) {
 // locker finds the locks of one body.
 type locker struct {
 	*finder
-	fl       *Flow
+	gr       *Graph
 	from, to int
 	locks    []Lock
 	adopted  [][2]int            // arguments of guards that adopt
@@ -70,11 +70,11 @@ type declared struct {
 // of the block or statement that declares it, or to its .unlock() or .release(); any other
 // lock to where the same operand is unlocked, or the end of the body. If not all, only
 // what guards names.
-func (s *Structure) Locks(fl *Flow, scope int, guards func(string) bool, all bool) []Lock {
-	x := &locker{finder: &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}, fl: fl, from: fl.from, to: fl.to, declared: map[string]declared{}}
+func (s *Structure) Locks(gr *Graph, scope int, guards func(string) bool, all bool) []Lock {
+	x := &locker{finder: &finder{f: s.f, s: s, sig: s.sig, pos: s.pos}, gr: gr, from: gr.from, to: gr.to, declared: map[string]declared{}}
 	given := map[string][]int{}
 	for k := x.from; k < x.to && len(x.locks) <= MaxLocks; k++ {
-		if !fl.Runs(k) {
+		if !gr.Runs(k) {
 			continue
 		}
 		t := x.token(k)
@@ -121,7 +121,7 @@ func (s *Structure) Locks(fl *Flow, scope int, guards func(string) bool, all boo
 }
 
 // Locked reports whether some word in a body may have to do with a lock, as Locks sees it.
-// Where none has, no Flow is needed to know that nothing is held.
+// Where none has, no Graph is needed to know that nothing is held.
 func (s *Structure) Locked(scope int, guards func(string) bool, all bool) bool {
 	from, to := s.Bounds(scope)
 	for _, i := range s.sig[from:to] {
@@ -213,18 +213,18 @@ func (x *locker) semicolon(k int) int {
 
 // statementEnd is the place behind the statement that begins with the keyword at k.
 func (x *locker) statementEnd(k int) int {
-	for _, s := range x.fl.Controls {
+	for _, s := range x.gr.Controls {
 		if s.Head == k {
 			end := s.End
 			for end+1 < x.to && x.is(end, "else") {
 				if x.is(end+1, "{") {
 					return x.partner(end+1, len(x.sig)) + 1
 				}
-				next := slices.IndexFunc(x.fl.Controls, func(t ControlStatement) bool { return t.Head == end+1 })
+				next := slices.IndexFunc(x.gr.Controls, func(t ControlStatement) bool { return t.Head == end+1 })
 				if next < 0 {
 					return x.semicolon(end)
 				}
-				end = x.fl.Controls[next].End
+				end = x.gr.Controls[next].End
 			}
 			return end
 		}

@@ -6,15 +6,15 @@ import (
 
 // Rebinds returns the places of the body where an operand comes to mean something else:
 // a name in it is declared or assigned. operand is its tokens.
-func (fl *Flow) Rebinds(operand []string) []int {
+func (gr *Graph) Rebinds(operand []string) []int {
 	var out []int
-	for k := fl.from; k < fl.to; k++ {
-		t := fl.s.f.Tokens[fl.s.sig[k]]
-		if t.Kind != Ident || fl.of[k-fl.from] < 0 {
+	for k := gr.from; k < gr.to; k++ {
+		t := gr.s.f.Tokens[gr.s.sig[k]]
+		if t.Kind != Ident || gr.of[k-gr.from] < 0 {
 			continue
 		}
 		for n, o := range operand {
-			if len(o) == int(t.Len) && o == string(fl.s.f.Text(t)) && fl.rebinds(operand, n, k) {
+			if len(o) == int(t.Len) && o == string(gr.s.f.Text(t)) && gr.rebinds(operand, n, k) {
 				out = append(out, k)
 				break
 			}
@@ -25,18 +25,18 @@ func (fl *Flow) Rebinds(operand []string) []int {
 
 // rebinds reports whether the token at k, which is the one of index n in the operand, is
 // assigned or declared there.
-func (fl *Flow) rebinds(operand []string, n, k int) bool {
-	x := &finder{f: fl.s.f, s: fl.s, sig: fl.s.sig, pos: fl.s.pos}
+func (gr *Graph) rebinds(operand []string, n, k int) bool {
+	x := &finder{f: gr.s.f, s: gr.s, sig: gr.s.sig, pos: gr.s.pos}
 	start := k
 	if member := n > 0 && (operand[n-1] == "." || operand[n-1] == "->" || operand[n-1] == "::"); member {
 		for i := 1; i <= n; i++ {
-			if k-i < fl.from || !x.is(k-i, operand[n-i]) {
+			if k-i < gr.from || !x.is(k-i, operand[n-i]) {
 				return false
 			}
 		}
 		start = k - n
 	}
-	if start > fl.from && (x.is(start-1, ".") || x.is(start-1, "->") || x.is(start-1, "::")) {
+	if start > gr.from && (x.is(start-1, ".") || x.is(start-1, "->") || x.is(start-1, "::")) {
 		return false
 	}
 	if k+1 >= len(x.sig) {
@@ -47,10 +47,10 @@ func (fl *Flow) rebinds(operand []string, n, k int) bool {
 	case "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "++", "--":
 		return next != "=" || k+2 >= len(x.sig) || !x.is(k+2, "=")
 	}
-	if start > fl.from && (x.is(start-1, "++") || x.is(start-1, "--")) {
+	if start > gr.from && (x.is(start-1, "++") || x.is(start-1, "--")) {
 		return true
 	}
-	return start == k && x.declares(k, next, fl.from)
+	return start == k && x.declares(k, next, gr.from)
 }
 
 // declares reports whether the name at k is being declared: types stand before it, back to

@@ -1,6 +1,6 @@
 // Package scan reads the C family of languages (C, C++, Objective-C, Objective-C++,
-// Metal) as tokens: enough to tell code from comments and strings, to match brackets and
-// to find where a function begins and ends. It does not preprocess, resolve names or
+// Metal) as tokens: enough to tell code from comments and strings, to match brackets, to
+// find where a function begins and ends and in what order its code may run. It does not preprocess, resolve names or
 // know types.
 //
 // [Scan] takes the bytes of one file and never fails: whatever it cannot read properly

@@ -80,22 +80,22 @@ func whole(t interface {
 		if sc.Kind != Func && sc.Kind != Lambda && sc.Kind != Block {
 			continue
 		}
-		fl, err := st.Flow(i, nil)
+		gr, err := st.Graph(i, nil)
 		if err != nil {
 			continue
 		}
 		// Every token of a body runs in one node, or belongs to a body inside.
-		for _, n := range fl.nodes {
+		for _, n := range gr.nodes {
 			for _, r := range n.runs {
 				for k := r[0]; k < r[1]; k++ {
-					if int(k) < fl.from || int(k) >= fl.to {
-						t.Fatalf("%q: place %d is outside of the body [%d,%d)", src, k, fl.from, fl.to)
+					if int(k) < gr.from || int(k) >= gr.to {
+						t.Fatalf("%q: place %d is outside of the body [%d,%d)", src, k, gr.from, gr.to)
 					}
 				}
 			}
 		}
-		fl.Walk([]int{Entry}, nil, []int{Exit})
-		st.Locks(fl, i, nil, true)
+		gr.Walk([]int{Entry}, nil, []int{Exit})
+		st.Locks(gr, i, nil, true)
 	}
 }
 

@@ -24,8 +24,8 @@ func (s *Structure) Bounds(scope int) (from, to int) {
 }
 
 // Runs reports whether the code at a place belongs to this body and not to a nested one.
-func (fl *Flow) Runs(place int) bool {
-	return place >= fl.from && place < fl.to && fl.of[place-fl.from] >= 0
+func (gr *Graph) Runs(place int) bool {
+	return place >= gr.from && place < gr.to && gr.of[place-gr.from] >= 0
 }
 
 // Entry as a start means the begin of the body, Exit as a target its end.
@@ -43,13 +43,13 @@ type Hit struct {
 // Walk follows all ways from the starts and returns the targets that are reached without
 // passing a stop, each once. A stop at the place of a target does not hide it. What
 // happens at a start itself does not count, unless a loop leads back to it.
-func (fl *Flow) Walk(starts, stops, targets []int) []Hit {
-	return fl.walk(starts, stops, targets, fl.from, fl.to)
+func (gr *Graph) Walk(starts, stops, targets []int) []Hit {
+	return gr.walk(starts, stops, targets, gr.from, gr.to)
 }
 
 // WalkInside is Walk that ends where the way leaves the places from ≤ p < to.
-func (fl *Flow) WalkInside(starts, stops, targets []int, from, to int) []Hit {
-	return fl.walk(starts, stops, targets, from, to)
+func (gr *Graph) WalkInside(starts, stops, targets []int, from, to int) []Hit {
+	return gr.walk(starts, stops, targets, from, to)
 }
 
 type mark struct {
@@ -57,11 +57,11 @@ type mark struct {
 	stop, target bool
 }
 
-func (fl *Flow) walk(starts, stops, targets []int, from, to int) []Hit {
+func (gr *Graph) walk(starts, stops, targets []int, from, to int) []Hit {
 	marks := map[int32][]mark{}
 	add := func(p int, m mark) {
-		if fl.Runs(p) {
-			n := fl.of[p-fl.from]
+		if gr.Runs(p) {
+			n := gr.of[p-gr.from]
 			m.place = p
 			marks[n] = append(marks[n], m)
 		}
@@ -99,11 +99,11 @@ func (fl *Flow) walk(starts, stops, targets []int, from, to int) []Hit {
 	for _, p := range starts {
 		if p == Entry {
 			queue = append(queue, item{0, -1, p})
-		} else if fl.Runs(p) {
-			queue = append(queue, item{fl.of[p-fl.from], p, p})
+		} else if gr.Runs(p) {
+			queue = append(queue, item{gr.of[p-gr.from], p, p})
 		}
 	}
-	seen := make([]bool, len(fl.nodes))
+	seen := make([]bool, len(gr.nodes))
 	hit := map[int]bool{}
 	var out []Hit
 	for len(queue) > 0 {
@@ -114,11 +114,11 @@ func (fl *Flow) walk(starts, stops, targets []int, from, to int) []Hit {
 				continue
 			}
 			seen[it.node] = true
-			if rs := fl.nodes[it.node].runs; len(rs) > 0 && (int(rs[0][0]) < from || int(rs[0][0]) >= to) {
+			if rs := gr.nodes[it.node].runs; len(rs) > 0 && (int(rs[0][0]) < from || int(rs[0][0]) >= to) {
 				continue
 			}
 		}
-		if it.node == fl.exit && exit && !hit[Exit] {
+		if it.node == gr.exit && exit && !hit[Exit] {
 			hit[Exit] = true
 			out = append(out, Hit{it.start, Exit})
 		}
@@ -136,10 +136,10 @@ func (fl *Flow) walk(starts, stops, targets []int, from, to int) []Hit {
 				break
 			}
 		}
-		if stopped || fl.endsIn(it.node, to) {
+		if stopped || gr.endsIn(it.node, to) {
 			continue
 		}
-		for _, n := range fl.nodes[it.node].next {
+		for _, n := range gr.nodes[it.node].next {
 			queue = append(queue, item{n, -1, it.start})
 		}
 	}
@@ -148,9 +148,9 @@ func (fl *Flow) walk(starts, stops, targets []int, from, to int) []Hit {
 
 // endsIn reports whether a node goes on behind the place to, which is not the end of the
 // body.
-func (fl *Flow) endsIn(n int32, to int) bool {
-	rs := fl.nodes[n].runs
-	return to < fl.to && len(rs) > 0 && int(rs[len(rs)-1][1]) > to
+func (gr *Graph) endsIn(n int32, to int) bool {
+	rs := gr.nodes[n].runs
+	return to < gr.to && len(rs) > 0 && int(rs[len(rs)-1][1]) > to
 }
 
 // Held is something that is taken at one place and given back at others.
@@ -163,7 +163,7 @@ type Held struct {
 
 // Holds reports for each target whether one of the held things is held there whatever way
 // leads to it.
-func (fl *Flow) Holds(held []Held, targets []int) []bool {
+func (gr *Graph) Holds(held []Held, targets []int) []bool {
 	words := 0
 	for _, h := range held {
 		words = max(words, h.ID/64+1)
@@ -175,8 +175,8 @@ func (fl *Flow) Holds(held []Held, targets []int) []bool {
 	}
 	events := map[int32][]event{}
 	add := func(p, lock int, take bool) {
-		if fl.Runs(p) {
-			n := fl.of[p-fl.from]
+		if gr.Runs(p) {
+			n := gr.of[p-gr.from]
 			events[n] = append(events[n], event{p, lock, take})
 		}
 	}
@@ -186,25 +186,25 @@ func (fl *Flow) Holds(held []Held, targets []int) []bool {
 		for _, r := range h.Released {
 			add(r, i, false)
 		}
-		if h.To < fl.to {
+		if h.To < gr.to {
 			add(h.To, i, false)
 		}
 	}
 	wanted := map[int32][]int{}
 	for i, p := range targets {
-		if fl.Runs(p) {
-			n := fl.of[p-fl.from]
+		if gr.Runs(p) {
+			n := gr.of[p-gr.from]
 			wanted[n] = append(wanted[n], i)
 		}
 	}
 	for n := range events {
 		slices.SortStableFunc(events[n], func(a, b event) int { return a.place - b.place })
 	}
-	in := make([]set, len(fl.nodes)) // nil: nothing is known yet, all
+	in := make([]set, len(gr.nodes)) // nil: nothing is known yet, all
 	out := make([]bool, len(targets))
 	transfer := func(n int32, s set, ask bool) set {
 		s = slices.Clone(s)
-		if rs := fl.nodes[n].runs; len(rs) > 0 {
+		if rs := gr.nodes[n].runs; len(rs) > 0 {
 			first := int(rs[0][0])
 			for _, h := range held {
 				if first < h.From || first >= h.To {
@@ -255,7 +255,7 @@ func (fl *Flow) Holds(held []Held, targets []int) []bool {
 		n := work[len(work)-1]
 		work = work[:len(work)-1]
 		s := transfer(n, in[n], false)
-		for _, m := range fl.nodes[n].next {
+		for _, m := range gr.nodes[n].next {
 			if in[m] == nil {
 				in[m] = slices.Clone(s)
 				work = append(work, m)

@@ -2,16 +2,16 @@ package scan
 
 import "fmt"
 
-// Flow is the order in which the code of one body may run: a graph whose nodes are
-// stretches of tokens that run one after the other. It knows the statements of C++ and
+// Graph is the control-flow graph of one body: the order in which its code may run. Nodes
+// are stretches of tokens that run one after the other. It knows the statements of C++ and
 // Objective-C, && || ?: and branches of #if, which it takes for branches that may go
 // either way. It takes for granted that a call returns, that a macro is one expression
 // (one with a block behind it may run the block any number of times), and that an
 // exception is thrown only where a try surrounds it.
 //
 // A lambda or block inside of the body is another body, unless it is called where it
-// stands or passed to a call that the caller of [Structure.Flow] names as synchronous.
-type Flow struct {
+// stands or passed to a call that the caller of [Structure.Graph] names as synchronous.
+type Graph struct {
 	s        *Structure
 	from, to int // positions of the body's tokens, braces included
 	nodes    []node
@@ -39,9 +39,9 @@ type node struct {
 	next []int32
 }
 
-// body builds a Flow.
+// body builds a Graph.
 type body struct {
-	*Flow
+	*Graph
 	sync    func(callees []string) Runs
 	scopeOf []int32 // 1 + scope whose brace opens there, by position from from on
 	introOf []int32 // 1 + lambda or block that is introduced there
@@ -78,10 +78,10 @@ type ppGroup struct {
 
 const unreachable = int32(-1)
 
-// Flow returns the graph of the body of a scope of kind Func, Lambda or Block. sync says
+// Graph returns the graph of the body of a scope of kind Func, Lambda or Block. sync says
 // when a lambda or block runs that is passed to one of callees; nil means later. The error
 // is for code whose order cannot be told.
-func (s *Structure) Flow(scope int, sync func(callees []string) Runs) (*Flow, error) {
+func (s *Structure) Graph(scope int, sync func(callees []string) Runs) (*Graph, error) {
 	sc := s.Scopes[scope]
 	if sc.Torn {
 		return nil, fmt.Errorf("line %d: the body begins and ends in different branches of an #if", sc.Line)
@@ -90,39 +90,39 @@ func (s *Structure) Flow(scope int, sync func(callees []string) Runs) (*Flow, er
 	if sc.Kind != Func { // captures and parameters declare names
 		first = sc.head
 	}
-	fl := &Flow{s: s, from: first, to: sc.close + 1}
-	b := &body{Flow: fl, sync: sync, breakTo: -1, continueTo: -1, labels: map[string]int32{}}
-	size := fl.to - fl.from
+	gr := &Graph{s: s, from: first, to: sc.close + 1}
+	b := &body{Graph: gr, sync: sync, breakTo: -1, continueTo: -1, labels: map[string]int32{}}
+	size := gr.to - gr.from
 	scratch := ints(&s.f.memory.scratch, 3*size+1)
 	clear(scratch)
-	fl.of, b.scopeOf, b.introOf, b.ops = s.f.memory.stretch(size), scratch[:size:size], scratch[size:2*size:2*size], scratch[2*size:]
+	gr.of, b.scopeOf, b.introOf, b.ops = s.f.memory.stretch(size), scratch[:size:size], scratch[size:2*size:2*size], scratch[2*size:]
 	for i := scope + 1; i < len(s.Scopes) && s.Scopes[i].Offset < sc.End; i++ {
 		in := s.Scopes[i]
-		if in.open < fl.from || in.open >= fl.to {
+		if in.open < gr.from || in.open >= gr.to {
 			continue
 		}
-		b.scopeOf[in.open-fl.from] = int32(i) + 1
-		if (in.Kind == Lambda || in.Kind == Block) && in.head >= fl.from {
-			b.introOf[in.head-fl.from] = int32(i) + 1
+		b.scopeOf[in.open-gr.from] = int32(i) + 1
+		if (in.Kind == Lambda || in.Kind == Block) && in.head >= gr.from {
+			b.introOf[in.head-gr.from] = int32(i) + 1
 		}
 		if in.Torn {
 			return nil, fmt.Errorf("line %d: a block begins and ends in different branches of an #if", in.Line)
 		}
 	}
-	for i := range fl.of {
-		fl.of[i] = -1
+	for i := range gr.of {
+		gr.of[i] = -1
 	}
-	for i := fl.from; i < fl.to; i++ {
-		n := b.ops[i-fl.from]
-		if b.operator(i) || b.introOf[i-fl.from] > 0 || b.scopeKind(i) != Braces {
+	for i := gr.from; i < gr.to; i++ {
+		n := b.ops[i-gr.from]
+		if b.operator(i) || b.introOf[i-gr.from] > 0 || b.scopeKind(i) != Braces {
 			n++
 		}
-		b.ops[i-fl.from+1] = n
+		b.ops[i-gr.from+1] = n
 	}
-	b.groups = s.ppGroups(fl.from, fl.to)
+	b.groups = s.ppGroups(gr.from, gr.to)
 	entry := b.node()
-	fl.exit = b.node()
-	b.returnTo = fl.exit
+	gr.exit = b.node()
+	b.returnTo = gr.exit
 	cur := entry
 	if sc.Kind == Func { // the initialisers of a constructor
 		cur = b.value(first, sc.open, cur)
@@ -132,7 +132,7 @@ func (s *Structure) Flow(scope int, sync func(callees []string) Runs) (*Flow, er
 	cur = b.take(sc.open, sc.open+1, cur)
 	cur = b.list(sc.open+1, sc.close, cur)
 	cur = b.take(sc.close, sc.close+1, cur)
-	b.edge(cur, fl.exit)
+	b.edge(cur, gr.exit)
 	for _, g := range b.gotos {
 		to, ok := b.labels[g.label]
 		if !ok {
@@ -144,7 +144,7 @@ func (s *Structure) Flow(scope int, sync func(callees []string) Runs) (*Flow, er
 	if b.err != nil {
 		return nil, b.err
 	}
-	return fl, nil
+	return gr, nil
 }
 
 // ppGroups lists the #if groups that lie inside a stretch of positions, by their begin.
