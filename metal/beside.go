@@ -105,11 +105,20 @@ type programTurns struct {
 	gate       *gate.Gate
 	base, head *programRun
 	gave       [2][]map[string]float64 // by side: what each run gave
+	tried      int                     // blocks
+	took       time.Duration           // by them
 }
 
 func (p *programTurns) source() string { return p.head.Name }
 
-func (p *programTurns) anew(context.Context) error {
+// narrow leaves nothing out: what a program measures is its own affair.
+func (p *programTurns) narrow(context.Context, []string) error { return nil }
+
+func (p *programTurns) takes([]string) time.Duration {
+	return p.took / time.Duration(max(p.tried, 1))
+}
+
+func (p *programTurns) anew(context.Context, []string) error {
 	p.gave = [2][]map[string]float64{}
 	return nil
 }
@@ -127,6 +136,8 @@ func (p *programTurns) finish(ctx context.Context, in *pair, _ *measured) {
 }
 
 func (p *programTurns) block(ctx context.Context, rng *rand.Rand) error {
+	begin := time.Now()
+	defer func() { p.tried, p.took = p.tried+1, p.took+time.Since(begin) }()
 	var gave [2][]map[string]float64
 	outer := harness.Side(rng.IntN(2))
 	for i := range 4 {

@@ -80,6 +80,13 @@ func (k *kernelTurns) block(ctx context.Context, _ *rand.Rand) error {
 	return k.turns.Block(ctx)
 }
 
+func (k *kernelTurns) narrow(ctx context.Context, keys []string) error {
+	defer k.ws.Measure()()
+	return k.turns.Narrow(ctx, keys)
+}
+
+func (k *kernelTurns) takes(keys []string) time.Duration { return k.turns.Takes(keys) }
+
 func (k *kernelTurns) told() (base, head []runner.Sample, unsettled map[string][]int) {
 	b, h := k.turns.Report(harness.Base), k.turns.Report(harness.Head)
 	unsettled = map[string][]int{}
@@ -95,9 +102,9 @@ func (k *kernelTurns) told() (base, head []runner.Sample, unsettled map[string][
 	return b.Samples, h.Samples, unsettled
 }
 
-func (k *kernelTurns) anew(ctx context.Context) (err error) {
+func (k *kernelTurns) anew(ctx context.Context, keys []string) (err error) {
 	k.first, err = k.report(ctx)
-	k.turns.Anew()
+	k.turns.Anew(keys)
 	return err
 }
 

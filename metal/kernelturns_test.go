@@ -169,7 +169,11 @@ func TestSlowerKernel(t *testing.T) {
 		t.Errorf("%+v", by)
 	}
 	for _, r := range res.Bench.Turns {
-		if n := len(r.Base); r.Source != "harness metal" || fmt.Sprint(r.Looks) != "[3 6 12]" || n < 6 || len(r.Head) != n || len(r.BaseAgain) != n || len(r.HeadAgain) != n {
+		n, again := len(r.Base), 0
+		if r.Config["depth"] == "4" { // the others have no part in what is suspect
+			again = n
+		}
+		if r.Source != "harness metal" || fmt.Sprint(r.Looks) != "[3 6 12]" || n < 6 || len(r.Head) != n || len(r.BaseAgain) != again || len(r.HeadAgain) != again {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -323,6 +327,35 @@ func TestKernelAndProgram(t *testing.T) {
 	}
 }
 
+// After a look only what is not decided is measured on, and after the last only what is
+// suspect is measured again, also what it needs that was decided long before.
+func TestKernelMeasuresWhatIsOpen(t *testing.T) {
+	looks := 0
+	s := arithmetic(Config{Rounds: 6, Processes: 1, Steps: func(all []runner.Turns) []runner.Step {
+		looks++
+		out := make([]runner.Step, len(all))
+		for i, r := range all {
+			deep := r.Config["depth"] == "4"
+			switch {
+			case looks == 1 && (deep || r.Name == "async-gain"), looks == 2 && deep:
+				out[i] = runner.More
+			case looks >= 2 && r.Name == "async-gain":
+				out[i] = runner.Suspect // needs depth 1 in the repetition, too
+			}
+		}
+		return out
+	}})
+	res, _ := judged(t, s, kernelSays("takes 1ms, b"), kernelSays("takes 1ms, h"))
+	got := map[string]string{}
+	for _, r := range res.Bench.Turns {
+		got[r.Name+r.Config["depth"]] = fmt.Sprint(len(r.Base)/2, len(r.Head)/2, len(r.BaseAgain)/2, len(r.HeadAgain)/2)
+	}
+	want := map[string]string{"async-pipeline1": "6 6 12 12", "async-pipeline4": "12 12 12 12", "async-gain": "6 6 12 12"}
+	if looks != 3 || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%d looks, blocks %v, want %v", looks, got, want)
+	}
+}
+
 // A base that fails in the repetition takes the comparison away, and leaves the head's first
 // figures.
 func TestBaseFailsInRepetition(t *testing.T) {
@@ -368,11 +401,11 @@ func TestKernelBudget(t *testing.T) {
 		},
 	})
 	m := &meeting{ws: ws, gate: s.gate(ws, s.config, nil)}
-	p := &pair{blocks: 3, measured: 3, spent: time.Hour, suspect: true}
+	p := &pair{contest: &programTurns{tried: 3, took: time.Hour}, blocks: 3, suspects: []string{"x"}}
 	m.pairs = []*pair{p}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
-	m.again(ctx) // p has no contest: measuring it would panic
+	m.again(ctx) // p's contest has no sides: measuring it would panic
 	if p.blocks != 3 {
 		t.Errorf("measured again: %+v", p)
 	}

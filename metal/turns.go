@@ -33,8 +33,14 @@ type contest interface {
 	// values from each block, those of block i at 2i and 2i+1. unsettled are, by Key, the
 	// blocks, from 0, in which a process measured whose warm-up did not settle.
 	told() (base, head []runner.Sample, unsettled map[string][]int)
-	// anew ends the first measurement and begins a repetition that is independent of it.
-	anew(ctx context.Context) error
+	// narrow leaves out of the blocks to come what none of the benchmarks with these keys
+	// needs, where that is possible. Errors are those of block.
+	narrow(ctx context.Context, keys []string) error
+	// takes is how long a block takes that has what these need, by the blocks so far.
+	takes(keys []string) time.Duration
+	// anew ends the first measurement and begins a repetition of what these need, which is
+	// independent of it.
+	anew(ctx context.Context, keys []string) error
 	// finish tells what there is of the head once nothing more is measured in turns.
 	finish(ctx context.Context, in *pair, out *measured)
 }
@@ -44,13 +50,12 @@ type pair struct {
 	contest
 	looks    []int          // numbers of blocks
 	blocks   int            // done, of the first measurement or of the repetition
-	measured int            // done in all
-	spent    time.Duration  // on them
+	spent    time.Duration  // on all blocks
 	turns    []runner.Turns // by benchmark, in the order of the head's samples
-	suspect  bool
-	done     bool
-	untold   string // why there is nothing to compare with
-	broken   error  // why the head could not be measured
+	wanted   []string       // keys: undecided at the last look
+	suspects []string       // keys
+	untold   string         // why there is nothing to compare with
+	broken   error          // why the head could not be measured
 	warnings []string
 }
 
@@ -98,14 +103,20 @@ func (m *meeting) look(ctx context.Context, steps func([]runner.Turns) []runner.
 	first := true
 	need := time.Duration(0)
 	for _, p := range m.pairs {
-		if p.open() && !p.done {
+		if p.open() && (p.blocks == 0 || len(p.wanted) > 0) {
 			goal[p] = p.next()
 			first = first && p.blocks == 0
-			need += p.takes(goal[p] - p.blocks + goal[p]) // and all again, should it be suspect then
+			need += p.takes(p.wanted) * time.Duration(goal[p]-p.blocks)
+			need += p.takes(slices.Concat(p.wanted, p.suspects)) * time.Duration(goal[p]) // should it be suspect then
 		}
 	}
 	if len(goal) == 0 || !first && !m.affordable(ctx, need) {
 		return false
+	}
+	for p := range goal {
+		if len(p.wanted) > 0 {
+			p.fail(ctx, p.narrow(ctx, p.wanted))
+		}
 	}
 	m.measure(ctx, goal)
 	if ctx.Err() != nil {
@@ -114,22 +125,24 @@ func (m *meeting) look(ctx context.Context, steps func([]runner.Turns) []runner.
 	var all []runner.Turns
 	var of []*pair
 	for _, p := range m.pairs {
-		if !p.done {
+		if _, measured := goal[p]; measured {
 			p.evaluate()
 		}
 		for _, t := range p.turns {
 			all, of = append(all, t), append(of, p)
 		}
-		p.done = true
+		p.wanted = nil
 	}
 	if steps == nil {
 		return false
 	}
 	for i, step := range steps(all) {
-		p := of[i]
-		p.suspect = p.suspect || step == runner.Suspect
-		if step == runner.More && p.blocks < p.looks[len(p.looks)-1] {
-			p.done = false
+		p, key := of[i], all[i].Key()
+		switch {
+		case step == runner.Suspect && !slices.Contains(p.suspects, key):
+			p.suspects = append(p.suspects, key)
+		case step == runner.More && p.blocks < p.looks[len(p.looks)-1]:
+			p.wanted = append(p.wanted, key)
 		}
 	}
 	return true
@@ -140,9 +153,9 @@ func (m *meeting) again(ctx context.Context) {
 	goal := map[*pair]int{}
 	need := time.Duration(0)
 	for _, p := range m.pairs {
-		if p.suspect && p.open() {
+		if len(p.suspects) > 0 && p.open() {
 			goal[p] = p.blocks
-			need += p.takes(p.blocks)
+			need += p.takes(p.suspects) * time.Duration(p.blocks)
 		}
 	}
 	if len(goal) == 0 || !m.affordable(ctx, need) {
@@ -150,7 +163,7 @@ func (m *meeting) again(ctx context.Context) {
 	}
 	for p, n := range goal {
 		m.ws.Report(runner.StageBench, "%s: suspect, measured again in %d blocks", p.source(), n)
-		p.broken = p.anew(ctx)
+		p.broken = p.anew(ctx, p.suspects)
 		p.blocks = 0
 	}
 	m.measure(ctx, goal)
@@ -205,21 +218,21 @@ func (p *pair) next() int {
 	return p.looks[max(i, 0)]
 }
 
-// takes is how long so many blocks take, by those so far.
-func (p *pair) takes(blocks int) time.Duration {
-	return p.spent / time.Duration(max(p.measured, 1)) * time.Duration(blocks)
-}
-
 func (p *pair) measure(ctx context.Context, rng *rand.Rand) {
 	begin := time.Now()
 	err := p.block(ctx, rng)
 	p.spent += time.Since(begin)
-	p.measured++
+	if err == nil {
+		p.blocks++
+	}
+	p.fail(ctx, err)
+}
+
+// fail notes an error of the contest.
+func (p *pair) fail(ctx context.Context, err error) {
 	var side *harness.SideError
 	switch {
-	case err == nil:
-		p.blocks++
-	case ctx.Err() != nil:
+	case err == nil, ctx.Err() != nil:
 	case errors.As(err, &side) && side.Side == harness.Base:
 		p.untold, p.turns = side.Error(), nil
 	default:

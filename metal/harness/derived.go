@@ -61,6 +61,13 @@ func (r *run) gain(source string) {
 		if one == nil || len(depths) == 0 {
 			continue
 		}
+		n := common(of)
+		if one = one[:n]; n == 0 {
+			continue
+		}
+		for i := range values {
+			values[i] = values[i][:n]
+		}
 		s := runner.Sample{
 			Name: "async-gain", Unit: "ratio", Better: runner.HigherIsBetter,
 			Config: map[string]string{"mode": mode, "threads": strconv.Itoa(threads)},
@@ -121,10 +128,10 @@ func best(values [][]float64, leftOut int) int {
 	return at
 }
 
-// ratios are those of each round.
+// ratios are those of each round that has both.
 func ratios(a, b []float64) []float64 {
 	var q []float64
-	for k := range a {
+	for k := range min(len(a), len(b)) {
 		q = append(q, a[k]/b[k])
 	}
 	return q
@@ -149,7 +156,7 @@ func (r *run) same(source string) {
 		{"queue", a, b, "one thread on the shared queue and one thread on its own queue"},
 		{"process", b, c, "one thread with one operation in flight in the processes of two scenarios"},
 	} {
-		if p.a == nil || p.b == nil {
+		if p.a == nil || p.b == nil || common([]*track{p.a, p.b}) == 0 {
 			continue
 		}
 		s := runner.Sample{Name: "same-work", Unit: "%", Config: map[string]string{"pair": p.name}, Source: source}

@@ -108,10 +108,10 @@ func (r *run) warmUp() string {
 		return fmt.Sprintf("%d, settled after %s at most", n, took.Round(time.Millisecond))
 	}
 	for _, g := range r.groups {
-		bad := slices.IndexFunc(g.warmth, func(w Warmth) bool { return !w.Settled })
+		bad := slices.IndexFunc(g.warmth, func(w warmth) bool { return !w.Settled })
 		if bad >= 0 {
 			r.warn("the warm-up did not settle: after %s of %s three windows in a row still differed by more than %.0f %%; what that process measured makes nothing red",
-				r.c.Warmup, heaviest(g.loads), settled*100)
+				r.c.Warmup, g.warmth[bad].load, settled*100)
 			break
 		}
 	}
@@ -130,14 +130,19 @@ func (r *run) warn(format string, args ...any) {
 func (r *run) results() {
 	source := "harness " + r.rep.Device.Backend
 	r.tracks = r.alive()
-	r.rep.Loads, r.rep.Rounds = len(r.tracks), r.kept
+	r.rep.Rounds, r.rep.parts = r.kept, map[string][]Load{}
 	for _, t := range r.tracks {
+		if len(t.values) == 0 {
+			continue
+		}
+		r.rep.Loads++
 		s := runner.Sample{
 			Name: t.load.Scenario, Unit: "ops/s", Config: t.load.Config(), Better: runner.HigherIsBetter,
 			Values: t.rates(), Source: source,
 		}
 		r.rep.Samples = append(r.rep.Samples, s)
 		r.rep.Origins = append(r.rep.Origins, t.origin(s.Key()))
+		r.rep.parts[s.Key()] = []Load{t.load}
 	}
 	r.dropped()
 	r.scaling(source)
@@ -146,9 +151,15 @@ func (r *run) results() {
 	r.suspect()
 }
 
-// derive adds a sample that is computed from others.
+// derive adds a sample that is computed from others, unless one of them has no value.
 func (r *run) derive(s runner.Sample, of []*track, formula string, notes ...string) {
+	if len(s.Values) == 0 {
+		return
+	}
 	s.Derived = true
+	for _, t := range of {
+		r.rep.parts[s.Key()] = append(r.rep.parts[s.Key()], t.load)
+	}
 	r.rep.Samples = append(r.rep.Samples, s)
 	r.rep.Origins = append(r.rep.Origins, runner.Origin{Sample: s.Key(), Formula: formula, Unsettled: unsettled(of...), Notes: notes})
 }
@@ -156,12 +167,22 @@ func (r *run) derive(s runner.Sample, of []*track, formula string, notes ...stri
 // unsettled are the rounds, from 0, whose value of any of these loads is of a process
 // whose warm-up did not settle.
 func unsettled(of ...*track) (out []int) {
-	for k := range of[0].values {
+	for k := range common(of) {
 		if slices.ContainsFunc(of, func(t *track) bool { return !t.values[k].settled }) {
 			out = append(out, k)
 		}
 	}
 	return out
+}
+
+// common is the number of rounds in which all of these were measured: what is left out of
+// rounds stays out, so they are the first.
+func common(of []*track) int {
+	n := len(of[0].values)
+	for _, t := range of[1:] {
+		n = min(n, len(t.values))
+	}
+	return n
 }
 
 // origin says how the values came about.

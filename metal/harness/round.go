@@ -115,8 +115,8 @@ func (r *run) fitWindow(ctx context.Context, o Occasion, t *track) (Reading, err
 // times asks the device for its times, in a pass of its own: reading them costs more than
 // an operation may.
 func (r *run) times(ctx context.Context, rng *rand.Rand) error {
+	tracks := slices.DeleteFunc(r.alive(), func(t *track) bool { return t.out || !t.group.setup.Spans || len(t.spans) > 0 })
 	for n := range spanRounds {
-		tracks := slices.DeleteFunc(r.alive(), func(t *track) bool { return !t.group.setup.Spans })
 		for _, i := range rng.Perm(len(tracks)) {
 			t := tracks[i]
 			if t.group.err != nil {

@@ -23,6 +23,8 @@ type Report struct {
 	Loads    int       // configurations measured
 	Rounds   int       // complete ones
 	Dropped  []Dropped // values that conditions did not let count, in order
+
+	parts map[string][]Load // by Key: what each sample is computed from
 }
 
 // Dropped is one value that did not count.
@@ -71,9 +73,22 @@ type group struct {
 	loads    []Load
 	probe    Probe
 	setup    Setup
-	warmth   []Warmth // of each process
+	warmth   []warmth // of each process
 	counts   Counts
 	err      error // why nothing more is measured
+}
+
+// warmth is a warm-up with what.
+type warmth struct {
+	Warmth
+	load Load
+}
+
+func (g *group) close() {
+	if g.probe != nil {
+		g.probe.Close()
+		g.probe = nil
+	}
 }
 
 // groups are the scenarios, each with its loads.
@@ -99,7 +114,7 @@ func (g *group) settled() bool {
 
 // run is the state of one run.
 type run struct {
-	open    func(context.Context, *group) (Probe, error)
+	launch  func(context.Context, *group) (Probe, error)
 	c       Config
 	groups  []*group
 	tracks  []*track // of all loads, in the order of Config
@@ -119,6 +134,7 @@ type track struct {
 	group  *group
 	values []value
 	spans  []Spans
+	out    bool // left out of the blocks to come
 }
 
 // value is one value that counts.
@@ -136,8 +152,8 @@ func (t *track) rates() []float64 {
 	return out
 }
 
-func newRun(open func(context.Context, *group) (Probe, error), c Config, groups []*group) *run {
-	r := &run{open: open, c: c, groups: groups, began: time.Now()}
+func newRun(launch func(context.Context, *group) (Probe, error), c Config, groups []*group) *run {
+	r := &run{launch: launch, c: c, groups: groups, began: time.Now()}
 	for _, g := range groups {
 		for _, l := range g.loads {
 			r.tracks = append(r.tracks, &track{load: l, group: g})
@@ -147,11 +163,11 @@ func newRun(open func(context.Context, *group) (Probe, error), c Config, groups 
 	return r
 }
 
-func drive(ctx context.Context, open func(context.Context, *group) (Probe, error), c Config, groups []*group) (*Report, error) {
+func drive(ctx context.Context, launch func(context.Context, *group) (Probe, error), c Config, groups []*group) (*Report, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	r := newRun(open, c, groups)
+	r := newRun(launch, c, groups)
 	r.ahead = len(r.tracks) * c.Rounds
 	err := r.all(ctx)
 	r.closeProbes()
@@ -206,10 +222,7 @@ func (r *run) fail(ctx context.Context, g *group, l *Load, err error) error {
 		return context.Cause(ctx)
 	}
 	g.err = err
-	if g.probe != nil {
-		g.probe.Close()
-		g.probe = nil
-	}
+	g.close()
 	if r.beside {
 		return &SideError{Side: g.side, Err: err, Scenario: g.scenario, Load: l}
 	}
@@ -218,11 +231,18 @@ func (r *run) fail(ctx context.Context, g *group, l *Load, err error) error {
 
 func (r *run) closeProbes() {
 	for _, g := range r.groups {
-		if g.probe != nil {
-			g.probe.Close()
-			g.probe = nil
+		g.close()
+	}
+}
+
+// open are the loads of a group that are still measured.
+func (r *run) open(g *group) (loads []Load) {
+	for _, t := range r.tracks {
+		if t.group == g && !t.out {
+			loads = append(loads, t.load)
 		}
 	}
+	return loads
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -283,11 +303,12 @@ func (r *run) start(ctx context.Context) error {
 	r.closeProbes()
 	r.process++
 	for _, g := range r.groups {
-		if g.err != nil {
+		loads := r.open(g)
+		if g.err != nil || len(loads) == 0 {
 			continue
 		}
 		r.progress("warming up", 0, nil)
-		if err := r.startGroup(ctx, g); err != nil {
+		if err := r.startGroup(ctx, g, loads); err != nil {
 			if err := r.fail(ctx, g, nil, err); err != nil {
 				return err
 			}
@@ -296,14 +317,14 @@ func (r *run) start(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) startGroup(ctx context.Context, g *group) (err error) {
+func (r *run) startGroup(ctx context.Context, g *group, loads []Load) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if g.probe, err = r.open(ctx, g); err != nil {
+	if g.probe, err = r.launch(ctx, g); err != nil {
 		return err
 	}
-	g.setup, err = g.probe.Ready(ctx, g.loads)
+	g.setup, err = g.probe.Ready(ctx, loads)
 	g.counts.add(g.setup.Counts)
 	if g.setup.Device.Backend != "" {
 		r.rep.Device = g.setup.Device
@@ -314,13 +335,13 @@ func (r *run) startGroup(ctx context.Context, g *group) (err error) {
 	if r.c.Warmup == 0 {
 		return nil
 	}
-	l := heaviest(g.loads)
+	l := heaviest(loads)
 	w, err := g.probe.Warm(ctx, l, r.c.Warmup)
 	g.counts.add(w.Counts)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
-	g.warmth = append(g.warmth, w)
+	g.warmth = append(g.warmth, warmth{w, l})
 	return nil
 }
 

@@ -23,6 +23,7 @@ type sides struct {
 	loose harness.Side // whose warm-ups do not settle, from process looseAt; -1 for none
 	from  int
 	made  map[string]int
+	lasts map[string]time.Duration // by what is called
 }
 
 func (s *sides) Open(_ context.Context, side harness.Side, scenario string) (harness.Probe, error) {
@@ -38,6 +39,7 @@ func (s *sides) Open(_ context.Context, side harness.Side, scenario string) (har
 func (s *sides) call(what string, side harness.Side, load string) error {
 	call := what + " " + side.String() + " " + load
 	s.calls = append(s.calls, call)
+	time.Sleep(s.lasts[what]) // in virtual time
 	if s.fail != nil {
 		return s.fail(call)
 	}
@@ -192,10 +194,10 @@ func TestTurnsSides(t *testing.T) {
 		}
 	}
 	check(3)
-	made := s.made["headmulti-queue"]
-	turns.Anew()
-	if err := turns.Block(t.Context()); err != nil || turns.Blocks() != 1 || s.made["headmulti-queue"] != made+1 {
-		t.Errorf("%v, %d blocks, %d processes after %d", err, turns.Blocks(), s.made["headmulti-queue"], made)
+	made := s.made["headasync-pipeline"]
+	turns.Anew([]string{"async-gain/mode=single/threads=1 ratio"})
+	if err := turns.Block(t.Context()); err != nil || turns.Blocks() != 1 || s.made["headasync-pipeline"] != made+1 {
+		t.Errorf("%v, %d blocks, %d processes after %d", err, turns.Blocks(), s.made["headasync-pipeline"], made)
 	}
 	check(1)
 }
@@ -357,4 +359,170 @@ func TestTurnsModel(t *testing.T) {
 			b.Close()
 		}
 	})
+}
+
+// TestTurnsNarrow: what nothing open is computed from is left out of the blocks to come, of
+// fresh processes and of the repetition; what was measured of it stays, with the device's
+// times, and nothing is derived from a part of what it takes.
+func TestTurnsNarrow(t *testing.T) {
+	s := &sides{loose: -1}
+	c := scenarios()
+	turns := inTurns(t, s, c)
+	defer turns.Close()
+	blocks := func(n int) (measured map[string]int) {
+		t.Helper()
+		s.calls = nil
+		for range n {
+			if err := turns.Block(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		measured = map[string]int{}
+		for _, call := range s.calls {
+			if l, ok := strings.CutPrefix(call, "measure "); ok {
+				measured[l]++
+			}
+		}
+		return measured
+	}
+	narrow := func(keys ...string) {
+		t.Helper()
+		if err := turns.Narrow(t.Context(), keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const gain, deep = "async-gain/mode=single/threads=1 ratio", "async-pipeline/depth=2/mode=single/threads=1 ops/s"
+	blocks(2)
+	all := turns.Report(harness.Head)
+	narrow(gain)
+	if s.open != 2 {
+		t.Errorf("%d processes are left of two scenarios and two sides, one is of use", s.open)
+	}
+	made := s.made["headmulti-queue"]
+	got := blocks(2) // a process for each block
+	if len(got) != 4 || got["head "+"async-pipeline mode=single threads=1 depth=2"] != 4 || got["base async-pipeline mode=single threads=1 depth=1"] != 4 {
+		t.Errorf("measured %v", got)
+	}
+	if s.made["headmulti-queue"] != made {
+		t.Error("a process without anything to measure was started")
+	}
+	if !slices.Contains(s.calls, "warm head async-pipeline mode=single threads=1 depth=2") {
+		t.Errorf("a fresh process warms up with what it measures: %q", s.calls)
+	}
+	for _, side := range []harness.Side{harness.Head, harness.Base} {
+		rep := turns.Report(side)
+		if len(rep.Samples) != len(all.Samples) || rep.Loads != all.Loads || len(rep.Origins) != len(rep.Samples) {
+			t.Errorf("%s: %d samples of %d loads, were %d of %d", side, len(rep.Samples), rep.Loads, len(all.Samples), all.Loads)
+		}
+		for i, x := range rep.Samples {
+			want := 4
+			if x.Name == "async-gain" && x.Config["mode"] == "single" || x.Name == "async-pipeline" && x.Config["mode"] == "single" {
+				want = 8
+			}
+			o := rep.Origins[i]
+			if len(x.Values) != want || o.Sample != x.Key() || !x.Derived && (len(o.Rounds) != want || o.Rounds[want-1] != want) {
+				t.Errorf("%s: %s has %d values, want %d; %+v", side, x.Key(), len(x.Values), want, o)
+			}
+		}
+	}
+	narrow(deep)
+	if err := turns.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	spans := map[string]int{}
+	for _, o := range turns.Report(harness.Head).Origins {
+		if o.Device != nil {
+			spans[fmt.Sprint(o.Device.Ops)]++
+		}
+	}
+	if len(spans) != 1 || spans["12"] != all.Loads { // three passes of four operations, whenever it was left out
+		t.Errorf("device times by operations: %v of %d loads", spans, all.Loads)
+	}
+
+	turns.Anew([]string{deep})
+	if got := blocks(3); len(got) != 2 || got["head async-pipeline mode=single threads=1 depth=2"] != 6 {
+		t.Errorf("the repetition measured %v", got)
+	}
+	var keys []string
+	for _, x := range turns.Report(harness.Base).Samples {
+		keys = append(keys, x.Key())
+	}
+	if fmt.Sprint(keys) != fmt.Sprint([]string{deep}) {
+		t.Errorf("the repetition has %q: a gain of one depth is none", keys)
+	}
+}
+
+// TestTurnsAnew: a repetition may need what was left out of the first measurement.
+func TestTurnsAnew(t *testing.T) {
+	s := &sides{loose: -1}
+	turns := inTurns(t, s, scenarios())
+	defer turns.Close()
+	block := func() {
+		t.Helper()
+		if err := turns.Block(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	block()
+	if err := turns.Narrow(t.Context(), []string{"async-pipeline/depth=2/mode=single/threads=1 ops/s"}); err != nil {
+		t.Fatal(err)
+	}
+	block()
+	turns.Anew([]string{"scaling/queue=shared/threads=4 x"})
+	block()
+	var keys []string
+	for _, x := range turns.Report(harness.Head).Samples {
+		keys = append(keys, fmt.Sprint(x.Key(), len(x.Values)))
+	}
+	want := []string{"multi-queue/queue=shared/threads=1 ops/s2", "multi-queue/queue=shared/threads=4 ops/s2", "scaling/queue=shared/threads=4 x2"}
+	if !slices.Equal(keys, want) || s.open != 2 {
+		t.Errorf("%d processes, %q", s.open, keys)
+	}
+}
+
+// TestTurnsTakes: processes cost what they cost, windows by their number.
+func TestTurnsTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sides{loose: -1, lasts: map[string]time.Duration{"open": 2 * time.Second, "measure": time.Second}}
+		c := scenarios()
+		turns := inTurns(t, s, c)
+		defer turns.Close()
+		if got := turns.Takes(nil); got != 0 {
+			t.Errorf("%s before the first block", got)
+		}
+		for range 2 { // a process for each
+			if err := turns.Block(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for key, want := range map[string]time.Duration{
+			"async-pipeline/depth=2/mode=single/threads=1 ops/s": 8*time.Second + 4*time.Second,
+			"async-gain/mode=single/threads=1 ratio":             8*time.Second + 8*time.Second,
+		} {
+			if got := turns.Takes([]string{key}); got != want {
+				t.Errorf("%s takes %s, want %s", key, got, want)
+			}
+		}
+	})
+}
+
+// TestTurnsNarrowFault: a side that fails while it tells its times is named.
+func TestTurnsNarrowFault(t *testing.T) {
+	boom := errors.New("boom")
+	s := &sides{loose: -1}
+	turns := inTurns(t, s, scenarios())
+	defer turns.Close()
+	if err := turns.Block(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.fail = func(call string) error {
+		if strings.HasPrefix(call, "spans head") {
+			return boom
+		}
+		return nil
+	}
+	var of *harness.SideError
+	if err := turns.Narrow(t.Context(), []string{"async-gain/mode=single/threads=1 ratio"}); !errors.As(err, &of) || of.Side != harness.Head || !errors.Is(err, boom) {
+		t.Errorf("error %v", err)
+	}
 }
