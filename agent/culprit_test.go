@@ -253,11 +253,11 @@ func TestLostProofIsFound(t *testing.T) {
 	lean := leanHome()
 	switch {
 	case testing.Short():
-		t.Skip("real Lean takes a while")
+		t.Skip("-short: no lost proof is bisected with a real Lean, which takes a while")
 	case lean == "" && os.Getenv("CI") == "true":
 		t.Fatal("no Lean: neither HOLDFAST_LEAN nor .cache/lean (make lean)")
 	case lean == "":
-		t.Skip("no Lean: neither HOLDFAST_LEAN nor .cache/lean (make lean)")
+		t.Skip("no Lean, so no lost proof is bisected: neither HOLDFAST_LEAN nor .cache/lean (make lean)")
 	}
 	c := newCulpritTest(t)
 	c.repo.Proofs.Enabled, c.repo.Proofs.Toolchains, c.repo.Proofs.Replay = true, []string{lean}, "off"

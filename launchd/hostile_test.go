@@ -120,7 +120,7 @@ func TestUnitVerified(t *testing.T) {
 		if os.Getenv("CI") == "true" && runtime.GOOS == "linux" {
 			t.Fatal("systemd-analyze is not installed")
 		}
-		t.Skip("systemd-analyze is not installed")
+		t.Skip("systemd-analyze is not installed: units are read by our own reader alone")
 	}
 	dir := t.TempDir()
 	j := testJob()

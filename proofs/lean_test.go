@@ -16,7 +16,7 @@ import (
 func leanHome(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("real Lean takes a while; not run with -short")
+		t.Skip("-short: nothing is built, listed or replayed by a real Lean, which takes minutes")
 	}
 	home, _ := os.UserHomeDir()
 	for _, dir := range []string{
@@ -27,7 +27,7 @@ func leanHome(t *testing.T) string {
 			return dir
 		}
 	}
-	msg := "no Lean: neither HOLDFAST_LEAN nor .cache/lean (make lean) nor elan's v4.28.0 has bin/lean and bin/lake"
+	const msg = "no Lean, so nothing is built, listed or replayed by a real one: neither HOLDFAST_LEAN nor .cache/lean (make lean) nor elan's v4.28.0 has bin/lean and bin/lake"
 	if os.Getenv("CI") == "true" || os.Getenv("HOLDFAST_REQUIRE_LEAN") == "1" {
 		t.Fatal(msg)
 	}

@@ -22,7 +22,10 @@ func tools(t *testing.T, names ...string) string {
 	for _, n := range names {
 		p, err := exec.LookPath(n)
 		if err != nil {
-			t.Skipf("program %s is missing", n)
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("program %s is missing", n)
+			}
+			t.Skipf("program %s is missing: the script that needs it is not run", n)
 		}
 		if p, err = filepath.Abs(p); err != nil {
 			t.Fatal(err)
@@ -195,7 +198,11 @@ func newLake(t *testing.T, files map[string]string) *lake {
 		}
 	}
 	if node == "" {
-		t.Skip("no Node: neither in PATH nor with an installed stand-in")
+		const msg = "no Node, neither in PATH nor with an installed stand-in: its lake is not run"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(msg)
+		}
+		t.Skip(msg)
 	}
 	home := t.TempDir()
 	if err := os.CopyFS(filepath.Join(home, "bin"), os.DirFS("bin")); err != nil {

@@ -45,7 +45,7 @@ func TestStage(t *testing.T) {
 // iterations, and every load is judged; the figures of this machine say nothing.
 func TestTurns(t *testing.T) {
 	if testing.Short() {
-		t.Skip("every load of the harness on both sides: a minute with the race detector, whose turns are those of package metal")
+		t.Skip("-short: base and head are not measured in turns through the stage, a minute with the race detector; package metal tests the turns")
 	}
 	s := settings{Elements: 10, Iterations: 3, Window: 2 * time.Millisecond, Processes: 1, Rounds: 3}
 	var out bytes.Buffer
@@ -71,7 +71,7 @@ func build(t *testing.T, source string, flags ...string) string {
 	cmd := exec.Command("cc", append(append([]string{"-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", out, source}, flags...), "-ldl", "-lpthread", "-lm")...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		if _, missing := exec.LookPath("cc"); missing != nil && os.Getenv("CI") == "" {
-			t.Skipf("no C compiler: %v", err)
+			t.Skipf("no C compiler, so no stand-in to measure: %v", err)
 		}
 		t.Fatalf("%v\n%s", err, text)
 	}
