@@ -192,7 +192,7 @@ func (x *examiner) baseFirst(ctx context.Context, stage runner.Stage, j job, pla
 	base = runner.Execute(ctx, stage, bw, limit/2)
 	left = max(limit-time.Since(start), limit/2)
 	if err := remove(); err != nil {
-		base.Warnings = append(base.Warnings, fmt.Sprintf("the base's worktree was not removed: %v", err))
+		base.Warnings = append(base.Warnings, fmt.Sprintf("the base's checkout was not removed: %v", err))
 	}
 	if base.Proofs != nil {
 		base.Proofs.Dirs = j.repo.Proofs.Dirs

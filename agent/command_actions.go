@@ -286,7 +286,7 @@ func (s *step) settings(ctx context.Context, m *git.Mirror, cfg *config.Config, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	top := worktreeOf(filepath.Dir(abs))
+	top := treeTop(filepath.Dir(abs))
 	name, err := filepath.Rel(top, abs)
 	if top == "" || err != nil {
 		return keep("") // it is not part of the repository

@@ -23,7 +23,7 @@ import (
 // examiner lays commits out and runs stages on them. Its folders under the state folder:
 //
 //	mirrors/REPO.git           bare mirror
-//	work/RUN-STAGE/            worktree and scratch of one running stage
+//	work/RUN-STAGE/            checkout and scratch of one running stage
 //	cache/REPO/CLASS/STAGE/    what outlives a run; CLASS is "trusted"
 //	logs/RUN/STAGE/            one file per child
 type examiner struct {
@@ -104,7 +104,7 @@ type job struct {
 	progress func(runner.Event)
 }
 
-// examine runs one stage on a fresh worktree of the commit. It always gives a complete
+// examine runs one stage on a fresh checkout of the commit. It always gives a complete
 // result: what keeps it from examining is verdict Error.
 func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	get := x.make
@@ -164,7 +164,7 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 		res.Warnings = append(res.Warnings, j.against.warning)
 	}
 	if err := remove(); err != nil {
-		res.Warnings = append(res.Warnings, fmt.Sprintf("the worktree was not removed: %v", err))
+		res.Warnings = append(res.Warnings, fmt.Sprintf("the checkout was not removed: %v", err))
 	}
 	return res
 }

@@ -20,7 +20,7 @@ func (x *examiner) localBase(ctx context.Context, st runner.Stage, dir, rev, tmp
 	fail := func(err error) (runner.Result, runner.Commit, string, time.Duration, error) {
 		return runner.Result{}, runner.Commit{}, "", 0, err
 	}
-	top := worktreeOf(dir)
+	top := treeTop(dir)
 	if top == "" {
 		return fail(&usageError{fmt.Sprintf("--base %s: %s is in no git repository", rev, dir), "leave --base out: then nothing is compared"})
 	}
@@ -63,13 +63,13 @@ func (x *examiner) localBase(ctx context.Context, st runner.Stage, dir, rev, tmp
 		base = runner.Execute(ctx, st, ws, limit/2)
 	}
 	if err := remove(); err != nil {
-		base.Warnings = append(base.Warnings, fmt.Sprintf("the base's worktree was not removed: %v", err))
+		base.Warnings = append(base.Warnings, fmt.Sprintf("the base's checkout was not removed: %v", err))
 	}
 	return base, commit, warning, max(limit-time.Since(start), limit/2), nil
 }
 
-// worktreeOf is the top of the git working tree that dir is in, or "".
-func worktreeOf(dir string) string {
+// treeTop is the top of the git working tree that dir is in, or "".
+func treeTop(dir string) string {
 	for {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
 			return dir

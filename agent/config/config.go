@@ -47,7 +47,7 @@ type Config struct {
 // Agent is the table [agent].
 type Agent struct {
 	Name  string `toml:"name" is:"name"`  // worker name in reports; default: the host name
-	State string `toml:"state" is:"path"` // folder of mirrors, work trees, logs and the database
+	State string `toml:"state" is:"path"` // folder of mirrors, checkouts, logs and the database
 }
 
 // Engine is the table [engine]: where queue and results are stored. At most one of the
