@@ -25,8 +25,8 @@ import (
 type signature struct{ author, reason string }
 
 func (s *signature) register(fs *flag.FlagSet) {
-	fs.StringVar(&s.reason, "reason", "", "why, for the log (required)")
-	fs.StringVar(&s.author, "author", "", "who decides it (default: the user at this host)")
+	fs.StringVar(&s.reason, "reason", "", "`WHY`, for the log (required)")
+	fs.StringVar(&s.author, "author", "", "`WHO` decides it (default: the user at this host)")
 }
 
 // check fills in the author and wants a reason.

@@ -23,7 +23,7 @@ func cmdBench(ctx context.Context, e *env, args []string) error {
 	s.registerTree(fs)
 	backend := fs.String("backend", "", "measure on this `BACKEND` instead of the configured one")
 	rounds := fs.Int("rounds", 0, "take `N` values of each configuration instead of as many as configured")
-	window := fs.Duration("window", 0, "measure each value for so long, instead of as long as configured")
+	window := fs.Duration("window", 0, "measure each value for `D`, instead of as long as configured")
 	explain := fs.Bool("explain", false, "tell how each figure came about")
 	var out outputs
 	fs.StringVar(&out.json, "json", "", "write the report as JSON to `FILE` (- for standard output)")

@@ -87,7 +87,7 @@ func cmdReport(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "report", "[flags] RUN")
 	var s selection
 	s.register(fs, "")
-	format := fs.String("format", "text", "text, md, json, sarif, junit or annotations")
+	format := fs.String("format", "text", "`FORMAT`: text, md, json, sarif, junit or annotations")
 	if err := parse(fs, args, 1); err != nil {
 		return err
 	}

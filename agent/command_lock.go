@@ -51,10 +51,7 @@ func cmdLock(ctx context.Context, e *env, args []string) error {
 		}
 	}
 	const hint = "holdfast proofs lock -h tells the usage"
-	i := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "-") })
 	switch {
-	case i >= 0:
-		return &usageError{fmt.Sprintf("unexpected argument %q", names[i]), "flags come before arguments; " + hint}
 	case *check && (*all || *remove || len(names) > 0):
 		return &usageError{"--check looks at the whole list and changes nothing", hint}
 	case *remove && *all:

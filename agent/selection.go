@@ -71,7 +71,7 @@ func (s *selection) readAny(ctx context.Context, e *env) (*app, *config.Reposito
 // registerTree adds the flags of commands that are about a working tree.
 func (s *selection) registerTree(fs *flag.FlagSet) {
 	fs.StringVar(&s.file, "config", "", "configuration `FILE` (default agent.toml, if there is one)")
-	fs.StringVar(&s.repo, "repo", "", "use the settings of this repository (default: the one whose path is DIR, else those for all)")
+	fs.StringVar(&s.repo, "repo", "", "use the settings of the repository `NAME` (default: the one whose path is DIR, else those for all)")
 }
 
 // tree finds the working tree at a path and the settings for it: those of the repository
