@@ -34,13 +34,12 @@ func (x *examiner) stage(repo *config.Repository, name string, past func() []bas
 		}
 		c := benchConfig(repo.Bench)
 		c.Steps = func(t []runner.Turns) []runner.Step { return baseline.Steps(t, thresholds(repo, false)) }
-		c.Undecided = func(b *runner.Bench) []bool { return baseline.Undecided(b, thresholds(repo, false)) }
-		c.Missed = func(b *runner.Bench) []bool {
+		c.Next = func(b *runner.Bench) []runner.Step {
 			var history []baseline.Past
 			if past != nil {
 				history = past()
 			}
-			return baseline.Missed(b, history, thresholds(repo, false))
+			return baseline.Next(b, history, thresholds(repo, false))
 		}
 		return metal.New(c), repo.Bench.Limit, nil
 	}

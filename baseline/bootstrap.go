@@ -10,15 +10,16 @@ import (
 const draws = 2000
 
 // bootstrapRatio is the percentile bootstrap interval (Efron and Tibshirani, An
-// Introduction to the Bootstrap, ch. 13) at [Confidence] of ln(median(a)/median(b)).
+// Introduction to the Bootstrap, ch. 13) of ln(median(a)/median(b)), with the given chance
+// outside on either side.
 // Both are sorted, finite, positive and not empty.
 //
 // The seed comes from the order in which the values of a and b mix, so the result
 // depends neither on the order of measuring nor on the unit, and is the same on every
 // machine. Swapping a and b swaps and negates the bounds, exactly.
-func bootstrapRatio(a, b []float64) (lo, hi float64) {
+func bootstrapRatio(a, b []float64, tail float64) (lo, hi float64) {
 	if swapped(a, b) {
-		lo, hi = bootstrapRatio(b, a)
+		lo, hi = bootstrapRatio(b, a, tail)
 		return -hi, -lo
 	}
 	rng := rand.New(rand.NewPCG(mixSeed(a, b)))
@@ -27,7 +28,7 @@ func bootstrapRatio(a, b []float64) (lo, hi float64) {
 		ratios[i] = math.Log(resampledMedian(a, rng)) - math.Log(resampledMedian(b, rng))
 	}
 	slices.Sort(ratios)
-	k := int(math.Floor(alpha * draws))
+	k := int(math.Floor(tail * draws))
 	return ratios[k], ratios[draws-1-k]
 }
 

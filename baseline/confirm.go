@@ -2,7 +2,6 @@ package baseline
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -11,12 +10,12 @@ import (
 
 // confirm lets a failure stand only if an independent re-run with these values, judged by
 // itself at the whole level, is one too. reason is that of the first measurement.
-func (m *measured) confirm(t Threshold, family int, history []Past, values []float64, reason string) (runner.Verdict, string) {
+func (m *measured) confirm(t Threshold, family int, values []float64, reason string) (runner.Verdict, string) {
 	if len(values) == 0 {
 		return runner.Error, "could not tell: " + reason + ", which was not confirmed: there was no re-run"
 	}
-	again := m.with(values, history)
-	v, why := again.decide(t, family)
+	again := m.with(values)
+	v, _, why := again.decide(t, family)
 	both := reason + ", and in an independent re-run " + strings.TrimPrefix(why, "could not tell: ")
 	if v == runner.Failure {
 		return v, both
@@ -25,29 +24,36 @@ func (m *measured) confirm(t Threshold, family int, history []Past, values []flo
 }
 
 // with is the same benchmark with other values, looked at once.
-func (m *measured) with(values []float64, history []Past) measured {
-	s := m.sample
-	s.Values, s.Looks = values, nil
-	return measure(s, history)
+func (m *measured) with(values []float64) measured {
+	out := *m
+	out.sample.Values, out.sample.Looks = values, nil
+	out.summary, out.planned, out.loose, out.compared = Summarize(values), 1, nil, nil
+	if len(m.earlier) > 0 {
+		out.compareWhole()
+	}
+	return out
 }
 
-// steady lets a failure stand only if it is one also without the values of processes whose
-// warm-up did not settle: what they measured is the device on its way to a steady state.
-func (m *measured) steady(t Threshold, family int, history []Past, reason string) (runner.Verdict, string) {
+// decideSteady is decide, but a failure stands only if it is one also without the values of
+// processes whose warm-up did not settle: what they measured is the device on its way to a
+// steady state. More rounds may be steadier.
+func (m *measured) decideSteady(t Threshold, family int) (runner.Verdict, runner.Step, string) {
+	v, step, reason := m.decide(t, family)
+	if v != runner.Failure || !slices.Contains(m.loose, true) {
+		return v, step, reason
+	}
 	var rest []float64
 	for i, v := range m.sample.Values {
-		if m.loose == nil || !m.loose[i] {
+		if !m.loose[i] {
 			rest = append(rest, v)
 		}
 	}
-	n := len(m.sample.Values)
-	if len(rest) < n {
-		again := m.with(rest, history)
-		if v, _ := again.decide(t, family); v != runner.Failure {
-			return runner.Error, fmt.Sprintf("could not tell: %s, but %s", reason, unsettledText(n-len(rest), n, "value"))
-		}
+	again := m.with(rest)
+	if v, _, _ := again.decide(t, family); v != runner.Failure {
+		n := len(m.sample.Values)
+		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s, but %s", reason, unsettledText(n-len(rest), n, "value"))
 	}
-	return runner.Failure, reason
+	return v, step, reason
 }
 
 // unsettledText says why so many of all of those things do not make a verdict, and what can
@@ -57,45 +63,24 @@ func unsettledText(n, all int, what string) string {
 		"a longer warmup in [bench], or a load that keeps the device busy, can tell", n, count(all, what))
 }
 
-// Missed tells for each sample whether it misses a threshold that does not go by the base,
-// as far as the first measurement goes: a re-run has to confirm it.
-func Missed(b *runner.Bench, history []Past, thresholds []Threshold) []bool {
-	missed := map[string]bool{}
-	for _, m := range JudgeBench(unconfirmed(b), history, thresholds).Metrics {
-		if t, err := ParseThreshold(m.Threshold); m.Verdict == runner.Failure && err == nil && !t.Base {
-			missed[m.Key()] = true
-		}
-	}
-	return byKey(b.Samples, missed)
-}
-
-// Undecided tells for each sample whether more values could decide an absolute threshold
-// that it is under.
-func Undecided(b *runner.Bench, thresholds []Threshold) []bool {
-	open := map[string]bool{}
-	j := JudgeBench(unconfirmed(b), nil, slices.DeleteFunc(slices.Clone(thresholds), func(t Threshold) bool { return t.Relative }))
-	for _, m := range j.Metrics {
-		if m.Threshold != "" && m.Verdict == runner.Error && !math.IsNaN(m.Median) {
-			if t, err := ParseThreshold(m.Threshold); err == nil {
-				_, err = t.bound(m.Unit)
-				open[m.Key()] = open[m.Key()] || err == nil
+// Next tells for each sample what to do after a look at what was measured of it so far, as far
+// as thresholds ask that do not go by the base: Suspect if it misses one, which a re-run has
+// to confirm, and More if more rounds may decide one.
+func Next(b *runner.Bench, history []Past, thresholds []Threshold) []runner.Step {
+	samples := new(Judgement).pool(b.Samples, b)
+	all, family := prepare(samples, history, thresholds, b)
+	next := map[string]runner.Step{}
+	for i, s := range samples {
+		for _, t := range thresholds {
+			if t.Match(s.Sample) && !t.Base {
+				_, step, _ := all[i].decideSteady(t, family)
+				next[s.Key()] = max(next[s.Key()], step)
 			}
 		}
 	}
-	return byKey(b.Samples, open)
-}
-
-// unconfirmed is b judged by its first measurement alone.
-func unconfirmed(b *runner.Bench) *runner.Bench {
-	first := *b
-	first.Confirms = false
-	return &first
-}
-
-func byKey(samples []runner.Sample, is map[string]bool) []bool {
-	out := make([]bool, len(samples))
-	for i, s := range samples {
-		out[i] = is[s.Key()]
+	out := make([]runner.Step, len(b.Samples))
+	for i, s := range b.Samples {
+		out[i] = next[s.Key()]
 	}
 	return out
 }

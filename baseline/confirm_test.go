@@ -32,8 +32,8 @@ func TestConfirm(t *testing.T) {
 	} {
 		b := &runner.Bench{Confirms: true, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: slow}}}
 		th := thresholdsOf(t, c.threshold)
-		if !Missed(b, past, th)[0] || Undecided(b, th)[0] {
-			t.Errorf("%s: missed %v, undecided %v", c.name, Missed(b, past, th), Undecided(b, th))
+		if next := Next(b, past, th); next[0] != runner.Suspect {
+			t.Errorf("%s: next %v", c.name, next)
 		}
 		b.Again = map[string][]float64{"A ops/s": c.again}
 		j := JudgeBench(b, past, th)
@@ -49,10 +49,10 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 	met := &runner.Bench{Confirms: true, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: fine}}}
-	if th := thresholdsOf(t, "A >= 95"); Missed(met, nil, th)[0] || JudgeBench(met, nil, th).Verdict != runner.Success {
+	if th := thresholdsOf(t, "A >= 95"); Next(met, nil, th)[0] != runner.Enough || JudgeBench(met, nil, th).Verdict != runner.Success {
 		t.Error("what is met needs no re-run")
 	}
-	if Missed(met, nil, thresholdsOf(t, "A >= base - 5%"))[0] {
+	if Next(met, nil, thresholdsOf(t, "A >= base - 5%"))[0] != runner.Enough {
 		t.Error("what goes by the base has a re-run of its own")
 	}
 }
@@ -65,9 +65,9 @@ func TestErrorWithConfirmation(t *testing.T) {
 	const reps = 1000
 	run := func(level float64) (suspect bool, v runner.Verdict) {
 		draw := func(n int) []float64 { return times(noises["log-normal"](rng, n), level) }
-		b := measureUntilDecided(draw, 10, 3, th)
+		b := measureUntilDecided(draw, 10, 3, nil, th)
 		b.Confirms = true
-		if suspect = Missed(b, nil, th)[0]; suspect {
+		if suspect = Next(b, nil, th)[0] == runner.Suspect; suspect {
 			b.Again = map[string][]float64{b.Samples[0].Key(): draw(len(b.Samples[0].Values))}
 		}
 		return suspect, JudgeBench(b, nil, th).Verdict

@@ -3,86 +3,58 @@ package baseline
 import (
 	"fmt"
 	"math"
+	"sort"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// decide judges the sample against one threshold. family is the number of comparisons
-// in the whole run.
-func (m *measured) decide(t Threshold, family int) (runner.Verdict, string) {
-	if math.IsNaN(m.summary.Median) {
-		return runner.Error, "could not tell: " + m.summary.Warning
-	}
-	tail := alpha / float64(max(family, 1))
-	if t.Relative {
-		return m.relative(t, tail)
-	}
-	return m.absolute(t, tail)
-}
-
-// absolute judges the values look by look, as they were measured: the first look that
-// decides is the verdict, and the last one says what is missing.
-func (m *measured) absolute(t Threshold, tail float64) (v runner.Verdict, reason string) {
+// absolute judges the first n values, those of a look, against a bound on their median.
+func (m *measured) absolute(t Threshold, tail float64, look, n int) (runner.Verdict, runner.Step, string) {
 	bound, err := t.bound(m.sample.Unit)
 	if err != nil {
-		return runner.Error, "could not tell: " + err.Error()
+		return runner.Error, runner.Enough, "could not tell: " + err.Error()
 	}
-	if len(m.sample.Looks) == 0 {
-		return m.absoluteAt(m.sample.Values, t.Op, bound, tail, lookShare(0, m.planned))
-	}
-	for i, n := range m.sample.Looks {
-		n = min(n, len(m.sample.Values))
-		if v, reason = m.absoluteAt(m.sample.Values[:n], t.Op, bound, tail, lookShare(i, m.planned)); v != runner.Error {
-			break
-		}
-	}
-	return v, reason
-}
-
-// lookShare is the share of alpha that the i-th of so many planned looks at an absolute
-// threshold may spend. The first gets most, since runs that need no second one should not
-// pay for it; together they spend alpha whatever they have to do with each other.
-func lookShare(i, planned int) float64 {
-	switch {
-	case planned <= 1:
-		return 1
-	case i == 0:
-		return 0.8
-	}
-	return 0.2 / float64(planned-1)
-}
-
-func (m *measured) absoluteAt(values []float64, op Op, bound, tail, share float64) (runner.Verdict, string) {
-	s, unit := summarize(values, alpha*share), m.sample.Unit
+	share := shareOf(look, m.planned, false).now
+	values := m.sample.Values[:n]
+	s, unit, op := summarize(values, alpha*share), m.sample.Unit, t.Op
 	if m.once {
 		if op.holds(s.Median, bound) {
-			return runner.Success, Format(s.Median, unit)
+			return runner.Success, runner.Enough, Format(s.Median, unit)
 		}
-		return runner.Failure, Format(s.Median, unit)
+		return runner.Failure, runner.Suspect, Format(s.Median, unit)
 	}
 	if math.IsNaN(s.Lo) {
-		return runner.Error, fmt.Sprintf("could not tell: %s in %s; needs about %s",
-			Format(s.Median, unit), count(s.N, "round"), count(leastFor(alpha*share)-s.N, "more round"))
+		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s in %s; needs about %s",
+			Format(s.Median, unit), count(n, "round"), count(leastFor(alpha*share)-n, "more round"))
 	}
-	got := fmt.Sprintf("%s [%s, %s] in %s", Format(s.Median, unit), Format(s.Lo, unit), Format(s.Hi, unit), count(s.N, "round"))
+	got := fmt.Sprintf("%s [%s, %s] in %s", Format(s.Median, unit), Format(s.Lo, unit), Format(s.Hi, unit), m.of(n))
 	lo, hi := op.holds(s.Lo, bound), op.holds(s.Hi, bound)
 	switch {
 	case lo && hi:
-		return runner.Success, got
+		return runner.Success, runner.Enough, got
 	case !lo && !hi:
 		sure, factor := beyond(values, op, bound, tail*share)
 		if sure {
-			return runner.Failure, got
+			return runner.Failure, runner.Suspect, got
 		}
-		return runner.Error, fmt.Sprintf("could not tell: %s is on the wrong side, but that could be chance among so many comparisons; needs %s",
-			got, moreRounds(s.N, factor))
+		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s is on the wrong side, but that could be chance among so many comparisons; needs %s",
+			got, moreRounds(n, factor))
 	}
 	reach := s.Hi - s.Median
 	if bound < s.Median {
 		reach = s.Median - s.Lo
 	}
-	return runner.Error, fmt.Sprintf("could not tell: %s lies on both sides of the bound; needs %s",
-		got, moreRounds(s.N, reach/math.Abs(s.Median-bound)))
+	return runner.Error, runner.More, fmt.Sprintf("could not tell: %s lies on both sides of the bound; needs %s",
+		got, moreRounds(n, reach/math.Abs(s.Median-bound)))
+}
+
+// of says how many rounds a verdict goes by, and of how many where later ones came for the
+// sake of another benchmark.
+func (m *measured) of(n int) string {
+	if all := len(m.sample.Values); n < all {
+		return fmt.Sprintf("the first %d of %s", n, count(all, "round"))
+	}
+	return count(n, "round")
 }
 
 // beyond reports whether the values lie on the wrong side of the bound by more than
@@ -137,59 +109,74 @@ func moreRounds(n int, factor float64) string {
 	return "about " + count(max(1, int(math.Ceil(float64(n)*(factor*factor-1)))), "more round")
 }
 
-func (m *measured) relative(t Threshold, tail float64) (runner.Verdict, string) {
-	c := &m.compare
-	switch {
-	case m.err != nil:
-		return runner.Error, "could not tell: " + m.err.Error()
-	case len(m.metric.Runs) == 0:
-		return runner.Neutral, "no baseline yet"
-	case c.shortText != "":
-		return runner.Neutral, fmt.Sprintf("%s: %s, before there are %d", m.early(), c.shortText, betweenRuns)
+// relative judges the first n values, those of a look, against a bound on their change from
+// the baseline.
+func (m *measured) relative(t Threshold, tail float64, look, n int) (runner.Verdict, runner.Step, string) {
+	if len(m.metric.Runs) == 0 {
+		return runner.Neutral, runner.Enough, "no baseline yet"
+	}
+	c, err := m.compareAt(look, n)
+	if err != nil {
+		return runner.Error, runner.Enough, "could not tell: " + err.Error()
+	}
+	m.told = c
+	more := runner.Enough // rounds cannot tell more
+	if c.open() {
+		more = runner.More
+	}
+	if c.shortText != "" {
+		return runner.Neutral, more, fmt.Sprintf("%s: %s, before there are %d", m.early(), c.shortText, betweenRuns)
 	}
 	bound := math.Log1p(t.Value / 100)
-	got := fmt.Sprintf("%s [%s, %s] against %s of %s", Percent(c.Change), Percent(c.Lo), Percent(c.Hi),
-		Format(c.Baseline, m.sample.Unit), count(c.runs, "earlier run"))
+	got := fmt.Sprintf("%s [%s, %s]", Percent(c.Change), Percent(c.Lo), Percent(c.Hi))
+	if len(m.looks()) > 1 {
+		got += " in " + m.of(n)
+	}
+	got += fmt.Sprintf(" against %s of %s", Format(c.Baseline, m.sample.Unit), count(c.runs, "earlier run"))
 	if c.Method == WithinRun {
 		got += " (assuming that runs differ no more than rounds)"
 	}
 	lo, hi := t.Op.holds(c.logLo, bound), t.Op.holds(c.logHi, bound)
 	switch {
 	case lo && hi:
-		return runner.Success, got
+		return runner.Success, runner.Enough, got
 	case !lo && !hi && c.beyond(t.Op.lower(), bound, tail):
-		return runner.Failure, got
+		return runner.Failure, runner.Suspect, got
+	case c.Method == WithinRun:
+		return runner.Neutral, more, m.early() + ": " + got
+	case lo != hi:
+		tail = alpha
 	}
-	if c.Method == WithinRun {
-		return runner.Neutral, m.early() + ": " + got
-	}
-	return runner.Error, "could not tell: " + got + "; " + c.missing(bound, !lo && !hi, tail)
+	return runner.Error, more, "could not tell: " + got + "; " + c.missing(math.Abs(c.log-bound), tail)
 }
 
 // early says that the baseline is too young for a verdict that the rounds of one run
 // cannot carry. It is no error: more could not have been known at that time, and a run
 // that is an error would not help the baseline to grow up.
 func (m *measured) early() string {
-	return fmt.Sprintf("baseline too young to tell, %d of %s", m.compare.runs, count(betweenRuns, "earlier run"))
+	return fmt.Sprintf("baseline too young to tell, %d of %s", len(m.earlier), count(betweenRuns, "earlier run"))
 }
 
-// missing says what it would take to tell on which side of bound (in ln) the change is,
+// missing says what it would take to tell a change that lies so far (in ln) from a bound,
 // where the noise between runs is known.
-func (c *Comparison) missing(bound float64, wrongSide bool, tail float64) string {
-	if !wrongSide {
-		tail = alpha
+func (c *Comparison) missing(d, tail float64) string {
+	prefix := ""
+	if c.open() {
+		n := c.n + 1 + sort.Search(50*c.n, func(i int) bool { return c.reachOf(tail, c.apart, c.runs, c.n+1+i) < d })
+		if n <= 50*c.n {
+			return "needs about " + count(n-c.n, "more round")
+		}
+		return "more rounds alone would not tell: the change lies too close to the bound"
 	}
-	d := math.Abs(c.log - bound)
-	if c.within > 0.7*c.spread && c.n > 0 {
-		return "needs " + moreRounds(c.n, studentQuantile(tail, c.df)*c.se/d)
+	if c.own > 0 { // else there are no rounds: the figure exists once
+		prefix = "more rounds would not help, since runs differ more than rounds do: "
 	}
 	for k := c.runs + 1; k <= settled; k++ {
-		if studentQuantile(tail, float64(k-1))*c.spread*math.Sqrt(1+math.Pi/2/float64(k)) < d {
-			return fmt.Sprintf("needs about %s", count(k-c.runs, "more earlier run"))
+		if c.reachOf(tail, c.apartWith(k), k, c.n) < d {
+			return prefix + "needs about " + count(k-c.runs, "more earlier run")
 		}
 	}
-	k := float64(max(settled, c.runs))
-	w := studentQuantile(tail, k-1) * c.spread * math.Sqrt(1+math.Pi/2/k)
-	return fmt.Sprintf("runs of this benchmark vary by about %.1f%% on this machine, which hides differences under about %.0f%% from the bound",
-		100*math.Expm1(c.spread), math.Ceil(100*math.Expm1(w)))
+	k := max(settled, c.runs)
+	return prefix + fmt.Sprintf("runs of this benchmark vary by about %.1f%% on this machine, which hides differences under about %.0f%% from the bound",
+		100*math.Expm1(c.spread), math.Ceil(100*math.Expm1(c.reachOf(tail, c.apartWith(k), k, c.n))))
 }

@@ -24,6 +24,8 @@ import (
 //     benchmarks is not failed by one of them,
 //   - error ("could not tell") otherwise, with what it would take to tell.
 //
+// Values that were measured look by look ([runner.Sample].Looks) are judged so, see [Next].
+//
 // A baseline has to grow up first: no earlier run is Neutral with reason "no baseline
 // yet", and with one or two of them a failure must also outweigh an assumed noise of 5 %
 // between runs, while what cannot be told is Neutral, not an error. A threshold that
@@ -66,41 +68,28 @@ func JudgeOnce(samples []runner.Sample, history []Past, thresholds []Threshold, 
 func judge(measurements []runner.Sample, history []Past, thresholds []Threshold, once bool, base beside, absent func(Threshold) Metric) Judgement {
 	var j Judgement
 	samples := j.pool(measurements, base.bench)
-	history = slices.Clone(history)
-	slices.SortStableFunc(history, func(a, b Past) int { return cmp.Compare(a.Run, b.Run) })
-
-	family := 0
-	for _, t := range thresholds {
-		for _, s := range samples {
-			if t.Match(s.Sample) && !t.Base { // those that go by the base are a family of their own
-				family++
-			}
-		}
-	}
+	all, family := prepare(samples, history, thresholds, base.bench)
 	used := make([]bool, len(thresholds))
-	for _, s := range samples {
-		got := measure(s.Sample, history)
-		got.once, got.loose = once, s.loose
-		if base.bench != nil {
-			got.planned = base.bench.Planned
-		}
+	for i, s := range samples {
+		got := &all[i]
+		got.once = once
 		asked := false
-		for i, t := range thresholds {
+		for k, t := range thresholds {
 			if !t.Match(s.Sample) {
 				continue
 			}
-			used[i], asked = true, true
+			used[k], asked = true, true
 			m := got.metric
 			m.Threshold = t.String()
 			if t.Base {
 				base.decide(&m, s, t)
 			} else {
-				m.Verdict, m.Reason = got.decide(t, family)
-				if m.Verdict == runner.Failure {
-					m.Verdict, m.Reason = got.steady(t, family, history, m.Reason)
+				m.Verdict, _, m.Reason = got.decideSteady(t, family)
+				if c := got.told; c != nil {
+					m.Change, m.ChangeLo, m.ChangeHi = c.Change, c.Lo, c.Hi
 				}
 				if m.Verdict == runner.Failure && base.bench != nil && base.bench.Confirms {
-					m.Verdict, m.Reason = got.confirm(t, family, history, base.bench.Again[s.Key()], m.Reason)
+					m.Verdict, m.Reason = got.confirm(t, family, base.bench.Again[s.Key()], m.Reason)
 				}
 			}
 			j.Metrics = append(j.Metrics, m)
@@ -124,6 +113,27 @@ func judge(measurements []runner.Sample, history []Past, thresholds []Threshold,
 	}
 	j.fold(once, len(thresholds), samples)
 	return j
+}
+
+// prepare measures every sample up to what a threshold asks. family is the number of
+// comparisons in the run; those that go by the base are a family of their own. b may be nil.
+func prepare(samples []pooled, history []Past, thresholds []Threshold, b *runner.Bench) (out []measured, family int) {
+	history = slices.Clone(history)
+	slices.SortStableFunc(history, func(a, b Past) int { return cmp.Compare(a.Run, b.Run) })
+	for _, s := range samples {
+		m := measure(s.Sample, history)
+		m.loose = s.loose
+		if b != nil {
+			m.planned = max(m.planned, b.Planned)
+		}
+		out = append(out, m)
+		for _, t := range thresholds {
+			if t.Match(s.Sample) && !t.Base {
+				family++
+			}
+		}
+	}
+	return out, family
 }
 
 // compareSamples orders by name, configuration (numbers by value, so that 2 threads
@@ -173,15 +183,19 @@ type measured struct {
 	sample  runner.Sample
 	summary Summary
 	metric  Metric
-	compare Comparison
-	err     error  // why there is no comparison; nil also if there is no history
-	loose   []bool // by value: measured by a process whose warm-up did not settle; nil for none
-	planned int    // looks that could have taken place
-	once    bool   // the value is the figure itself, not an estimate of it
+	earlier [][]float64 // values of the runs that metric.Runs names
+	loose   []bool      // by value: measured by a process whose warm-up did not settle; nil for none
+	planned int         // looks that could have taken place, 1 at least
+	once    bool        // the value is the figure itself, not an estimate of it
+
+	whole    Comparison    // of all values, as if they had been looked at once
+	err      error         // why there is none; nil also if there is no history
+	compared []*Comparison // at each look, once that was asked
+	told     *Comparison   // that the last verdict went by; nil if by none
 }
 
 func measure(s runner.Sample, history []Past) measured {
-	m := measured{sample: s, summary: Summarize(s.Values)}
+	m := measured{sample: s, summary: Summarize(s.Values), planned: max(1, len(s.Looks))}
 	nan := math.NaN()
 	m.metric = Metric{
 		Name: s.Name, Unit: s.Unit, Config: s.Config, Better: s.Better,
@@ -191,37 +205,35 @@ func measure(s runner.Sample, history []Past) measured {
 	if math.IsNaN(m.summary.Median) {
 		return m
 	}
-	var earlier [][]float64
-	var runs []int64
 	key := s.Key()
 	for _, p := range history {
 		v := p.Values[key]
 		if f, bad := finite(v); bad > 0 || len(f) == 0 {
 			continue
 		}
-		earlier, runs = append(earlier, v), append(runs, p.Run)
+		m.earlier, m.metric.Runs = append(m.earlier, v), append(m.metric.Runs, p.Run)
 	}
-	if len(earlier) == 0 {
-		return m
+	if len(m.earlier) > 0 {
+		m.compareWhole()
 	}
-	m.metric.Runs = runs
-	m.compare, m.err = Compare(s.Values, earlier)
-	if m.err != nil {
+	return m
+}
+
+// compareWhole compares all values with the history.
+func (m *measured) compareWhole() {
+	if m.whole, m.err = Compare(m.sample.Values, m.earlier); m.err != nil {
 		// The baseline itself exists even where a ratio does not.
 		var medians []float64
-		for _, e := range earlier {
-			f, _ := finite(e)
-			medians = append(medians, median(f))
+		for _, e := range m.earlier {
+			medians = append(medians, middle(e))
 		}
-		slices.Sort(medians)
-		m.metric.Baseline = median(medians)
-		return m
+		m.metric.Baseline = middle(medians)
+		return
 	}
-	c := &m.compare
+	c := &m.whole
 	m.metric.Baseline, m.metric.Method = c.Baseline, c.Method
 	m.metric.Change, m.metric.ChangeLo, m.metric.ChangeHi = c.Change, c.Lo, c.Hi
 	m.metric.MDE = c.detectable()
-	return m
 }
 
 func unmatched(t Threshold) Metric {

@@ -7,11 +7,12 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// measureUntilDecided does what the bench stage does with an absolute threshold.
-func measureUntilDecided(draw func(n int) []float64, rounds, planned int, th []Threshold) *runner.Bench {
+// measureUntilDecided does what the bench stage does with a threshold that does not go by
+// the base.
+func measureUntilDecided(draw func(n int) []float64, rounds, planned int, history []Past, th []Threshold) *runner.Bench {
 	b := &runner.Bench{Planned: planned, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: draw(rounds)}}}
 	s := &b.Samples[0]
-	for i := 1; i < planned && Undecided(b, th)[0]; i++ {
+	for i := 1; i < planned && Next(b, history, th)[0] == runner.More; i++ {
 		if i == 1 {
 			s.Looks = []int{rounds}
 		}
@@ -34,11 +35,11 @@ func TestAbsoluteErrorOverLooks(t *testing.T) {
 			draw := func(level float64) func(int) []float64 {
 				return func(n int) []float64 { return times(noise(rng, n), level) }
 			}
-			by[JudgeBench(measureUntilDecided(draw(100), 10, 3, th), nil, th).Verdict]++
-			if JudgeBench(measureUntilDecided(draw(98.5), 10, 3, th), nil, th).Verdict == runner.Failure {
+			by[JudgeBench(measureUntilDecided(draw(100), 10, 3, nil, th), nil, th).Verdict]++
+			if JudgeBench(measureUntilDecided(draw(98.5), 10, 3, nil, th), nil, th).Verdict == runner.Failure {
 				beside++
 			}
-			if JudgeBench(measureUntilDecided(draw(98.5), 10, 1, th), nil, th).Verdict == runner.Failure {
+			if JudgeBench(measureUntilDecided(draw(98.5), 10, 1, nil, th), nil, th).Verdict == runner.Failure {
 				once++
 			}
 		}
@@ -67,13 +68,13 @@ func TestDecidedStaysDecided(t *testing.T) {
 	th := thresholdsOf(t, "A >= 100")
 	values := append(rep(10, 110, 111, 109), rep(10, 90, 91, 89)...)
 	b := &runner.Bench{Planned: 3, Looks: map[string][]int{"A ops/s": {10, 20}}, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: values}}}
-	if j := JudgeBench(b, nil, th); j.Verdict != runner.Success || Undecided(b, th)[0] {
+	if j := JudgeBench(b, nil, th); j.Verdict != runner.Success || Next(b, nil, th)[0] != runner.Enough {
 		t.Errorf("%s: %s", j.Verdict, j.Reason)
 	}
 	for text, want := range map[string]bool{"A >= 109.5": true, "A >= 100x": false, "A >= baseline - 5%": false, "A >= base - 5%": false, "A >= 50": false} {
 		b := &runner.Bench{Planned: 3, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: rep(10, 110, 111, 109)}}}
-		if got := Undecided(b, thresholdsOf(t, text))[0]; got != want {
-			t.Errorf("%s: undecided %v", text, got)
+		if got := Next(b, nil, thresholdsOf(t, text))[0] == runner.More; got != want {
+			t.Errorf("%s: more %v", text, got)
 		}
 	}
 }

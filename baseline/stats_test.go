@@ -68,11 +68,11 @@ func TestBootstrapProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, _ := finite(positive(6, 20).Draw(t, "a"))
 		b, _ := finite(positive(6, 20).Draw(t, "b"))
-		lo, hi := bootstrapRatio(a, b)
+		lo, hi := bootstrapRatio(a, b, alpha)
 		if !(lo <= hi) {
 			t.Fatalf("[%g, %g]", lo, hi)
 		}
-		l2, h2 := bootstrapRatio(b, a)
+		l2, h2 := bootstrapRatio(b, a, alpha)
 		if lo != -h2 || hi != -l2 {
 			t.Fatalf("swapping gives [%g, %g] for [%g, %g]", l2, h2, lo, hi)
 		}
@@ -83,7 +83,7 @@ func TestBootstrapProperties(t *testing.T) {
 		for i := range b {
 			b[i] *= 1024
 		}
-		if l3, h3 := bootstrapRatio(a, b); math.Abs(l3-lo) > 1e-12 || math.Abs(h3-hi) > 1e-12 {
+		if l3, h3 := bootstrapRatio(a, b, alpha); math.Abs(l3-lo) > 1e-12 || math.Abs(h3-hi) > 1e-12 {
 			t.Fatalf("another unit gives [%g, %g] for [%g, %g]", l3, h3, lo, hi)
 		}
 	})

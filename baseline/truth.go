@@ -145,16 +145,10 @@ func (j *Judgement) refold(refused string) {
 }
 
 // detectable is the smallest change, as a fraction, that this comparison finds in four of
-// five cases: expm1((t₁₋α + t₀.₈)·se). NaN without an interval.
+// five cases. NaN without an interval.
 func (c *Comparison) detectable() float64 {
 	if math.IsNaN(c.logLo) {
 		return math.NaN()
 	}
-	quantile := func(tail float64) float64 {
-		if math.IsInf(c.df, 1) {
-			return normalQuantile(1 - tail)
-		}
-		return studentQuantile(tail, c.df)
-	}
-	return math.Expm1((quantile(alpha) + quantile(1-mdePower)) * c.se)
+	return math.Expm1(c.reach(alpha) + c.reach(1-mdePower))
 }

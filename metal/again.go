@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// again measures once more, with as many rounds as there were, what c.Missed says misses a
+// again measures once more, with as many rounds as there were, what c.Next says misses a
 // threshold, and keeps those values apart in bench.Again: what they confirm is a failure.
 // As in more, what one source measures goes together. took is how long everything took so
 // far. Where the time that is left does not suffice nothing is measured, and so nothing is
@@ -21,14 +21,14 @@ func (s *Stage) again(ctx context.Context, ws *runner.Workspace, c Config, bench
 	}
 	device, rounds := false, c.Rounds
 	var missed []*programRun
-	for i, miss := range c.Missed(bench) {
+	for i, step := range c.Next(bench) {
 		sample := bench.Samples[i]
 		r := programs[sample.Source]
 		if r == nil {
 			rounds = max(rounds, len(sample.Values))
 		}
 		switch {
-		case !miss:
+		case step != runner.Suspect:
 		case r == nil:
 			device = true
 		case r.err == nil && !slices.Contains(missed, r):

@@ -11,12 +11,14 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// missing says that the samples with these names miss a threshold.
-func missing(names ...string) func(*runner.Bench) []bool {
-	return func(b *runner.Bench) []bool {
-		out := make([]bool, len(b.Samples))
+// stepOf says that this is next for the samples with these names, and nothing for others.
+func stepOf(step runner.Step, names ...string) func(*runner.Bench) []runner.Step {
+	return func(b *runner.Bench) []runner.Step {
+		out := make([]runner.Step, len(b.Samples))
 		for i, s := range b.Samples {
-			out[i] = slices.Contains(names, s.Name)
+			if slices.Contains(names, s.Name) {
+				out[i] = step
+			}
 		}
 		return out
 	}
@@ -31,14 +33,15 @@ func TestAgain(t *testing.T) {
 	asked := 0
 	c := Config{
 		Programs: []Program{slow, fine}, Looks: 2,
-		Undecided: func(b *runner.Bench) []bool { return missing("A")(b) },
-		Missed: func(b *runner.Bench) []bool {
-			asked++
-			return missing("A")(b)
+		Next: func(b *runner.Bench) []runner.Step {
+			if asked++; asked == 1 {
+				return stepOf(runner.More, "A")(b)
+			}
+			return stepOf(runner.Suspect, "A")(b)
 		},
 	}
 	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
-	if res.Verdict != runner.Success || asked != 1 || !res.Bench.Confirms {
+	if res.Verdict != runner.Success || asked != 2 || !res.Bench.Confirms {
 		t.Fatalf("%s %s, asked %d times", res.Verdict, res.Reason, asked)
 	}
 	ns := func(values []float64) (out []string) {
@@ -65,7 +68,7 @@ func TestAgainBroken(t *testing.T) {
 	good := sh("B", `echo "BenchmarkB 1 5 ns/op"`)
 	bad.Command[len(bad.Command)-1] = "set -e; " + bad.Command[len(bad.Command)-1]
 	bad.Rounds, good.Rounds = 3, 3
-	res := runner.Execute(t.Context(), New(Config{Programs: []Program{bad, good}, Missed: missing("A", "B")}), ws, time.Minute)
+	res := runner.Execute(t.Context(), New(Config{Programs: []Program{bad, good}, Next: stepOf(runner.Suspect, "A", "B")}), ws, time.Minute)
 	if res.Verdict != runner.Error || !strings.Contains(res.Reason, "benchmark program A") {
 		t.Errorf("%s %s", res.Verdict, res.Reason)
 	}
@@ -78,7 +81,7 @@ func TestAgainBroken(t *testing.T) {
 func TestAgainWithoutTime(t *testing.T) {
 	ws, _ := workspace(t)
 	p := sh("A", `echo "BenchmarkA 1 5 ns/op"`)
-	s := New(Config{Programs: []Program{p}, Missed: missing("A")})
+	s := New(Config{Programs: []Program{p}, Next: stepOf(runner.Suspect, "A")})
 	c := s.config
 	b := &runner.Bench{Samples: []runner.Sample{{Name: "A", Unit: "sec/op", Source: "A", Values: []float64{1}}}}
 	runs := []*programRun{{Program: c.Programs[0], collected: newCollection("A")}}
@@ -95,8 +98,13 @@ func TestAgainOfTheDevice(t *testing.T) {
 	ws, _ := workspace(t)
 	c := Config{
 		Backend: BackendCPU, Threads: []int{1}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 2,
-		Undecided: func(b *runner.Bench) []bool { return slices.Repeat([]bool{true}, len(b.Samples)) },
-		Missed:    func(b *runner.Bench) []bool { return append([]bool{true}, make([]bool, len(b.Samples)-1)...) },
+		Next: func(b *runner.Bench) []runner.Step {
+			step := runner.Suspect
+			if len(b.Samples[0].Values) == 3 {
+				step = runner.More
+			}
+			return append([]runner.Step{step}, make([]runner.Step, len(b.Samples)-1)...)
+		},
 	}
 	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
 	if res.Bench == nil || res.Verdict != runner.Success {

@@ -219,12 +219,16 @@ func TestKernelMissesAbsolute(t *testing.T) {
 	asked := 0
 	s := arithmetic(Config{
 		Rounds: 6, Processes: 2, Looks: 2,
-		Undecided: func(b *runner.Bench) []bool { asked++; return slices.Repeat([]bool{true}, len(b.Samples)) },
-		Missed:    func(b *runner.Bench) []bool { return baseline.Missed(b, nil, all) },
+		Next: func(b *runner.Bench) []runner.Step {
+			if asked++; asked == 1 {
+				return slices.Repeat([]runner.Step{runner.More}, len(b.Samples))
+			}
+			return baseline.Next(b, nil, all)
+		},
 	})
 	res, by := judged(t, s, kernelSays("takes 1250us, says one"), kernelSays("takes 1250us, says another"), absolute, "async-pipeline depth=4 >= base - 5%")
 	m := by[absolute]
-	if res.Verdict != runner.Failure || m.Verdict != runner.Failure || !strings.Contains(m.Reason, "in an independent re-run") || asked != 1 {
+	if res.Verdict != runner.Failure || m.Verdict != runner.Failure || !strings.Contains(m.Reason, "in an independent re-run") || asked != 2 {
 		t.Errorf("%s: %s; %s", res.Verdict, res.Reason, m.Reason)
 	}
 	if by["async-pipeline depth=4 >= base - 5%"].Verdict != runner.Success {

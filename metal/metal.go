@@ -65,12 +65,10 @@ type Config struct {
 	// has the same inputs in both: a program, or the built-in harness.
 	Looks int
 	Steps func([]runner.Turns) []runner.Step `json:"-"` // it stays in this process
-	// Undecided tells which samples more values could decide: they are measured again with as
-	// many rounds as there are, at most Looks−1 times. Nil: none.
-	Undecided func(*runner.Bench) []bool `json:"-"`
-	// Missed tells which samples miss a threshold: they are measured once more, since only
-	// what a re-run confirms is a failure. Nil: nothing is confirmed.
-	Missed func(*runner.Bench) []bool `json:"-"`
+	// Next tells what to do with each sample after a look at them: More measures again, with as
+	// many rounds as there are, at most Looks−1 times; Suspect measures once more in the end,
+	// since only what a re-run confirms is a failure. Nil: once is enough, and nothing is confirmed.
+	Next   func(*runner.Bench) []runner.Step `json:"-"`
 	Always bool
 
 	// Conditions says what becomes of values that were measured while the machine was hot,

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// more measures again what c.Undecided wants more values of, each time with as many rounds
+// more measures again what c.Next wants more values of, each time with as many rounds
 // as there were so far, as long as there are looks and time left. What one source measures
 // goes together: the built-in harness as a whole, and each program. In bench it notes for
 // every sample at which numbers of values it was looked at. first is how long everything
@@ -26,10 +26,10 @@ func (s *Stage) more(ctx context.Context, ws *runner.Workspace, c Config, bench 
 	for times := 1; times < 1<<(c.Looks-1); times *= 2 {
 		device := false
 		var open []*programRun
-		for i, undecided := range c.Undecided(bench) {
+		for i, step := range c.Next(bench) {
 			r := programs[bench.Samples[i].Source]
 			switch {
-			case !undecided:
+			case step != runner.More:
 			case r == nil:
 				device = true
 			case ws.Beside == nil && !slices.Contains(open, r): // beside a base it has its turns
@@ -37,10 +37,7 @@ func (s *Stage) more(ctx context.Context, ws *runner.Workspace, c Config, bench 
 			}
 		}
 		deadline, limited := ctx.Deadline()
-		need := first * time.Duration(times)
-		if c.Missed != nil {
-			need *= 3 // all of it once more, should it be missed then
-		}
+		need := 3 * first * time.Duration(times) // and all of it once more, should it be missed then
 		enough := !limited || time.Until(deadline) > need*5/4
 		if ctx.Err() != nil || !device && len(open) == 0 || !enough {
 			return warnings, nil

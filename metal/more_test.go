@@ -19,14 +19,12 @@ func TestMore(t *testing.T) {
 	done := sh("B", `echo "BenchmarkB 1 5 ns/op"`)
 	open.Rounds, done.Rounds = 3, 3
 	asked := 0
-	c := Config{Programs: []Program{open, done}, Undecided: func(b *runner.Bench) []bool {
+	c := Config{Programs: []Program{open, done}, Next: func(b *runner.Bench) []runner.Step {
 		asked++
-		out := make([]bool, len(b.Samples))
-		out[slices.IndexFunc(b.Samples, func(s runner.Sample) bool { return s.Name == "A" })] = true
-		return out
+		return stepOf(runner.More, "A")(b)
 	}}
 	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
-	if res.Verdict != runner.Success || asked != 2 || res.Bench.Planned != 3 {
+	if res.Verdict != runner.Success || asked != 3 || res.Bench.Planned != 3 {
 		t.Fatalf("%s %s, asked %d times", res.Verdict, res.Reason, asked)
 	}
 	want := map[string][]int{"A sec/op": {3, 6, 12}, "A2 sec/op": {3, 6, 12}}
@@ -70,7 +68,7 @@ func TestMoreOfTheDevice(t *testing.T) {
 	ws, _ := workspace(t)
 	c := Config{
 		Backend: BackendCPU, Threads: []int{1}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 2,
-		Undecided: func(b *runner.Bench) []bool { return slices.Repeat([]bool{true}, len(b.Samples)) },
+		Next: func(b *runner.Bench) []runner.Step { return slices.Repeat([]runner.Step{runner.More}, len(b.Samples)) },
 	}
 	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
 	if res.Bench == nil || res.Verdict != runner.Success {
@@ -94,7 +92,7 @@ func TestMoreOfOneKey(t *testing.T) {
 	ws, _ := workspace(t)
 	one, two := sh("A", `echo "BenchmarkX 1 1 ns/op"`), sh("B", `echo "BenchmarkX 1 2 ns/op"`)
 	one.Rounds, two.Rounds = 3, 4
-	c := Config{Programs: []Program{one, two}, Looks: 2, Undecided: func(b *runner.Bench) []bool { return []bool{false, true} }}
+	c := Config{Programs: []Program{one, two}, Looks: 2, Next: func(b *runner.Bench) []runner.Step { return []runner.Step{runner.Enough, runner.More} }}
 	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
 	if res.Verdict != runner.Success || len(res.Bench.Samples) != 2 {
 		t.Fatalf("%s %s", res.Verdict, res.Reason)

@@ -91,7 +91,7 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (runner.Result, error) {
 	begin := time.Now()
 	res := runner.Result{Stage: runner.StageBench}
-	bench := &runner.Bench{Settings: map[string]string{}, Observed: map[string]string{}, Confirms: c.Missed != nil}
+	bench := &runner.Bench{Settings: map[string]string{}, Observed: map[string]string{}, Confirms: c.Next != nil}
 	res.Bench = bench
 	var errs []error
 	var told []string
@@ -153,14 +153,14 @@ func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *
 		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), rounds))
 	}
 	once := func() time.Duration { return time.Since(begin) - got.base }
-	if c.Undecided != nil && len(errs) == 0 {
+	if c.Next != nil && len(errs) == 0 {
 		warnings, err := s.more(ctx, ws, c, bench, runs, g, once())
 		res.Warnings = append(res.Warnings, warnings...)
 		if err != nil {
 			fail(hinted(err))
 		}
 	}
-	if c.Missed != nil && ctx.Err() == nil {
+	if c.Next != nil && ctx.Err() == nil {
 		warnings, broken := s.again(ctx, ws, c, bench, runs, g, once())
 		res.Warnings = append(res.Warnings, warnings...)
 		for _, err := range broken {

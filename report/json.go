@@ -112,6 +112,7 @@ type jsonMetric struct {
 	Unit         string            `json:"unit"`
 	Config       map[string]string `json:"config"`
 	Samples      []*float64        `json:"samples"`
+	Looks        []int             `json:"looks,omitempty"`
 	Again        []*float64        `json:"samples_again,omitempty"`
 	Median       *float64          `json:"median"`
 	Lo           *float64          `json:"lo"`
@@ -250,6 +251,9 @@ func metricJSON(m baseline.Metric, s *runner.Sample, values []*float64) jsonMetr
 	}
 	if s != nil {
 		out.Source, out.Derived = s.Source, s.Derived
+		if len(values) == len(s.Values) { // else several sources are put together
+			out.Looks = s.Looks
+		}
 	}
 	return out
 }
