@@ -16,15 +16,23 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// inUse are the baselines of the newest place of each repository, kind and class of
-// machine: an update of the system or another configuration leaves older ones behind.
-func inUse(list []store.Baseline) []store.Baseline {
+// inUse are, of the baselines of a repository, those of the place that was measured last, for
+// each kind and class of machine: an update of the system or another configuration leaves
+// older ones behind. A place that was only imported counts as older than any that was measured.
+func (a *app) inUse(ctx context.Context, repo string, list []store.Baseline) ([]store.Baseline, error) {
+	measured, err := a.store.NewestIn(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
 	type group struct{ repo, kind, class string }
 	newest := map[group]store.Place{}
 	for _, b := range list { // in the order in which they came into being
-		newest[group{b.Repo, b.Kind, b.Class}] = b.Place
+		g := group{b.Repo, b.Kind, b.Class}
+		if old, seen := newest[g]; !seen || measured[b.Place] >= measured[old] {
+			newest[g] = b.Place
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(b store.Baseline) bool { return newest[group{b.Repo, b.Kind, b.Class}] != b.Place })
+	return slices.DeleteFunc(slices.Clone(list), func(b store.Baseline) bool { return newest[group{b.Repo, b.Kind, b.Class}] != b.Place }), nil
 }
 
 // current is a baseline with what it consists of now.
@@ -100,7 +108,10 @@ func baselineList(ctx context.Context, e *env, args []string) error {
 	}
 	hidden := 0
 	if !*all {
-		used := inUse(list)
+		used, err := a.inUse(ctx, repo.Name, list)
+		if err != nil {
+			return err
+		}
 		hidden, list = len(list)-len(used), used
 	}
 	rows, err := a.fill(ctx, list, repo.Thresholds.BaselineRuns)

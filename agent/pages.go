@@ -146,7 +146,11 @@ func (a *app) page(ctx context.Context, repo *config.Repository) (report.Dashboa
 	}
 	d.Past = len(seen)
 	seen = seen[:0]
-	for _, b := range inUse(all) {
+	used, err := a.inUse(ctx, repo.Name, all)
+	if err != nil {
+		return d, err
+	}
+	for _, b := range used {
 		if slices.Contains(seen, b.Place) {
 			continue
 		}

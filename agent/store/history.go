@@ -223,3 +223,22 @@ func (s *Store) LastPlace(ctx context.Context, kind, repo string) (p Place, run 
 	}
 	return p, run, ok, nil
 }
+
+// NewestIn tells for each place in which a repository was measured the newest run that did,
+// whatever came of it.
+func (s *Store) NewestIn(ctx context.Context, repo string) (map[Place]int64, error) {
+	out := map[Place]int64{}
+	for _, kind := range []string{KindBench, KindBuild} {
+		err := s.db.reader().query(ctx, func(scan func(...any) error) error {
+			p := Place{Kind: kind, Repo: repo}
+			var run int64
+			err := scan(&p.Class, &p.Settings, &p.Fingerprint, &run)
+			out[p] = run
+			return err
+		}, "select class, settings, fingerprint, max(run) from "+Place{Kind: kind}.table()+" where repo = $1 group by class, settings, fingerprint", repo)
+		if err != nil {
+			return nil, fmt.Errorf("places of %s: %w", repo, err)
+		}
+	}
+	return out, nil
+}

@@ -174,4 +174,15 @@ func baselines(t *testing.T, o store.Options) {
 	if p, run, ok, err := s.LastPlace(ctx, store.KindBench, "pool"); err != nil || !ok || p != at("15.6.1") || run == 0 {
 		t.Errorf("last place %+v, %v, %v", p, ok, err)
 	}
+	before, err := s.NewestIn(ctx, "pool")
+	if err != nil || len(before) != 1 || before[at("15.6.1")] == 0 {
+		t.Errorf("places %+v, %v", before, err)
+	}
+	back := measured(t, s, at("15.6"), store.Final{Serves: true}, sample("a", 1))
+	if newest, err := s.NewestIn(ctx, "pool"); err != nil || len(newest) != 2 || newest[at("15.6")] != back || newest[at("15.6.1")] != before[at("15.6.1")] {
+		t.Errorf("places %+v, %v", newest, err)
+	}
+	if newest, err := s.NewestIn(ctx, "lake"); err != nil || len(newest) != 0 {
+		t.Errorf("places of another repository %+v, %v", newest, err)
+	}
 }
