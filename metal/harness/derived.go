@@ -61,12 +61,9 @@ func (r *run) gain(source string) {
 		if one == nil || len(depths) == 0 {
 			continue
 		}
-		n := common(of)
-		if one = one[:n]; n == 0 {
+		one = one[:common(of)]
+		if len(one) == 0 {
 			continue
-		}
-		for i := range values {
-			values[i] = values[i][:n]
 		}
 		s := runner.Sample{
 			Name: "async-gain", Unit: "ratio", Better: runner.HigherIsBetter,

@@ -426,6 +426,10 @@ func TestTurnsNarrow(t *testing.T) {
 		}
 	}
 	narrow(deep)
+	narrow(gain) // not any more
+	if got := blocks(1); len(got) != 2 || got["head async-pipeline mode=single threads=1 depth=2"] != 2 {
+		t.Errorf("measured %v", got)
+	}
 	if err := turns.End(t.Context()); err != nil {
 		t.Fatal(err)
 	}
