@@ -111,7 +111,8 @@ func enabled(repo *config.Repository, want []string) []store.NewJob {
 			on, limit = repo.Bench.Enabled, repo.Bench.Limit
 		}
 		if on {
-			jobs = append(jobs, store.NewJob{Stage: name, Queue: queueOf(name), Limit: limit})
+			want := repo.Machine(name)
+			jobs = append(jobs, store.NewJob{Stage: name, Queue: queueFor(name, want), Limit: limit, Machine: want})
 		}
 	}
 	return jobs

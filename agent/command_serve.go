@@ -66,6 +66,11 @@ func (a *app) serve(ctx context.Context, e *env) error {
 	for _, w := range a.machine.Warnings {
 		a.log.Warn("machine", "warning", w)
 	}
+	for i := range a.cfg.Repositories {
+		for _, w := range elsewhere(&a.cfg.Repositories[i], a.machine.Class, a.cfg.Agent.Name) {
+			a.log.Info("left to other machines", "repo", a.cfg.Repositories[i].Name, "stage", w.stage, "machine", w.want)
+		}
+	}
 	n, err := a.store.Recover(ctx)
 	if err != nil {
 		return err
@@ -87,7 +92,7 @@ func (a *app) serve(ctx context.Context, e *env) error {
 	for i := range a.cfg.Repositories {
 		wg.Go(func() { a.poll(inner, p, &a.cfg.Repositories[i]) })
 	}
-	err = a.store.Work(ctx, a.handlers(), map[string]int{queueOf(runner.StageProofs): 1, queueOf(runner.StageBench): 1})
+	err = a.store.Work(ctx, a.handlers(), a.queues())
 	stop()
 	unlisten()
 	wg.Wait()
@@ -117,6 +122,7 @@ func (a *app) handlers() store.Handlers {
 	h := store.Handlers{
 		Job:    a.work,
 		Bisect: a.bisectHandler,
+		Waits:  a.waits,
 		Report: func(ctx context.Context, run int64) error {
 			_, err := a.finish(ctx, run)
 			return err

@@ -57,7 +57,7 @@ func (d *doctor) machine(ctx context.Context, e *env, cfg *config.Config) {
 	default:
 		d.say(gradeOK, "free space", "%s", gib(free))
 	}
-	d.database(ctx, e, cfg)
+	d.database(ctx, e, cfg, m.Class)
 }
 
 // writable tries to write a file.
@@ -84,7 +84,9 @@ func freeBytes(dir string) (uint64, error) {
 
 func gib(n uint64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
 
-func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config) {
+// database looks at the store and, of a class of machine, at whether its fleet has what stages
+// ask for.
+func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config, class string) {
 	so, err := storeOptions(ctx, e, cfg)
 	if err != nil {
 		d.fail(gradeFail, "database", err)
@@ -127,9 +129,13 @@ func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config) {
 	if pending == 0 && len(failed) == 0 {
 		d.say(gradeOK, "outbox", "nothing waits")
 	}
+	var agents []store.Agent
 	if so.Postgres != "" {
-		d.fleet(ctx, s)
+		agents = d.fleet(ctx, s)
+	} else {
+		agents = []store.Agent{{Name: cfg.Agent.Name, Class: class}}
 	}
+	d.placement(ctx, s, cfg, agents)
 	if release, err := store.Lock(cfg.Agent.State); err != nil {
 		d.say(gradeOK, "agent", "running: %v", err)
 	} else {
@@ -138,12 +144,12 @@ func (d *doctor) database(ctx context.Context, e *env, cfg *config.Config) {
 	}
 }
 
-// fleet tells which machines work on the same database.
-func (d *doctor) fleet(ctx context.Context, s *store.Store) {
+// fleet tells which machines work on the same database, and returns those that do.
+func (d *doctor) fleet(ctx context.Context, s *store.Store) (working []store.Agent) {
 	agents, err := s.Agents(ctx)
 	if err != nil {
 		d.fail(gradeFail, "fleet", err)
-		return
+		return nil
 	}
 	for _, a := range agents {
 		state, hint, bad := fleetState(a)
@@ -153,7 +159,11 @@ func (d *doctor) fleet(ctx context.Context, s *store.Store) {
 		} else {
 			d.say(gradeOK, "fleet", "%s", text)
 		}
+		if !bad && len(a.Queues) > 0 {
+			working = append(working, a)
+		}
 	}
+	return working
 }
 
 // tools looks for what the stages run.
@@ -264,7 +274,7 @@ func lookPath(e *env, name string) string {
 
 // storeOptions say where the store of a configuration is.
 func storeOptions(ctx context.Context, e *env, cfg *config.Config) (store.Options, error) {
-	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Name: cfg.Agent.Name, Grace: 5 * time.Second}
+	so := store.Options{SQLite: cfg.Engine.SQLite, Dir: cfg.Agent.State, Name: cfg.Agent.Name, Grace: 5 * time.Second, Wait: cfg.Engine.Wait}
 	if cfg.Engine.Postgres.IsZero() {
 		return so, nil
 	}

@@ -45,17 +45,23 @@ func (f *frozen) Post(ctx context.Context, m publish.Message) (string, error) {
 func TestLostMachineIsConcluded(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { lostMachine(t, "") })
 	t.Run("postgres", func(t *testing.T) {
-		server, err := storetest.StartPostgres(context.Background())
-		if err != nil {
-			if errors.Is(err, storetest.ErrNoPostgres) && os.Getenv("CI") != "true" {
-				t.Skip("not run on Postgres:", err)
-			}
-			t.Fatal(err)
-		}
-		t.Cleanup(server.Stop)
-		t.Setenv("HOLDFAST_FLEET", server.Engine().Empty(t).Postgres)
+		t.Setenv("HOLDFAST_FLEET", postgresFleet(t))
 		lostMachine(t, "[engine]\npostgres = \"env:HOLDFAST_FLEET\"\n")
 	})
+}
+
+// postgresFleet is an empty database on a server of its own, as a URL.
+func postgresFleet(t *testing.T) string {
+	t.Helper()
+	server, err := storetest.StartPostgres(context.Background())
+	if err != nil {
+		if errors.Is(err, storetest.ErrNoPostgres) && os.Getenv("CI") != "true" {
+			t.Skip("not run on Postgres:", err)
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	return server.Engine().Empty(t).Postgres
 }
 
 func lostMachine(t *testing.T, engine string) {

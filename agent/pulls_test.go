@@ -263,7 +263,7 @@ func TestLockedConversation(t *testing.T) {
 		t.Helper()
 		var out strings.Builder
 		d := &doctor{w: &out}
-		d.database(t.Context(), &env{environ: os.Environ()}, a.app.cfg)
+		d.database(t.Context(), &env{environ: os.Environ()}, a.app.cfg, "")
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("doctor does not say %q:\n%s", want, &out)
 		}

@@ -145,7 +145,7 @@ func (a *agentTest) serve() (stop func()) {
 	ctx, cancel := context.WithCancel(a.t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- a.app.store.Work(ctx, a.app.handlers(), map[string]int{queueOf(runner.StageProofs): 1, queueOf(runner.StageBench): 1})
+		ended <- a.app.store.Work(ctx, a.app.handlers(), a.app.queues())
 	}()
 	return func() {
 		cancel()

@@ -12,15 +12,6 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
-// queueOf names the queue that serves a stage. Benchmarks have one of their own, which a
-// machine works one at a time.
-func queueOf(stage string) string {
-	if stage == runner.StageBench {
-		return "bench"
-	}
-	return "build"
-}
-
 // work claims one job and examines it. A job that is not there to be claimed (any more) is
 // no error, and the result of one that was cancelled or handed out anew is dropped.
 func (a *app) work(ctx context.Context, run int64, stage string, attempt int) error {
@@ -55,7 +46,9 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 			j.past = func() []baseline.Past { return a.past(context.WithoutCancel(ctx), repo, doc.Repo) }
 		}
 		if err == nil {
-			res, err = a.examineLocked(ctx, j)
+			if res, err = a.examineLocked(ctx, j); err == nil {
+				res.Warnings = append(res.Warnings, a.misplaced(repo, stage)...)
+			}
 		}
 	}
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/checks"
 	"github.com/holdfast-ci/holdfast/metal"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // Config is one agent.toml with every default filled in and every path absolute.
@@ -55,6 +56,9 @@ type Agent struct {
 type Engine struct {
 	SQLite   string `toml:"sqlite" is:"path"` // default: holdfast.db in the state folder; "" if Postgres is set
 	Postgres Secret `toml:"postgres"`         // reference, or a postgres:// URL without a password
+	// Wait is how long a stage that asks for a machine waits while none such is there; default
+	// 2h. Then it is an error.
+	Wait time.Duration `toml:"wait" is:"duration>=1m"`
 }
 
 // GitHub is the table [github].
@@ -116,6 +120,18 @@ type Repository struct {
 	Thresholds Thresholds `toml:"thresholds"`
 }
 
+// Machine is what machine a stage is to run on: its name in agent.toml, or parts of its class
+// ([machine.Is]); "" for any. It says nothing about what a person runs by hand.
+func (r *Repository) Machine(stage string) string {
+	switch stage {
+	case runner.StageProofs:
+		return r.Proofs.Machine
+	case runner.StageBench:
+		return r.Bench.Machine
+	}
+	return ""
+}
+
 // Proofs is the table [proofs].
 type Proofs struct {
 	Enabled       bool          `toml:"enabled"`                  // default true
@@ -130,7 +146,8 @@ type Proofs struct {
 	Changes       string        `toml:"changes" is:"failure|warn"`
 	Lock          string        `toml:"lock" is:"inside"` // list of promised theorems in the checkout; default [DefaultLock]
 	Replay        string        `toml:"replay" is:"auto|off|require"`
-	Structured    bool          `toml:"structured"` // default true: Lean's messages are read as data, through a wrapper around lean
+	Machine       string        `toml:"machine" is:"name"` // that builds are to be timed on, see Repository.Machine
+	Structured    bool          `toml:"structured"`        // default true: Lean's messages are read as data, through a wrapper around lean
 }
 
 // DefaultLock is the usual name of the list of promised theorems. A commit need not have
@@ -190,6 +207,7 @@ type Bench struct {
 	Turns      bool           `toml:"turns" json:"-"`                                  // measure programs and the kernel in turns with the base, where a run has one; default true
 	Looks      int            `toml:"looks" is:">=1,<=6" json:"-"`                     // at which it is decided whether that takes more blocks, each doubling them; default 3
 	Unaffected string         `toml:"unaffected" is:"skip|measure" json:"-"`           // what has the same inputs in base and head: programs, the built-in harness; default skip
+	Machine    string         `toml:"machine" is:"name" json:"-"`                      // that is to measure, see Repository.Machine
 	Programs   []BenchProgram `toml:"programs"`
 }
 
@@ -249,6 +267,7 @@ type Schedule struct {
 // defaults is a configuration without repositories.
 func defaults() *Config {
 	return &Config{
+		Engine: Engine{Wait: 2 * time.Hour},
 		GitHub: GitHub{API: "https://api.github.com", Poll: time.Minute},
 		Proofs: Proofs{
 			Enabled: true, Dirs: []string{"."}, Sorry: "failure", Limit: 30 * time.Minute,

@@ -105,7 +105,7 @@ func TestShippedCommentsAreRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	assign := regexp.MustCompile(`^# ((?:\[\[[a-z.]+\]\].*|([a-z_]+) = .*))$`)
-	alternative := map[string]bool{"app": true, "kernel": true, "function": true, "key": true, "url": true, "sqlite": true, "tracking_issue": true}
+	alternative := map[string]bool{"app": true, "kernel": true, "function": true, "key": true, "url": true, "sqlite": true, "tracking_issue": true, "machine": true}
 	ofThisKind := map[string]bool{"id": true, "title": true, "kind": true, "doc": true, "files": true, "exclude": true, "in": true, "pattern": true, "any": true, "view": true, "severity": true, "on_missing": true}
 	set := map[string]bool{} // keys of the open table
 	inRule := false

@@ -98,6 +98,11 @@ func ended(run *runner.Run) bool {
 // nothing to add to it: it is not worth a change.
 const Announced = "to be examined"
 
+// queued reports whether a message says no more than that.
+func (m *Message) queued() bool {
+	return m.State == StatePending && m.Seq%8 == phaseQueued
+}
+
 func pending(run *runner.Run) (state, text string, phase int64) {
 	if run.State == runner.StateQueued {
 		if Description(run.Reason) != "" { // something to read

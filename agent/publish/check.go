@@ -115,7 +115,7 @@ func (p *post) checkRun(ctx context.Context) (string, error) {
 	if c.Status != checkCompleted {
 		notes = nil
 	}
-	if have != nil && c.Status == checkQueued && have.GetStatus() == checkQueued && have.GetOutput().GetTitle() == Announced {
+	if have != nil && p.m.queued() && have.GetStatus() == checkQueued && have.GetOutput().GetTitle() == Announced {
 		return format(openID, have.GetID()), nil // taken over when there is more to say
 	}
 	sent := 0

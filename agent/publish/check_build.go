@@ -105,6 +105,40 @@ func Running(t Target, run *runner.Run, stage string, since time.Time, lines []s
 	return m, true
 }
 
+// Waiting says why a stage that is queued does not begin, or, with the text "", that nothing
+// keeps it any more; running: that it has begun.
+func Waiting(t Target, run *runner.Run, stage, text string, running bool) []Message {
+	if run.Commit.SHA == "" {
+		return nil
+	}
+	var msgs []Message
+	for _, where := range []string{"", stage} {
+		now := *run
+		now.Reason = ""
+		if running {
+			now.State = runner.StateRunning
+		} else if where != "" {
+			now.State = runner.StateQueued
+		}
+		state, said, _ := pending(&now)
+		name := Prefix
+		switch {
+		case where == "" && text != "":
+			said = stage + " " + text
+		case where != "":
+			name += "/" + where
+			if text != "" {
+				said = text
+			}
+		}
+		// Of what is said of a run in progress the last word counts.
+		m := t.message(&now, name, state, said, phaseRunning)
+		m.Check = check(&now, where, nil, state, m.Description)
+		msgs = append(msgs, m)
+	}
+	return msgs
+}
+
 // Ended makes the message about a stage that has ended while its run goes on, as far as
 // its result cannot get better any more: a failure and an error stay what they are, and so
 // does what final tells. Of anything else is only told that the stage is done.

@@ -93,7 +93,7 @@ func (p *post) status(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if have != nil && have.GetState() == StatePending && (p.m.Live || p.m.State == StatePending && have.GetDescription() == Announced) {
+	if have != nil && have.GetState() == StatePending && (p.m.Live || p.m.queued() && have.GetDescription() == Announced) {
 		return format("", have.GetID()), nil // a commit status has no room for progress
 	}
 	if have != nil && p.upToDate(have.GetID()) && have.GetState() == want.GetState() && have.GetDescription() == want.GetDescription() && have.GetTargetURL() == want.GetTargetURL() {

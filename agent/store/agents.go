@@ -137,7 +137,7 @@ func (s *Store) Beat(ctx context.Context, now time.Time) (lost []string, err err
 	if len(lost) > 0 {
 		s.wakePoster()
 	}
-	errs = append(errs, s.unstick(ctx))
+	errs = append(errs, s.unstick(ctx), s.lookForWaits(ctx))
 	slices.Sort(lost)
 	return lost, errors.Join(errs...)
 }
@@ -278,10 +278,10 @@ func served(ctx context.Context, q querier, queue, class string) (bool, error) {
 	return one(ctx, q, []any{&n}, "select 1 from agent where lost_at = 0 and replace(queues, $1, '') <> queues and (class = $2 or $2 = '') limit 1", " "+queue+" ", class)
 }
 
-// conclude ends one running attempt as an error, under the next number.
-func (s *Store) conclude(ctx context.Context, t tx, k jobKey, reason, hint string) error {
-	n, err := t.exec(ctx, `update job set owner = $4, attempt = attempt + 1, tries = tries + 1
-		where run = $1 and stage = $2 and attempt = $3 and state = 'running'`, k.run, k.stage, int64(k.attempt), s.owner)
+// conclude ends one attempt of which something is true as an error, under the next number.
+func (s *Store) conclude(ctx context.Context, t tx, k jobKey, where, reason, hint string) error {
+	n, err := t.exec(ctx, `update job set state = 'running', owner = $4, attempt = attempt + 1, tries = tries + 1
+		where run = $1 and stage = $2 and attempt = $3 and `+where, k.run, k.stage, int64(k.attempt), s.owner)
 	if err != nil {
 		return err
 	}
@@ -292,11 +292,12 @@ func (s *Store) conclude(ctx context.Context, t tx, k jobKey, reason, hint strin
 	return err
 }
 
-// lose hands the job of a lost machine out anew or, if no other can do it, concludes it.
+// lose hands the job of a lost machine out anew or, if no other can do it, concludes it. One
+// that asks for a machine waits for it, as it did when it was new: the lost one may come back.
 func (s *Store) lose(ctx context.Context, t tx, k jobKey, owner string, why error) error {
 	var queue, class string
-	var twin int64
-	if _, err := one(ctx, t, []any{&queue, &twin}, "select job.queue, run.twin from job join run on run.id = job.run where job.run = $1 and job.stage = $2", k.run, k.stage); err != nil {
+	var twin, wait int64
+	if _, err := one(ctx, t, []any{&queue, &twin, &wait}, "select job.queue, run.twin, job.wait_ms from job join run on run.id = job.run where job.run = $1 and job.stage = $2", k.run, k.stage); err != nil {
 		return err
 	}
 	where := "works its queue"
@@ -310,8 +311,8 @@ func (s *Store) lose(ctx context.Context, t tx, k jobKey, owner string, why erro
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return s.conclude(ctx, t, k, fmt.Sprintf("%v; no other machine %s", why, where), "start the agent again, and ask for the run anew")
+	if !ok && (wait == 0 || twin != 0) {
+		return s.conclude(ctx, t, k, "state = 'running'", fmt.Sprintf("%v; no other machine %s", why, where), "start the agent again, and ask for the run anew")
 	}
 	return s.requeue(ctx, t, k, runner.StateRunning, true, why)
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/holdfast-ci/holdfast/agent/publish"
+	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // RiverLog is what River logs to.
@@ -64,6 +67,9 @@ func (s *Store) Join(ctx context.Context, queues ...string) error {
 	}
 	return s.join(ctx, m)
 }
+
+// SetWaits sets what says that a job waits for a machine.
+func (s *Store) SetWaits(say func(runner.Run, Wait) []publish.Message) { s.say = say }
 
 // Pulse is what is done every BeatEvery.
 func (s *Store) Pulse(ctx context.Context, now time.Time) error { return s.pulse(ctx, now) }

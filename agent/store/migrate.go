@@ -45,10 +45,13 @@ var schema10 string
 //go:embed schema11.sql
 var schema11 string
 
+//go:embed schema12.sql
+var schema12 string
+
 // schemas are the steps from one version of Holdfast's own tables to the next; the first
 // makes version 1. What has shipped is never edited.
 func schemas() []string {
-	return []string{schema, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11}
+	return []string{schema, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12}
 }
 
 // schemaVersion is the version of the tables that this program writes.

@@ -45,6 +45,7 @@ func TestMigrateBoth(t *testing.T) {
 			prove(t, s, runner.Proofs{Complete: true})
 		}
 		for _, sql := range []string{
+			"drop index job_unserved", "alter table job drop column machine", "alter table job drop column wait_ms", "alter table job drop column unserved_at",
 			"drop table hold", "alter table command drop column owner",
 			"drop table agent", "alter table outbox drop column intent_at",
 			"drop table command", "alter table run drop column fork",

@@ -71,6 +71,10 @@ type NewJob struct {
 	Stage string
 	Queue string        // workers that serve it; ignored for a direct run
 	Limit time.Duration // of the stage itself; positive, at most [MaxLimit]
+	// Machine is what kind of machine it asks for, in words; "" for any. Queue is then one that
+	// only such machines work. Where none of them lives the job waits for Options.Wait and is
+	// concluded as an error. Ignored for a direct run.
+	Machine string
 }
 
 func (n *NewRun) check() error {
@@ -244,12 +248,16 @@ func (s *Store) createRun(ctx context.Context, t tx, n NewRun) (run int64, creat
 	}
 	for i, j := range n.Stages {
 		var id int64
+		var wait int64
 		if ids != nil {
 			id = ids[i]
 		}
-		if _, err := t.exec(ctx, `insert into job (run, stage, position, queue, limit_ms, state, attempt, tries, owner, river, queued_at, result, started_at, ended_at)
-			values ($1, $2, $3, $4, $5, 'queued', 1, 0, '', $6, $7, '', 0, 0)`,
-			run, j.Stage, int64(i), j.Queue, j.Limit.Milliseconds(), id, at); err != nil {
+		if j.Machine != "" && !n.Direct {
+			wait = s.wait.Milliseconds()
+		}
+		if _, err := t.exec(ctx, `insert into job (run, stage, position, queue, limit_ms, state, attempt, tries, owner, river, queued_at, result, started_at, ended_at, machine, wait_ms, unserved_at)
+			values ($1, $2, $3, $4, $5, 'queued', 1, 0, '', $6, $7, '', 0, 0, $8, $9, 0)`,
+			run, j.Stage, int64(i), j.Queue, j.Limit.Milliseconds(), id, at, j.Machine, wait); err != nil {
 			return 0, false, nil, err
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -54,6 +55,9 @@ type Options struct {
 	// Name and Class tell people and other machines about this one: its name in agent.toml
 	// (empty: the host's) and the class of its figures.
 	Name, Class string
+	// Wait is how long a job that asks for a machine waits while none such lives; 0 is
+	// DefaultWait.
+	Wait time.Duration
 	// ByHand leaves it to the caller to call Beat, for tests of what a silent machine comes to.
 	ByHand bool
 	// Grace is how long running jobs may go on when Work is asked to stop before their
@@ -71,16 +75,18 @@ type Store struct {
 	dir    string
 	byHand bool
 	grace  time.Duration
+	wait   time.Duration
 	rest   time.Duration // restAfter, but in tests
 	log    *slog.Logger
 	watch  watch           // of Beat
 	stuck  map[jobKey]bool // at the last Beat; without a stage it is a report
 
 	mu      sync.Mutex
-	mark    *os.File                           // held from the first claim on
-	silence func()                             // ends what says that this process lives
-	queues  string                             // that Work works, as in the table agent
-	running map[jobKey]context.CancelCauseFunc // jobs being worked in this process
+	mark    *os.File                                 // held from the first claim on
+	silence func()                                   // ends what says that this process lives
+	queues  string                                   // that Work works, as in the table agent
+	say     func(runner.Run, Wait) []publish.Message // of Work's handlers
+	running map[jobKey]context.CancelCauseFunc       // jobs being worked in this process
 
 	posts chan struct{} // wakes the poster; holds at most one
 }
@@ -102,6 +108,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		owner: o.Owner, name: o.Name, class: o.Class, dir: o.Dir, byHand: o.ByHand, grace: o.Grace, rest: restAfter, log: log,
 		running: map[jobKey]context.CancelCauseFunc{}, posts: make(chan struct{}, 1),
+	}
+	if s.wait = o.Wait; s.wait <= 0 {
+		s.wait = DefaultWait
 	}
 	host, _ := os.Hostname()
 	if s.name == "" {

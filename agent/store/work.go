@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
@@ -35,6 +36,9 @@ type Handlers struct {
 	// makes the next or finishes. An error has it called again at growing intervals. nil:
 	// this process does not.
 	Bisect func(ctx context.Context, bisection int64) error
+	// Waits says what is to be posted about a stage that begins or ceases to wait for a machine.
+	// It is called inside a transaction, and touches nothing. nil: nothing.
+	Waits func(run runner.Run, w Wait) []publish.Message
 }
 
 const (
@@ -60,6 +64,9 @@ func (s *Store) Work(ctx context.Context, h Handlers, queues map[string]int) err
 	if err := s.takeMark(); err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
+	s.mu.Lock()
+	s.say = h.Waits
+	s.mu.Unlock()
 	if err := s.join(ctx, queues); err != nil {
 		return fmt.Errorf("work: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -185,6 +186,25 @@ func Class(m runner.Machine) string {
 		parts[i] = strings.ReplaceAll(clean(p), ";", ",")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// Is reports whether a machine of a class, with a name, is one that is asked for: want is its
+// name, or some parts of its class, as "Apple M4 Max; macOS 15". The case of letters is not
+// looked at. An empty want is any machine.
+func Is(class, name, want string) bool {
+	if strings.EqualFold(strings.TrimSpace(want), name) && name != "" {
+		return true
+	}
+	if strings.TrimSpace(want) == "" {
+		return true
+	}
+	parts, wants := trim(strings.Split(class, ";")), trim(strings.Split(want, ";"))
+	for _, w := range wants {
+		if !slices.ContainsFunc(parts, func(p string) bool { return strings.EqualFold(p, w) }) {
+			return false
+		}
+	}
+	return len(wants) > 0
 }
 
 // Fingerprint is what an update changes on a machine of a class: the exact version of the

@@ -154,6 +154,23 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// A machine is asked for by its name or by whole parts of its class, never by a piece of one:
+// an M4 is no M4 Max.
+func TestIs(t *testing.T) {
+	class := "arm64; Mac16,5; Apple M4 Max; 16 cores (12P+4E); 40 GPU cores; Metal 3; 128 GiB; macOS 15"
+	for want, is := range map[string]bool{
+		"": true, " ": true, "Apple M4 Max": true, "apple m4 max": true, "Apple M4": false, "M4": false, "macOS 15; Apple M4 Max": true, "macOS 15; Apple M4": false,
+		"mini-1": true, "MINI-1": true, " mini-1 ": true, "mini": false, "mini-1; Apple M4 Max": false, class: true, class + "; x": false, ";": false, " ; ": false,
+	} {
+		if got := Is(class, "mini-1", want); got != is {
+			t.Errorf("%q: %v", want, got)
+		}
+	}
+	if Is("", "", "x") || !Is("", "", "") {
+		t.Error("a machine of which nothing is known")
+	}
+}
+
 func TestMemoryClass(t *testing.T) {
 	for bytes, want := range map[int64]string{
 		128 << 30: "128 GiB", 36 << 30: "36 GiB", 16142572 << 10: "16 GiB", 24684096 << 10: "24 GiB", 8160437862: "8 GiB",
