@@ -136,15 +136,7 @@ func testExport(t *testing.T, home, cache string) {
 	t.Run("stage", func(t *testing.T) { // without a program of our own
 		st := New(Config{Toolchains: []string{home, exporterFolder(t, "")}, Replay: ReplayOff})
 		st.breakInventory, st.programs = true, programs
-		fresh := t.TempDir() // no kept listing, but the same build
-		if err := os.CopyFS(fresh, os.DirFS(cache)); err != nil {
-			t.Fatal(err)
-		}
-		kept, _ := filepath.Glob(filepath.Join(fresh, "*", "inventory-*"))
-		for _, f := range kept {
-			os.Remove(f)
-		}
-		res := runner.Execute(t.Context(), st, workspace(t, layLibrary(t), fresh), limit)
+		res := runner.Execute(t.Context(), st, workspace(t, layLibrary(t), unlisted(t, cache)), limit)
 		if res.Verdict != runner.Success || len(res.Proofs.Theorems) != 5 || res.Proofs.Scheme != "export/1" || !strings.Contains(res.Proofs.Inventory, "as lean4export 3.1.0 exported them") {
 			t.Fatalf("got %s: %s, %q, %+v", res.Verdict, res.Reason, res.Proofs.Inventory, res.Proofs.Theorems)
 		}

@@ -35,6 +35,20 @@ func leanHome(t *testing.T) string {
 	return ""
 }
 
+// unlisted is a copy of a cache with the same build, but no kept listing.
+func unlisted(t *testing.T, cache string) string {
+	t.Helper()
+	fresh := t.TempDir()
+	if err := os.CopyFS(fresh, os.DirFS(cache)); err != nil {
+		t.Fatal(err)
+	}
+	kept, _ := filepath.Glob(filepath.Join(fresh, "*", "inventory-*"))
+	for _, f := range kept {
+		os.Remove(f)
+	}
+	return fresh
+}
+
 // lay copies trees of testdata over each other into a fresh folder.
 func lay(t *testing.T, trees ...string) string {
 	t.Helper()
@@ -163,15 +177,7 @@ func TestLean(t *testing.T) {
 	t.Run("fallback", func(t *testing.T) {
 		st := New(cfg)
 		st.breakInventory, st.programs = true, programs
-		fresh := t.TempDir() // no kept listing, but the same build
-		if err := os.CopyFS(fresh, os.DirFS(cache)); err != nil {
-			t.Fatal(err)
-		}
-		kept, _ := filepath.Glob(filepath.Join(fresh, "*", "inventory-*"))
-		for _, f := range kept {
-			os.Remove(f)
-		}
-		res := runner.Execute(t.Context(), st, workspace(t, lay(t, "base"), fresh), limit)
+		res := runner.Execute(t.Context(), st, workspace(t, lay(t, "base"), unlisted(t, cache)), limit)
 		if res.Verdict != runner.Success || len(res.Proofs.Theorems) != 4 || res.Proofs.Inventory != byPrint.words {
 			t.Fatalf("got %s: %s, %+v", res.Verdict, res.Reason, res.Proofs.Theorems)
 		}
