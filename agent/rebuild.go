@@ -13,7 +13,8 @@ import (
 
 // Build times in a bisection. A module that is up to date takes no time, and how long one
 // takes depends on what is built beside it: so every probe builds everything from nothing,
-// and is compared with what the good end took like that.
+// and is compared with what the good end took like that. The bound itself is on builds that
+// reused what they could, which no probe can repeat.
 
 // aboutBuilds reports whether a question is about build times.
 func aboutBuilds(q bisect.Question) bool {
@@ -21,36 +22,10 @@ func aboutBuilds(q bisect.Question) bool {
 	return q.Threshold != "" && err == nil && onBuilds(t)
 }
 
-// rebuilt turns the question whether a threshold on a build time is missed into the one on
-// which side of the step a commit is, run number good being the last that held. The bound
-// itself is on builds that reused what they could, which no probe can repeat.
-func (a *app) rebuilt(ctx context.Context, q bisect.Question, t baseline.Threshold, run *runner.Run, judged []*baseline.Judgement, good int64) (bisect.Question, error) {
-	now, ok := buildTime(run, q.Metric)
-	if !ok {
-		return q, nil
-	}
-	change := math.NaN()
-	if m := metricOf(judged, q); m != nil && t.Relative {
-		change = m.Change
-	} else if rec, err := a.store.Run(ctx, good); err != nil {
-		return q, err
-	} else if was, ok := buildTime(&rec.Run, q.Metric); ok {
-		change = now.Values[0]/was.Values[0] - 1
-	}
-	if half, ok := baseline.Halfway(now, change); ok && half.Worse() == t.Worse() {
-		q.About, q.Threshold = q.Threshold, half.String()
-	}
-	return q, nil
-}
-
 // buildTime is what a run took to build one module, or all of them.
 func buildTime(run *runner.Run, key string) (runner.Sample, bool) {
 	if res := run.Stage(runner.StageProofs); res != nil && res.Proofs != nil {
-		for _, s := range res.Proofs.Samples() {
-			if s.Key() == key {
-				return s, true
-			}
-		}
+		return sampleOf(res.Proofs.Samples(), key)
 	}
 	return runner.Sample{}, false
 }

@@ -191,16 +191,16 @@ func question(res *runner.Result, judged []*baseline.Judgement) bisect.Question 
 // differ by more than two that take turns.
 func (a *app) beside(ctx context.Context, repo *config.Repository, q bisect.Question, run *runner.Run, judged []*baseline.Judgement, good int64) (bisect.Question, error) {
 	t, err := baseline.ParseThreshold(q.Threshold)
-	switch {
-	case err != nil || t.Base:
-		return q, nil
-	case onBuilds(t):
-		return a.rebuilt(ctx, q, t, run, judged, good)
-	case q.Stage != runner.StageBench:
+	builds := onBuilds(t)
+	if err != nil || t.Base || !builds && q.Stage != runner.StageBench {
 		return q, nil
 	}
-	s, ok := sampleOf(run, q.Metric)
-	if !ok || !inTurns(repo, s) {
+	of := measured
+	if builds {
+		of = buildTime
+	}
+	s, ok := of(run, q.Metric)
+	if !ok || !builds && !inTurns(repo, s) {
 		return q, nil
 	}
 	change := math.NaN()
@@ -208,22 +208,31 @@ func (a *app) beside(ctx context.Context, repo *config.Repository, q bisect.Ques
 		change = m.Change
 	} else if rec, err := a.store.Run(ctx, good); err != nil {
 		return q, err
-	} else if was, ok := sampleOf(&rec.Run, q.Metric); ok {
+	} else if was, ok := of(&rec.Run, q.Metric); ok {
 		change = baseline.Summarize(s.Values).Median/baseline.Summarize(was.Values).Median - 1
 	}
 	if half, ok := baseline.Halfway(s, change); ok && half.Worse() == t.Worse() {
-		q.About, q.Threshold, q.Source = q.Threshold, half.String(), s.Source
+		q.About, q.Threshold = q.Threshold, half.String()
+		if !builds {
+			q.Source = s.Source
+		}
 	}
 	return q, nil
 }
 
-// sampleOf is what a run measured of a metric.
-func sampleOf(run *runner.Run, key string) (runner.Sample, bool) {
+// measured is what a run measured of a metric.
+func measured(run *runner.Run, key string) (runner.Sample, bool) {
 	if res := run.Stage(runner.StageBench); res != nil && res.Bench != nil {
-		for _, s := range res.Bench.Samples {
-			if s.Key() == key {
-				return s, true
-			}
+		return sampleOf(res.Bench.Samples, key)
+	}
+	return runner.Sample{}, false
+}
+
+// sampleOf is the sample of a metric.
+func sampleOf(list []runner.Sample, key string) (runner.Sample, bool) {
+	for _, s := range list {
+		if s.Key() == key {
+			return s, true
 		}
 	}
 	return runner.Sample{}, false
