@@ -97,6 +97,61 @@ func TestOneOutlierNeverAlarms(t *testing.T) {
 	})
 }
 
+// Several outliers far apart are none, either, wherever they lie and whatever they are, and in
+// whatever noise: values may be counts, 0 or negative.
+func TestFarOutliersNeverAlarm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 5))
+		n, kind := rapid.IntRange(16, 150).Draw(t, "n"), rapid.IntRange(0, 4).Draw(t, "kind")
+		sd := rapid.SampledFrom([]float64{0, .001, .01, .05}).Draw(t, "sd")
+		xs := levels(rng, sd, float64(n), 100)
+		for i := range xs {
+			switch kind {
+			case 1:
+				xs[i] = math.Round(xs[i])
+			case 2:
+				xs[i] -= 100
+			case 3:
+				xs[i] = float64(rng.IntN(3))
+			case 4:
+				xs[i] = 0
+			}
+		}
+		before := len(ChangePoints(xs))
+		for at := rapid.IntRange(0, n-1).Draw(t, "first"); at < n; at += rapid.IntRange(7, n).Draw(t, "gap") {
+			xs[at] = rapid.SampledFrom([]float64{1e9, -1e9, 1e300, -1e300, 1e-300, 0, 90, 110, math.MaxFloat64}).Draw(t, "value")
+		}
+		if got := ChangePoints(xs); len(got) > before {
+			t.Fatalf("%+v in %v", got, xs)
+		}
+	})
+}
+
+// Outliers neither hide a change of level nor move it, also right before and behind it.
+func TestOutliersHideNothing(t *testing.T) {
+	for _, out := range [][]int{{}, {22}, {17}, {22, 30}, {5, 35}, {16, 24}} {
+		for _, factor := range []float64{.01, .5, 3, 1000} {
+			xs := levels(rand.New(rand.NewPCG(9, 9)), .01, 20, 100, 20, 108)
+			for _, i := range out {
+				xs[i] *= factor
+			}
+			if got := indices(ChangePoints(xs)); !slices.Equal(got, []int{20}) {
+				t.Errorf("outliers at %v, times %g: %v", out, factor, got)
+			}
+		}
+	}
+}
+
+// P counts where the step could be: the same step in a history six times as long is six times
+// as likely to be luck.
+func TestChangePointP(t *testing.T) {
+	long := levels(rand.New(rand.NewPCG(4, 4)), .01, 180, 100, 180, 104)
+	a, b := ChangePoints(long), ChangePoints(long[150:210])
+	if len(a) != 1 || len(b) != 1 || a[0].Index != 180 || b[0].Index != 30 || math.Abs(a[0].P/b[0].P-6) > 1e-9 {
+		t.Errorf("%+v and %+v", a, b)
+	}
+}
+
 func TestChangePointProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2))
@@ -178,6 +233,17 @@ func TestLongSeries(t *testing.T) {
 	for i := range want {
 		if d := got[i] - want[i]; d < -3 || d > 3 {
 			t.Errorf("found %d, want %d", got[i], want[i])
+		}
+	}
+}
+
+// Where stretches meet nothing is found twice, and no level is too short.
+func TestStretchesMeet(t *testing.T) {
+	for at := stretch - 2*margin - 4; at <= stretch+4; at += margin / 4 {
+		xs := levels(rand.New(rand.NewPCG(8, uint64(at))), .01, float64(at), 100, 9, 130, float64(2*stretch-at), 80)
+		got := indices(ChangePoints(xs))
+		if !slices.Equal(got, []int{at, at + 9}) {
+			t.Errorf("steps at %d and %d: %v", at, at+9, got)
 		}
 	}
 }

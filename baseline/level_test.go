@@ -29,6 +29,7 @@ func TestOneLevel(t *testing.T) {
 		if run >= 28 {
 			p.Values["step"][0], p.Values["step"][1] = 130*noise, 130*noise
 		}
+		p.Values["twice"] = []float64{[]float64{100, 130, 90}[min(run/13, 2)] * noise}
 		if run == 5 {
 			p.Values["rare"] = []float64{1}
 		}
@@ -47,10 +48,10 @@ func TestOneLevel(t *testing.T) {
 			}
 		}
 	}
-	if count["flat"] != 20 || count["step"] != 12 || first["step"] != 29 || count["rare"] != 1 || last != 40 {
+	if count["flat"] != 20 || count["step"] != 12 || first["step"] != 29 || count["twice"] != 14 || first["twice"] != 27 || count["rare"] != 1 || last != 40 {
 		t.Errorf("kept %v, from %v", count, first)
 	}
-	if len(history) != 40 || len(history[39].Values) != 2 || len(history[0].Values["step"]) != 3 {
+	if len(history) != 40 || len(history[39].Values) != 3 || len(history[0].Values["step"]) != 3 {
 		t.Error("the history was changed")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 
 	"github.com/holdfast-ci/holdfast/runner"
 )
@@ -285,9 +286,21 @@ func (r *SideResult) se() float64 {
 
 // detectable is the MDE in ln: the t test must reach its level, and the estimate the
 // threshold, with chance mdePower (Lehr's rule with t quantiles in place of normal ones).
+// With few values the spread is a guess as well, here as in the comparison that would have to
+// find the effect: Z + c·u − t·u' is above 0 with chance mdePower, u and u' being the two
+// estimates of the standard error over the true one, taken as normal around
+// 1 − 1/4df with the variance 1/2df. Intervals of ranks are wide enough without that.
 func (r *SideResult) detectable(o SideOptions) float64 {
-	luck := studentQuantile(1-mdePower, r.df) * r.se()
-	return max(studentQuantile(r.Level/2, r.df)*r.se(), math.Log1p(o.MinEffect)) + luck
+	se, critical := r.se(), studentQuantile(r.Level/2, r.df)
+	luck := studentQuantile(1-mdePower, r.df)
+	c := critical + luck
+	if !r.Ranks {
+		luck *= math.Sqrt(math.Pi / 2) // the threshold is on the ratio of medians, a rougher estimate
+		for range 50 {
+			c = critical + normalQuantile(mdePower)*math.Sqrt(1+(c*c+critical*critical)/(2*r.df))/(1-1/(4*r.df))
+		}
+	}
+	return max(c*se, math.Log1p(o.MinEffect)+luck*se)
 }
 
 // conclude gives the verdict from the effect, its interval and P.
@@ -311,21 +324,43 @@ func (r *SideResult) conclude(o SideOptions) {
 	}
 }
 
-// missing says how many more values a side it would take if the effect is what it seems.
+// missing says how many more values a side it would take, so that in about four of five cases
+// it is told, if the effect and the noise are what they seem. An effect seems larger than it
+// is where it is little more than noise: it is taken as shrunk towards 0 (the positive part of
+// James and Stein's estimate, 1961).
 func (r *SideResult) missing(o SideOptions) string {
 	n := max(r.NBase, r.NHead)
 	d, bound := math.Abs(r.log), math.Log1p(o.MinEffect)
 	correction := 1.0
 	if d >= bound && r.P > r.Level && r.logLo*r.logHi > 0 { // only the correction is in the way
 		correction = math.Max(1, r.P/(2*studentTail(math.Abs(r.log)/r.se(), r.df)))
+	} else if d > 0 {
+		d *= max(0, 1-math.Pow(r.se()/d, 2))
 	}
 	tells := func(k int) bool {
-		w := studentQuantile(o.level(2*k)/2/correction, float64(2*k-2)) * r.spread * math.Sqrt(2/float64(k))
-		return d >= bound && w < d || d < bound && d+w < bound
+		df, se := float64(2*k-2), r.spread*math.Sqrt(2/float64(k))
+		if !r.Ranks && k >= rankSize { // the interval is one of medians then
+			se *= math.Sqrt(math.Pi / 2)
+		}
+		w, luck := studentQuantile(o.level(2*k)/2/correction, df)*se, studentQuantile(1-mdePower, df)*se
+		if d < bound { // either side of the interval may be unlucky
+			return d+w+studentQuantile((1-mdePower)/2, df)*se < bound
+		}
+		return w+luck < d && bound+luck < d
 	}
-	if tells(practical) {
-		k := 2 + sort.Search(practical-2, func(i int) bool { return tells(i + 2) })
-		return fmt.Sprintf("needs about %s a side", count(max(k-n, 1), "more sample"))
+	// Fewer values may tell more: it gets easier with their number up to rankSize, and again
+	// from there on.
+	for _, span := range [][2]int{{n + 1, rankSize - 1}, {max(n+1, rankSize), practical}} {
+		if span[0] <= span[1] && tells(span[1]) {
+			k := span[0] + sort.Search(span[1]-span[0], func(i int) bool { return tells(span[0] + i) })
+			return fmt.Sprintf("needs about %s a side", count(k-n, "more sample"))
+		}
 	}
-	return fmt.Sprintf("needs more samples than are practical: the effect lies near the threshold of %s", Percent(o.MinEffect)[1:])
+	if d = 0; !tells(practical) {
+		return fmt.Sprintf("needs more samples than are practical: values vary by about %s, and the threshold is %s", percent(math.Expm1(r.spread)), percent(o.MinEffect))
+	}
+	return fmt.Sprintf("needs more samples than are practical: the effect lies near the threshold of %s", percent(o.MinEffect))
 }
+
+// percent is a threshold for people: "1.5%", also where it is tiny.
+func percent(v float64) string { return strconv.FormatFloat(100*v, 'g', 3, 64) + "%" }

@@ -176,6 +176,23 @@ func TestRefuseBelow(t *testing.T) {
 	}
 }
 
+// A base that is measured in turns shares the noise, and how far an absolute bound lies from
+// the figures is nobody's choice: neither is refused.
+func TestRefusesOnlyTheBaseline(t *testing.T) {
+	for text, want := range map[string]bool{
+		"X >= baseline - 3%": true, "X <= baseline + 3%": true, "X >= baseline - 60%": false,
+		"X >= base - 3%": false, "X <= base + 3%": false, "X >= 100": false, "X >= 3%": false,
+	} {
+		th, err := ParseThreshold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if advice, refused := noiseOf(0.05).Refuses(th); refused != want || (advice != "") != want {
+			t.Errorf("%s: %v, %q", text, refused, advice)
+		}
+	}
+}
+
 // A change of the size that is called detectable is found in about four of five cases.
 func TestDetectableIsFound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 9))
