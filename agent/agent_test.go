@@ -178,9 +178,10 @@ func scriptKey(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
-// until polls a condition for at most a minute.
+// until polls a condition. It gives up after so long that a machine busy with other things
+// gets there, too: at a load of 20 a proof alone took a minute.
 func until(ok func() bool) bool {
-	deadline := time.NewTimer(time.Minute)
+	deadline := time.NewTimer(3 * time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
