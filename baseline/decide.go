@@ -24,8 +24,8 @@ func (m *measured) absolute(t Threshold, tail float64, look, n int) (runner.Verd
 		return runner.Failure, runner.Suspect, Format(s.Median, unit)
 	}
 	if math.IsNaN(s.Lo) {
-		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s in %s; needs about %s",
-			Format(s.Median, unit), count(n, "round"), count(leastFor(alpha*share)-n, "more round"))
+		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s in %s; needs %s",
+			Format(s.Median, unit), count(n, "round"), m.rounds(leastFor(alpha*share)-n, look))
 	}
 	got := fmt.Sprintf("%s [%s, %s] in %s", Format(s.Median, unit), Format(s.Lo, unit), Format(s.Hi, unit), m.of(n))
 	lo, hi := op.holds(s.Lo, bound), op.holds(s.Hi, bound)
@@ -38,14 +38,14 @@ func (m *measured) absolute(t Threshold, tail float64, look, n int) (runner.Verd
 			return runner.Failure, runner.Suspect, got
 		}
 		return runner.Error, runner.More, fmt.Sprintf("could not tell: %s is on the wrong side, but that could be chance among so many comparisons; needs %s",
-			got, moreRounds(n, factor))
+			got, m.moreRounds(n, factor, look))
 	}
 	reach := s.Hi - s.Median
 	if bound < s.Median {
 		reach = s.Median - s.Lo
 	}
 	return runner.Error, runner.More, fmt.Sprintf("could not tell: %s lies on both sides of the bound; needs %s",
-		got, moreRounds(n, reach/math.Abs(s.Median-bound)))
+		got, m.moreRounds(n, reach/math.Abs(s.Median-bound), look))
 }
 
 // of says how many rounds a verdict goes by, and of how many where later ones came for the
@@ -102,11 +102,24 @@ func binomialHalf(n, k int) float64 {
 
 // moreRounds estimates how many rounds are missing if the interval, which shrinks with
 // the root of their number, has to shrink by factor.
-func moreRounds(n int, factor float64) string {
-	if math.IsNaN(factor) || math.IsInf(factor, 0) || factor*factor > 50 {
+func (m *measured) moreRounds(n int, factor float64, look int) string {
+	if math.IsNaN(factor) || math.IsInf(factor, 0) || factor*factor > tooMany+1 {
 		return "far more rounds than are practical: the median lies on the bound"
 	}
-	return "about " + count(max(1, int(math.Ceil(float64(n)*(factor*factor-1)))), "more round")
+	return m.rounds(max(1, int(math.Ceil(float64(n)*(factor*factor-1)))), look)
+}
+
+// tooMany is how many times the rounds that there are nobody measures.
+const tooMany = 49
+
+// rounds are so many that are missing at a look, and why they were not measured if another look
+// was to follow.
+func (m *measured) rounds(n, look int) string {
+	text := "about " + count(n, "more round")
+	if look+1 < m.planned {
+		text += ", for which there was no time"
+	}
+	return text
 }
 
 // relative judges the first n values, those of a look, against a bound on their change from
@@ -147,7 +160,7 @@ func (m *measured) relative(t Threshold, tail float64, look, n int) (runner.Verd
 	case lo != hi:
 		tail = alpha
 	}
-	return runner.Error, more, "could not tell: " + got + "; " + c.missing(math.Abs(c.log-bound), tail)
+	return runner.Error, more, "could not tell: " + got + "; " + m.missing(c, math.Abs(c.log-bound), tail, look)
 }
 
 // early says that the baseline is too young for a verdict that the rounds of one run
@@ -159,16 +172,16 @@ func (m *measured) early() string {
 
 // missing says what it would take to tell a change that lies so far (in ln) from a bound,
 // where the noise between runs is known.
-func (c *Comparison) missing(d, tail float64) string {
+func (m *measured) missing(c *Comparison, d, tail float64, look int) string {
 	prefix := ""
-	if c.open() {
-		n := c.n + 1 + sort.Search(50*c.n, func(i int) bool { return c.reachOf(tail, c.apart, c.runs, c.n+1+i) < d })
-		if n <= 50*c.n {
-			return "needs about " + count(n-c.n, "more round")
+	switch {
+	case c.open():
+		n := 1 + sort.Search(tooMany*c.n, func(i int) bool { return c.reachOf(tail, c.apart, c.runs, c.n+1+i) < d })
+		if n <= tooMany*c.n {
+			return "needs " + m.rounds(n, look)
 		}
 		return "more rounds alone would not tell: the change lies too close to the bound"
-	}
-	if c.own > 0 { // else there are no rounds: the figure exists once
+	case c.own > 0: // else there are no rounds: the figure exists once
 		prefix = "more rounds would not help, since runs differ more than rounds do: "
 	}
 	for k := c.runs + 1; k <= settled; k++ {
