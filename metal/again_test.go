@@ -77,19 +77,28 @@ func TestAgainBroken(t *testing.T) {
 	}
 }
 
-// Without time for it there is no re-run.
+// Without time for it there is no re-run, and no further look.
 func TestAgainWithoutTime(t *testing.T) {
 	ws, _ := workspace(t)
 	p := sh("A", `echo "BenchmarkA 1 5 ns/op"`)
 	s := New(Config{Programs: []Program{p}, Next: stepOf(runner.Suspect, "A")})
-	c := s.config
-	b := &runner.Bench{Samples: []runner.Sample{{Name: "A", Unit: "sec/op", Source: "A", Values: []float64{1}}}}
-	runs := []*programRun{{Program: c.Programs[0], collected: newCollection("A")}}
+	m := &course{
+		Stage: s, ws: ws, c: s.config, begin: time.Now().Add(-time.Hour),
+		bench: &runner.Bench{Samples: []runner.Sample{{Name: "A", Unit: "sec/op", Source: "A", Values: []float64{1}}}},
+		got:   measured{runs: []*programRun{{Program: s.config.Programs[0], collected: newCollection("A")}}},
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	warnings, errs := s.again(ctx, ws, c, b, runs, nil, time.Hour)
-	if len(warnings) != 1 || errs != nil || b.Again != nil {
-		t.Errorf("%q %v %v", warnings, errs, b.Again)
+	m.again(ctx)
+	if w := m.weak.list(); len(w) != 1 || m.errs != nil || m.bench.Again != nil {
+		t.Errorf("%q %v %v", w, m.errs, m.bench.Again)
+	}
+	r := m.got.runs[0]
+	r.collected.rounds, m.c.Next = 3, stepOf(runner.More, "A")
+	m.begin = time.Now().Add(-20 * time.Second) // three times as much, and there is a minute
+	m.more(ctx)
+	if r.count != 0 || m.errs != nil {
+		t.Errorf("a look for which there is no time: %d rounds, %v", r.count, m.errs)
 	}
 }
 

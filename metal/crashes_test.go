@@ -48,7 +48,7 @@ func TestCrashReports(t *testing.T) {
 		},
 		{
 			"somebody else", report + `report 4194000 bench "$1"; echo "BenchmarkX 1 5 ns/op"`, runner.Success,
-			"bench gave 1 samples", 1,
+			"bench gave 1 sample", 1,
 		},
 		{
 			"our own process", report + `report $$ ` + filepath.Base(own) + ` "$1"; kill -SEGV $$`, runner.Error,

@@ -2,78 +2,54 @@ package metal
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"time"
 
-	"github.com/holdfast-ci/holdfast/metal/gate"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// more measures again what c.Next wants more values of, each time with as many rounds
-// as there were so far, as long as there are looks and time left. What one source measures
-// goes together: the built-in harness as a whole, and each program. In bench it notes for
-// every sample at which numbers of values it was looked at. first is how long everything
-// took once.
-func (s *Stage) more(ctx context.Context, ws *runner.Workspace, c Config, bench *runner.Bench, runs []*programRun, g *gate.Gate, first time.Duration) (warnings []string, err error) {
-	bench.Planned = c.Looks
-	programs := map[string]*programRun{}
-	for _, r := range runs {
-		programs[r.Name] = r
-		r.count = r.collected.rounds
-	}
-	for times := 1; times < 1<<(c.Looks-1); times *= 2 {
-		device := false
-		var open []*programRun
-		for i, step := range c.Next(bench) {
-			r := programs[bench.Samples[i].Source]
-			switch {
-			case step != runner.More:
-			case r == nil:
-				device = true
-			case ws.Beside == nil && !slices.Contains(open, r): // beside a base it has its turns
-				open = append(open, r)
-			}
+// more measures again what Config.Next wants more values of, each time with as many rounds
+// as there were so far, as long as there are looks and time left: all of it may have to be
+// measured once more, should it be missed then. In the bench it notes for every sample at
+// which numbers of values it was looked at.
+func (m *course) more(ctx context.Context) {
+	m.bench.Planned = m.c.Looks
+	first := m.once()
+	for times := 1; times < 1<<(m.c.Looks-1) && len(m.errs) == 0; times *= 2 {
+		device, runs := m.wanting(runner.More)
+		if !device && len(runs) == 0 || !affords(ctx, 3*first*time.Duration(times)) {
+			return
 		}
-		deadline, limited := ctx.Deadline()
-		need := 3 * first * time.Duration(times) // and all of it once more, should it be missed then
-		enough := !limited || time.Until(deadline) > need*5/4
-		if ctx.Err() != nil || !device && len(open) == 0 || !enough {
-			return warnings, nil
-		}
-		ws.Report(runner.StageBench, "not decided yet: measuring as much again, %d rounds in all", 2*times*max(c.Rounds, 1))
+		m.ws.Report(runner.StageBench, "not decided yet: measuring %s as much again", m.named(device, runs))
 		if device {
-			again := c
+			again := m.c
 			again.Rounds *= times
 			again.Seed += uint64(times)
-			rep, err := s.device(ctx, ws, again, g)
+			rep, err := m.device(ctx, m.ws, again, m.gate)
 			if err != nil {
-				return warnings, err
+				m.fail(err)
+				return
 			}
-			warnings = append(warnings, rep.Warnings...)
-			extend(bench, rep.Samples, rep.Origins)
+			m.weak.add(rep.Warnings)
+			m.got.device.Rounds += rep.Rounds
+			extend(m.bench, rep.Samples, rep.Origins)
 		}
-		for _, r := range open {
-			r.Rounds = r.count
-		}
-		runRounds(ctx, ws, open, c.Seed+uint64(times), g)
-		for _, r := range open {
+		m.rounds(ctx, runs, m.c.Seed+uint64(times), false)
+		for _, r := range runs {
 			if r.err != nil {
-				return warnings, r.err
+				m.fail(r.err)
+				continue
 			}
-			r.count += r.Rounds
-			bench.Settings["program "+r.Name] = fmt.Sprintf("%d rounds, format %s", r.count, r.Format)
 			var added []runner.Sample
 			for _, all := range r.collected.samples {
-				i := slices.IndexFunc(bench.Samples, func(b runner.Sample) bool { return b.Source == r.Name && b.Key() == all.Key() })
-				all.Values = all.Values[len(bench.Samples[i].Values):]
+				i := slices.IndexFunc(m.bench.Samples, func(b runner.Sample) bool { return b.Source == r.Name && b.Key() == all.Key() })
+				all.Values = all.Values[len(m.bench.Samples[i].Values):]
 				added = append(added, all)
 			}
-			extend(bench, added, nil)
+			extend(m.bench, added, nil)
 		}
 	}
-	return warnings, nil
 }
 
 // extend adds the values of samples that their source measured again, and how they came

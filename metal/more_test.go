@@ -104,3 +104,57 @@ func TestMoreOfOneKey(t *testing.T) {
 		}
 	}
 }
+
+// Beside a base more rounds of the head are measured as without one, and the turns stay.
+func TestMoreBeside(t *testing.T) {
+	ws := besides(t, map[string]string{"side": "b"}, map[string]string{"side": "h"})
+	p, journal := side(t, "A", `echo "BenchmarkA 1 $(cat side | wc -c) ns/op"`)
+	p.Rounds = 6
+	c := Config{Programs: []Program{p}, Looks: 2, Next: stepOf(runner.More, "A")}
+	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
+	if res.Verdict != runner.Success || !strings.HasSuffix(res.Reason, "A gave 1 sample in 12 rounds") {
+		t.Fatalf("%s %s", res.Verdict, res.Reason)
+	}
+	s, turns := res.Bench.Samples[0], res.Bench.Turns[0]
+	if fmt.Sprint(s.Looks) != "[6 12]" || len(s.Values) != 12 || len(turns.Head) != 6 || len(turns.Base) != 6 {
+		t.Errorf("looks %v, %d values, %d in turns", s.Looks, len(s.Values), len(turns.Head))
+	}
+	if runs := journal(); strings.Count(runs, "b") != 6 || !strings.HasSuffix(runs, "hhhhhh") {
+		t.Errorf("runs: %s", runs)
+	}
+}
+
+// What several measurements of a run say alike is told once.
+func TestWarnings(t *testing.T) {
+	var w warnings
+	w.add([]string{"it is slow: A by 3 %", "it is slow: B by 4 %", "3 of 5 were lost: x"})
+	w.add([]string{"it is slow: A by 5 %", "it is slow: C by 5 %", "depth 8 gave 3.1 times depth 1; why"})
+	w.add([]string{"it is slow: A by 7 %", "7 of 9 were lost: y", "depth 16 gave 4.0 times depth 1; why"})
+	want := []string{
+		"it is slow: A by 3 %; likewise in 2 further measurements", "it is slow: B by 4 %",
+		"3 of 5 were lost: x; likewise when it was measured once more",
+		"depth 8 gave 3.1 times depth 1; why; likewise when it was measured once more",
+	}
+	if d := cmp.Diff(want, w.list()); d != "" {
+		t.Error(d)
+	}
+	ws, _ := workspace(t)
+	c := Config{
+		Backend: BackendCPU, Threads: []int{2}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 2,
+		Next: func(b *runner.Bench) []runner.Step {
+			step := runner.Suspect
+			if len(b.Samples[0].Values) == 3 {
+				step = runner.More
+			}
+			return slices.Repeat([]runner.Step{step}, len(b.Samples))
+		},
+	}
+	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
+	told := slices.DeleteFunc(slices.Clone(res.Warnings), func(s string) bool { return !strings.HasPrefix(s, "no scaling: ") })
+	if len(told) != 1 || !strings.HasSuffix(told[0], "; likewise in 2 further measurements") {
+		t.Errorf("%q", res.Warnings)
+	}
+	if !strings.HasPrefix(res.Reason, "measured 2 configurations in 6 rounds on ") {
+		t.Errorf("reason %q", res.Reason)
+	}
+}

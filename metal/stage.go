@@ -2,11 +2,9 @@ package metal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +68,8 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	}
 	g := s.gate(ws, c, active)
 	kept := res.Warnings
-	res, err = s.measure(ctx, ws, c, g)
+	m := &course{Stage: s, ws: ws, c: c, gate: g}
+	res, err = m.run(ctx)
 	release()
 	res.Warnings = append(kept, res.Warnings...)
 	if told != "" {
@@ -85,106 +84,6 @@ func (s *Stage) Run(ctx context.Context, ws *runner.Workspace) (runner.Result, e
 	}
 	crashes, warnings := watch.findings(ctx, ws)
 	return judgeCrashes(res, err, crashes, warnings)
-}
-
-// measure takes all measurements.
-func (s *Stage) measure(ctx context.Context, ws *runner.Workspace, c Config, g *gate.Gate) (runner.Result, error) {
-	begin := time.Now()
-	res := runner.Result{Stage: runner.StageBench}
-	bench := &runner.Bench{Settings: map[string]string{}, Observed: map[string]string{}, Confirms: c.Next != nil}
-	res.Bench = bench
-	var errs []error
-	var told []string
-	var guilty *guiltyError
-	fail := func(err error) {
-		errs = append(errs, err)
-		v := runner.Error
-		if errors.As(err, &guilty) {
-			v = runner.Failure
-		}
-		res.Findings = append(res.Findings, runner.Finding{Verdict: v, Rule: runner.StageBench, Text: err.Error()})
-	}
-
-	if c.Seed == 0 {
-		c.Seed = seed(ws.Commit.SHA)
-	}
-	if ws.Beside != nil {
-		bench.Base = ws.Beside.Commit.SHA
-	}
-	measure := s.alone
-	if ws.Beside != nil {
-		measure = s.beside
-	}
-	got := measure(ctx, ws, c, g)
-	bench.Turns, bench.Untold, bench.New, bench.Unaffected = got.turns, got.untold, got.fresh, got.unaffected
-	res.Warnings = append(res.Warnings, got.warnings...)
-	if rep := got.device; rep != nil {
-		bench.Backend, bench.Device = rep.Device.Backend, rep.Device.Text
-		bench.Settings, bench.Observed, bench.Samples, bench.Origins = rep.Settings, rep.Observed, rep.Samples, rep.Origins
-		res.Warnings = append(res.Warnings, rep.Warnings...)
-		told = append(told, fmt.Sprintf("measured %d configurations in %d rounds on %s", rep.Loads, rep.Rounds, rep.Device.Text))
-	}
-	if several, ok := got.err.(interface{ Unwrap() []error }); ok {
-		for _, err := range several.Unwrap() {
-			fail(hinted(err))
-		}
-	} else if got.err != nil {
-		fail(hinted(got.err))
-	}
-	runs := got.runs
-	for _, name := range slices.Sorted(maps.Keys(got.fresh)) {
-		told = append(told, fmt.Sprintf("%s is new: %s", name, got.fresh[name]))
-	}
-	for _, u := range bench.Unaffected {
-		told = append(told, fmt.Sprintf("%s is unaffected and was not run (%s)", u.Program, u.Reason))
-	}
-	for _, p := range runs {
-		if ctx.Err() != nil {
-			break
-		}
-		rounds := max(p.Rounds, p.count)
-		bench.Settings["program "+p.Name] = fmt.Sprintf("%d rounds, format %s", rounds, p.Format)
-		res.Warnings = append(res.Warnings, p.collected.warnings...)
-		if p.err != nil {
-			fail(p.err)
-			continue
-		}
-		bench.Samples = append(bench.Samples, p.collected.samples...)
-		told = append(told, fmt.Sprintf("%s gave %d samples in %d rounds", p.Name, len(p.collected.samples), rounds))
-	}
-	once := func() time.Duration { return time.Since(begin) - got.base }
-	if c.Next != nil && len(errs) == 0 {
-		warnings, err := s.more(ctx, ws, c, bench, runs, g, once())
-		res.Warnings = append(res.Warnings, warnings...)
-		if err != nil {
-			fail(hinted(err))
-		}
-	}
-	if c.Next != nil && ctx.Err() == nil {
-		warnings, broken := s.again(ctx, ws, c, bench, runs, g, once())
-		res.Warnings = append(res.Warnings, warnings...)
-		for _, err := range broken {
-			fail(hinted(err))
-		}
-	}
-	switch {
-	case ctx.Err() != nil:
-		return res, context.Cause(ctx)
-	case guilty != nil:
-		res.Verdict, res.Reason = runner.Failure, guilty.Error()
-		return res, nil
-	case len(errs) == 1:
-		return res, errs[0]
-	case len(errs) > 1:
-		return res, &partialError{errs}
-	case len(bench.Samples) == 0 && len(bench.Unaffected) > 0:
-		res.Verdict, res.Reason = runner.Neutral, strings.Join(told, "; ")
-		return res, nil
-	case len(bench.Samples) == 0:
-		return res, errors.New("nothing was measured")
-	}
-	res.Verdict, res.Reason = runner.Success, strings.Join(told, "; ")
-	return res, nil
 }
 
 // seed derives the random order from the commit, so that a run can be repeated.

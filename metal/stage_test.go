@@ -151,7 +151,7 @@ func TestPrograms(t *testing.T) {
 	if res.Verdict != runner.Success {
 		t.Fatalf("%s: %s", res.Verdict, res.Reason)
 	}
-	if want := "go bench gave 2 samples in 2 rounds; google gave 1 samples in 2 rounds; pattern gave 1 samples in 2 rounds"; res.Reason != want {
+	if want := "go bench gave 2 samples in 2 rounds; google gave 1 sample in 2 rounds; pattern gave 1 sample in 2 rounds"; res.Reason != want {
 		t.Errorf("reason %q", res.Reason)
 	}
 	want := []runner.Sample{

@@ -25,7 +25,7 @@ func TestHarnessUnaffected(t *testing.T) {
 	c.Programs = []Program{p}
 	ws = besides(t, map[string]string{"side": "b"}, map[string]string{"side": "h"})
 	res = runner.Execute(t.Context(), New(c), ws, time.Minute)
-	if res.Verdict != runner.Success || !strings.HasPrefix(res.Reason, want+"; A gave 1 samples") || len(res.Bench.Samples) != 1 || len(res.Bench.Turns) != 1 {
+	if res.Verdict != runner.Success || !strings.HasPrefix(res.Reason, want+"; A gave 1 sample") || len(res.Bench.Samples) != 1 || len(res.Bench.Turns) != 1 {
 		t.Errorf("with a program: %s %s", res.Verdict, res.Reason)
 	}
 

@@ -100,8 +100,8 @@ func (r *run) gain(source string) {
 		r.derive(s, of, fmt.Sprintf("of each round: ops/s at the depth with the highest median over the other rounds ÷ ops/s at depth 1, minus 1 (best over all: depth %d)", depths[top]), notes...)
 		for i, d := range depths {
 			if g := median(ratios(values[i], one)); g > float64(d)*(1+noisy) {
-				r.warn("async-pipeline mode=%s: depth %d gave %.1f times depth 1; hiding latency cannot give more than %d times, so depth 1 was slowed by something else (idle clocks, wake-ups)",
-					mode, d, g, d)
+				r.warn("depth %d of async-pipeline mode=%s gave %.1f times depth 1; hiding latency cannot give more than %d times, so depth 1 was slowed by something else (idle clocks, wake-ups)",
+					d, mode, g, d)
 			}
 		}
 	}

@@ -85,7 +85,7 @@ func TestWarnings(t *testing.T) {
 		value      func(l Load) float64
 	}{
 		{
-			"gain above depth", "depth 4 gave 16.0 times depth 1",
+			"gain above depth", "depth 4 of async-pipeline mode=single gave 16.0 times depth 1",
 			Config{Depths: []int{1, 4}, Rounds: 3},
 			func(l Load) float64 { return float64(l.Depth * l.Depth) },
 		},

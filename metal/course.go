@@ -1,0 +1,199 @@
+package metal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ci/holdfast/metal/gate"
+	"github.com/holdfast-ci/holdfast/runner"
+)
+
+// course is one run of the stage on its way through its measurements: everything once, more
+// of what is not decided, and once more what misses a threshold.
+type course struct {
+	*Stage
+	ws    *runner.Workspace
+	c     Config
+	gate  *gate.Gate
+	begin time.Time
+
+	bench    *runner.Bench
+	got      measured
+	weak     warnings
+	errs     []error
+	guilty   *guiltyError // the first of errs that makes a failure
+	findings []runner.Finding
+}
+
+// run takes all measurements.
+func (m *course) run(ctx context.Context) (runner.Result, error) {
+	m.begin = time.Now()
+	if m.c.Seed == 0 {
+		m.c.Seed = seed(m.ws.Commit.SHA)
+	}
+	m.first(ctx)
+	if m.c.Next != nil && len(m.errs) == 0 {
+		m.more(ctx)
+	}
+	res := runner.Result{Stage: runner.StageBench, Bench: m.bench, Reason: m.text()}
+	if m.c.Next != nil && ctx.Err() == nil {
+		m.again(ctx)
+	}
+	res.Findings, res.Warnings = m.findings, m.weak.list()
+	switch {
+	case ctx.Err() != nil:
+		return res, context.Cause(ctx)
+	case m.guilty != nil:
+		res.Verdict, res.Reason = runner.Failure, m.guilty.Error()
+		return res, nil
+	case len(m.errs) == 1:
+		return res, m.errs[0]
+	case len(m.errs) > 1:
+		return res, &partialError{m.errs}
+	case len(m.bench.Samples) == 0 && len(m.bench.Unaffected) > 0:
+		res.Verdict = runner.Neutral
+		return res, nil
+	case len(m.bench.Samples) == 0:
+		return res, errors.New("nothing was measured")
+	}
+	res.Verdict = runner.Success
+	return res, nil
+}
+
+func (m *course) fail(err error) {
+	err = hinted(err)
+	m.errs = append(m.errs, err)
+	v := runner.Error
+	if errors.As(err, &m.guilty) {
+		v = runner.Failure
+	}
+	m.findings = append(m.findings, runner.Finding{Verdict: v, Rule: runner.StageBench, Text: err.Error()})
+}
+
+// first measures everything once: on base and head in turns where there is a base.
+func (m *course) first(ctx context.Context) {
+	b := &runner.Bench{Settings: map[string]string{}, Observed: map[string]string{}, Confirms: m.c.Next != nil}
+	m.bench = b
+	measure := m.alone
+	if m.ws.Beside != nil {
+		b.Base = m.ws.Beside.Commit.SHA
+		measure = m.beside
+	}
+	m.got = measure(ctx, m.ws, m.c, m.gate)
+	b.Turns, b.Untold, b.New, b.Unaffected = m.got.turns, m.got.untold, m.got.fresh, m.got.unaffected
+	m.weak.add(m.got.warnings)
+	if rep := m.got.device; rep != nil {
+		b.Backend, b.Device = rep.Device.Backend, rep.Device.Text
+		b.Settings, b.Observed, b.Samples, b.Origins = rep.Settings, rep.Observed, rep.Samples, rep.Origins
+		m.weak.add(rep.Warnings)
+	}
+	if several, ok := m.got.err.(interface{ Unwrap() []error }); ok {
+		for _, err := range several.Unwrap() {
+			m.fail(err)
+		}
+	} else if m.got.err != nil {
+		m.fail(m.got.err)
+	}
+	for _, r := range m.got.runs {
+		if ctx.Err() != nil {
+			return
+		}
+		m.weak.add(r.collected.warnings)
+		if r.err != nil {
+			m.fail(r.err)
+			continue
+		}
+		b.Samples = append(b.Samples, r.collected.samples...)
+	}
+}
+
+// text says what was measured, in a sentence, and notes it of every program in the settings.
+func (m *course) text() string {
+	var told []string
+	if rep := m.got.device; rep != nil {
+		told = append(told, fmt.Sprintf("measured %s in %d rounds on %s", count(rep.Loads, "configuration"), rep.Rounds, rep.Device.Text))
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.got.fresh)) {
+		told = append(told, fmt.Sprintf("%s is new: %s", name, m.got.fresh[name]))
+	}
+	for _, u := range m.bench.Unaffected {
+		told = append(told, fmt.Sprintf("%s is unaffected and was not run (%s)", u.Program, u.Reason))
+	}
+	for _, r := range m.got.runs {
+		rounds := count(max(r.Rounds, r.collected.rounds), "round")
+		m.bench.Settings["program "+r.Name] = fmt.Sprintf("%s, format %s", rounds, r.Format)
+		if r.err == nil {
+			told = append(told, fmt.Sprintf("%s gave %s in %s", r.Name, count(len(r.collected.samples), "sample"), rounds))
+		}
+	}
+	return strings.Join(told, "; ")
+}
+
+// program is the one whose samples have that source; nil for those of the built-in harness.
+func (m *course) program(source string) *programRun {
+	if i := slices.IndexFunc(m.got.runs, func(r *programRun) bool { return r.Name == source }); i >= 0 {
+		return m.got.runs[i]
+	}
+	return nil
+}
+
+// wanting is what has a sample of which that is to be done next. What one source measures goes
+// together: the built-in harness as a whole, and each program.
+func (m *course) wanting(step runner.Step) (device bool, runs []*programRun) {
+	for i, next := range m.c.Next(m.bench) {
+		if next != step {
+			continue
+		}
+		if r := m.program(m.bench.Samples[i].Source); r == nil {
+			device = true
+		} else if r.err == nil && !slices.Contains(runs, r) {
+			runs = append(runs, r)
+		}
+	}
+	return device, runs
+}
+
+// named are these sources in words.
+func (m *course) named(device bool, runs []*programRun) string {
+	var names []string
+	if device {
+		names = append(names, m.c.source())
+	}
+	for _, r := range runs {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// once is how long everything took so far without what was done for a base.
+func (m *course) once() time.Duration { return time.Since(m.begin) - m.got.base }
+
+// affords reports whether there is that much time left, and a little more.
+func affords(ctx context.Context, need time.Duration) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() == nil && (!limited || time.Until(deadline) > need*5/4)
+}
+
+// rounds runs these programs as often as they were run so far. apart begins new samples with
+// what they give.
+func (m *course) rounds(ctx context.Context, runs []*programRun, seed uint64, apart bool) {
+	for _, r := range runs {
+		r.Rounds, r.count = r.collected.rounds, max(r.count, r.collected.rounds)
+		if apart {
+			r.collected = newCollection(r.Name)
+		}
+	}
+	runRounds(ctx, m.ws, runs, seed, m.gate)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
