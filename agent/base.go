@@ -213,3 +213,21 @@ func withBase(res, base runner.Result) runner.Result {
 	}
 	return res
 }
+
+// resolve finds the commit to examine and the one to compare it with. The base of a
+// commit is its merge base with rev base; without base it is none.
+func resolve(ctx context.Context, m *git.Mirror, rev, base string) (commit, against runner.Commit, warning string, err error) {
+	commit, err = m.Resolve(ctx, rev)
+	if err != nil || base == "" {
+		return commit, runner.Commit{}, "", err
+	}
+	b, err := m.Resolve(ctx, base)
+	if err != nil {
+		return commit, runner.Commit{}, "", fmt.Errorf("base: %w", err)
+	}
+	mb, err := m.MergeBase(ctx, b.SHA, commit.SHA)
+	if errors.Is(err, git.ErrNoMergeBase) {
+		return commit, b, fmt.Sprintf("%v: compared with the base itself", err), nil
+	}
+	return commit, mb, "", err
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/bisect"
@@ -119,7 +120,7 @@ func questionOf(stage, threshold string) (bisect.Question, error) {
 			q.Stage = runner.StageProofs
 		}
 		return q, nil
-	case !isStage(stage):
+	case !slices.Contains(runner.Stages, stage):
 		return bisect.Question{}, &usageError{fmt.Sprintf("no stage %q", stage), `--stage proofs, checks or bench, or --threshold "METRIC OP VALUE"`}
 	}
 	return bisect.Question{Stage: stage}, nil

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
@@ -157,4 +159,20 @@ func reasonOf(ctx context.Context) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// stageNames reads a list as given to --only.
+func stageNames(list string) ([]string, error) {
+	if list == "" {
+		return runner.Stages, nil
+	}
+	want := map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		if !slices.Contains(runner.Stages, name) {
+			return nil, &usageError{fmt.Sprintf("no stage %q", name), "the stages are " + strings.Join(runner.Stages, ", ")}
+		}
+		want[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(runner.Stages), func(name string) bool { return !want[name] }), nil
 }

@@ -211,7 +211,7 @@ func (a *app) reds(rec store.Record, name string) ([]store.Truth, error) {
 		return nil, err
 	}
 	match := func(runner.Sample) bool { return true }
-	if isStage(name) {
+	if slices.Contains(runner.Stages, name) {
 		res := run.Stage(name)
 		if res == nil || res.Verdict != runner.Failure {
 			return nil, notRed(run.Number, name, res == nil)
