@@ -37,7 +37,7 @@ build:
 	@[ -x bin/holdfast ] || echo "building bin/holdfast (the first time this downloads modules and takes a few minutes)"
 	@$(GO) build -trimpath -ldflags '-s -w -X github.com/holdfast-ci/holdfast/agent.Version=$(VERSION)' -o bin/holdfast .
 
-# Where elan is, its tool chains are used. Elsewhere only Linux on x86-64 can get one here;
+# Where elan is, its toolchains are used. Elsewhere only Linux on x86-64 can get one here;
 # without any, the proofs stage says "error: no Lean", it does not pass.
 lean:
 	@if [ -d "$${ELAN_HOME:-$$HOME/.elan}/toolchains" ] && [ -n "$$(ls "$${ELAN_HOME:-$$HOME/.elan}/toolchains")" ]; then :; \

@@ -204,7 +204,7 @@ func (d *doctor) tools(ctx context.Context, e *env, cfg *config.Config) {
 	}
 }
 
-// lean lists the tool chains that the proofs stage can use. Which one a commit needs is
+// lean lists the toolchains that the proofs stage can use. Which one a commit needs is
 // written in the commit.
 func (d *doctor) lean(e *env, cfg *config.Config) {
 	var wanted []string
@@ -245,7 +245,7 @@ func (d *doctor) lean(e *env, cfg *config.Config) {
 	}
 	slices.Sort(names)
 	if len(names) == 0 {
-		d.hint(gradeFail, "Lean", "no tool chain is installed, and "+strings.Join(wanted, ", ")+" needs one",
+		d.hint(gradeFail, "Lean", "no toolchain is installed, and "+strings.Join(wanted, ", ")+" needs one",
 			"elan toolchain install $(cat lean-toolchain); or name its folder in proofs.toolchains, or set proofs.enabled = false")
 		return
 	}

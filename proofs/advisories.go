@@ -142,7 +142,7 @@ func advisories(version string) []runner.Advisory {
 	return out
 }
 
-// mergeAdvisories adds those of another tool chain, oldest fix first.
+// mergeAdvisories adds those of another toolchain, oldest fix first.
 func mergeAdvisories(list, more []runner.Advisory) []runner.Advisory {
 	for _, a := range more {
 		if !slices.Contains(list, a) {

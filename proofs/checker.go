@@ -18,7 +18,7 @@ import (
 // and one message.
 const maxChecker = 4 << 20
 
-// replayTool chooses the best tool that there is: leanchecker of the tool chain, a
+// replayTool chooses the best tool that there is: leanchecker of the toolchain, a
 // lean4checker made for the very same version, our own program.
 func (e *examination) replayTool(ctx context.Context) (*replayTool, error) {
 	if file := e.tool.program("leanchecker"); program(file) {
@@ -37,7 +37,7 @@ func program(file string) bool {
 	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0
 }
 
-// lean4checker finds one beside a tool chain, or built as a dependency of the project. It
+// lean4checker finds one beside a toolchain, or built as a dependency of the project. It
 // must say that it is for the version in use: compiled modules of another one are not
 // readable to it. A build of an untrusted commit is a program of that commit, and is not
 // used.

@@ -101,7 +101,7 @@ func TestCheckerOutput(t *testing.T) {
 	}
 }
 
-// fakeChecker is a tool chain whose leanchecker replays nothing: it knows which modules
+// fakeChecker is a toolchain whose leanchecker replays nothing: it knows which modules
 // are bad, takes a name for all that begin with it, and does what its script says.
 func fakeChecker(t *testing.T, name, script string) string {
 	t.Helper()

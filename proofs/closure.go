@@ -8,7 +8,7 @@ import (
 // What stands at the end of a walk over everything that a declaration rests on.
 const (
 	leafAxiom   = "axiom"   // a real axiom
-	leafOpaque  = "opaque"  // its body is withheld by the tool chain's own library
+	leafOpaque  = "opaque"  // its body is withheld by the toolchain's own library
 	leafUnknown = "unknown" // its body is withheld by, or it is missing from, anything else
 )
 

@@ -21,7 +21,7 @@ type declaration struct {
 	Column   int
 	Internal bool     // generated, not written by a person
 	Axioms   []string // sorted
-	Opaque   int      // constants of the tool chain's library without bodies
+	Opaque   int      // constants of the toolchain's library without bodies
 	Unknown  []string // constants of anything else without bodies
 	PP       string   // printed statement, "" if it was not asked for
 	Head     string   // constant at the head of a proof

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// exportReader reads what lean4export (in newer tool chains leanexport) prints: constants
+// exportReader reads what lean4export (in newer toolchains leanexport) prints: constants
 // with everything that they need, one JSON object a line (NDJSON), format 3. It is
 // described in format_ndjson.md of leanprover/lean4export.
 //

@@ -21,8 +21,8 @@ type exporter struct {
 	runs    int
 }
 
-// exporters lists the exporters at hand, best first: the tool chain's, the one that the
-// project has among its packages for this very tool chain, those in other folders that
+// exporters lists the exporters at hand, best first: the toolchain's, the one that the
+// project has among its packages for this very toolchain, those in other folders that
 // the configuration names.
 func (e *examination) exporters() []*exporter {
 	var out []*exporter

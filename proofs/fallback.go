@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/proc"
 )
 
-// printAxioms is the portable way to an inventory, for a tool chain on which our program
+// printAxioms is the portable way to an inventory, for a toolchain on which our program
 // does not run: names and lines from the index (.ilean) files of the build, axioms from
 // `#print axioms`. It sees no private declarations and no definitions, and it inherits
 // what #print axioms misses (leanprover/lean4#15226).

@@ -96,7 +96,7 @@ func (e *examination) inventory(ctx context.Context, modules []*module) (*invent
 	return inv, how, warnings, err
 }
 
-// walk compiles the inventory program, once for a tool chain, and runs it. Records in the
+// walk compiles the inventory program, once for a toolchain, and runs it. Records in the
 // output are marked by the returned prefix, which nothing that is loaded can foresee.
 func (e *examination) walk(ctx context.Context, groups string) (out []byte, prefix string, err error) {
 	source := inventorySource
@@ -246,7 +246,7 @@ func (e *examination) dependencies() []dependency {
 }
 
 // fingerprint is a digest of all that decides the listing: compiled modules, compiled
-// modules of path dependencies, revisions of the others, tool chain, program, grouping.
+// modules of path dependencies, revisions of the others, toolchain, program, grouping.
 func (e *examination) fingerprint(modules []*module, groups string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "1\n%s\n%x\n%x\n%s\n%v\n", e.tool.id(), sha256.Sum256(inventorySource), sha256.Sum256(inventoryRunner), groups, e.ws.Trusted)

@@ -24,8 +24,8 @@ string literals in them; `decl` is a declaration that a proof may use, see `decl
 
 What a declaration rests on is the closure over everything reachable, found by a walk of
 this file: core's `collectAxioms` under-reports from Lean 4.30 (leanprover/lean4#15226).
-Where the tool chain withholds bodies of its own library, such constants are `opaque`,
-never axioms; a withheld body outside the tool chain is `unknown`.
+Where the toolchain withholds bodies of its own library, such constants are `opaque`,
+never axioms; a withheld body outside the toolchain is `unknown`.
 
 The reader computes the closure and two digests again from the terms. `statement` and
 `meaning` are there for no other purpose: what two programs tell alike was not lost or
@@ -246,7 +246,7 @@ def Sets.union (s : Sets) (i j : Nat) : Nat × Sets :=
 /-- What a leaf of the walk is. -/
 inductive Leaf where
   | axiom    -- a real axiom
-  | opaque   -- body withheld by the tool chain's own library
+  | opaque   -- body withheld by the toolchain's own library
   | unknown  -- body withheld by, or constant missing from, anything else
   deriving BEq, Inhabited
 
@@ -625,7 +625,7 @@ unsafe def group (o : Options) (own : List System.FilePath) (mods : List Name)
   | Except.ok env =>
   let names := env.header.moduleNames
   let data := env.header.moduleData
-  -- A module belongs to the tool chain if that is where its file was found, whatever its name.
+  -- A module belongs to the toolchain if that is where its file was found, whatever its name.
   let mut coreSet : NameSet := {}
   for m in names do
     let mut core := true

@@ -67,7 +67,7 @@ func (e *examination) judgeInventory(o *outcome, inv *inventory) {
 		}
 	}
 	if slices.ContainsFunc(o.theorems, func(t runner.Theorem) bool { return t.Opaque > 0 }) {
-		o.warnings = append(o.warnings, "this tool chain keeps back proofs of its own library: axioms that are used inside of it are not seen")
+		o.warnings = append(o.warnings, "this toolchain keeps back proofs of its own library: axioms that are used inside of it are not seen")
 	}
 }
 

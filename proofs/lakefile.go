@@ -73,8 +73,8 @@ func readLakefile(dir string) (*lakefile, error) {
 	return nil, runner.WithHint(errors.New("no lakefile.toml or lakefile.lean"), "name the folder of the Lean project in proofs.dirs")
 }
 
-// coreRoots are module roots of the tool chain. A project that claims one could pass its
-// own modules off as the tool chain's.
+// coreRoots are module roots of the toolchain. A project that claims one could pass its
+// own modules off as the toolchain's.
 var coreRoots = []string{"Init", "Std", "Lean", "Lake", "LeanChecker"}
 
 func (l *lakefile) check() error {
@@ -96,7 +96,7 @@ func (l *lakefile) check() error {
 			}
 			for _, c := range coreRoots {
 				if within(r, c) {
-					return fmt.Errorf("module root %s belongs to the tool chain", r)
+					return fmt.Errorf("module root %s belongs to the toolchain", r)
 				}
 			}
 		}

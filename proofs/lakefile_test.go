@@ -104,7 +104,7 @@ func TestBadLakefiles(t *testing.T) {
 		{"name = \"a\"\nsrcDir = \"../up\"\n", "leads out of the project"},
 		{"name = \"a\"\nbuildDir = \"/tmp/x\"\n", "leads out of the project"},
 		{"name = \"a\"\n[[lean_lib]]\nname = \"A\"\nsrcDir = \"../../x\"\n", "leads out of the project"},
-		{"name = \"a\"\n[[lean_lib]]\nname = \"Init\"\n", "belongs to the tool chain"},
+		{"name = \"a\"\n[[lean_lib]]\nname = \"Init\"\n", "belongs to the toolchain"},
 		{"name = \"a\"\n[[lean_lib]]\nname = \"A/../..\"\n", "not a module name"},
 	} {
 		_, err := loadProject(tree(t, map[string]string{"lakefile.toml": tt.text}))

@@ -39,7 +39,7 @@ type comparison struct {
 	headMods   map[string]moduleState
 	baseLock   map[string]bool // promised at the base; nil if nothing was
 	sameHashes bool            // one scheme: hashes compare
-	sameTools  bool            // one tool chain, as far as known
+	sameTools  bool            // one toolchain, as far as known
 	headBlame  bool            // if hashes do not compare, it is the head that lacks them
 	fails      bool            // some module of the head does not build
 	rejected   rejections
@@ -47,7 +47,7 @@ type comparison struct {
 	filed      []filed
 	old        []int32 // for each theorem of the head its index at the base, or -1
 	debt       []bool  // for each theorem of the head: all that it may not rest on, it rested on at the base
-	likened    int     // theorems whose terms differ, but the tool chain does too
+	likened    int     // theorems whose terms differ, but the toolchain does too
 }
 
 // moduleState is what is known of all modules of one name.

@@ -74,7 +74,7 @@ func (c *comparison) notes() {
 		if from == "" || to == "" || from == to {
 			from, to = b.Toolchain, h.Toolchain
 		}
-		note("tool chain %s → %s", from, to)
+		note("toolchain %s → %s", from, to)
 	}
 	switch {
 	case c.sameHashes && rankScheme(h.Scheme) < 2:

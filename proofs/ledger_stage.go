@@ -286,7 +286,7 @@ func (st *settlement) tell(res *runner.Result, c *comparison, ws *runner.Workspa
 		st.warned = append(st.warned, fmt.Sprintf("promised at %s and not any more: %s", base, some(unlocked, 5)))
 	}
 	if c.likened > 0 {
-		st.warned = append(st.warned, fmt.Sprintf("the tool chain changed, and the kernel terms of %s with it: look at them", plural(c.likened, "statement")))
+		st.warned = append(st.warned, fmt.Sprintf("the toolchain changed, and the kernel terms of %s with it: look at them", plural(c.likened, "statement")))
 	}
 }
 

@@ -257,7 +257,7 @@ func TestLockVerdict(t *testing.T) {
 	}
 }
 
-// TestStageLedger runs the stage as a whole, with scripts for a tool chain that can build
+// TestStageLedger runs the stage as a whole, with scripts for a toolchain that can build
 // but not list theorems: it must not take them for lost.
 func TestStageLedger(t *testing.T) {
 	dir := tree(t, map[string]string{

@@ -36,14 +36,14 @@ func (c *comparison) statement(changes []change, b, h *runner.Theorem) []change 
 		}
 		if !c.sameTools && alike {
 			c.likened++
-			v, reason = runner.Neutral, "has another kernel term and is printed the same; the tool chain changed too"
+			v, reason = runner.Neutral, "has another kernel term and is printed the same; the toolchain changed too"
 		}
 		return append(changes, change{runner.Changed, v, reason + c.tolerance(v, b.Name, h)})
 	case b.Meaning != h.Meaning:
 		v, reason := c.grave(b.Name, h), "has the same words, but a definition below them changed"
 		if !c.sameTools {
 			c.likened++
-			v, reason = runner.Neutral, "has the same words, but a definition below them has another kernel term; the tool chain changed too"
+			v, reason = runner.Neutral, "has the same words, but a definition below them has another kernel term; the toolchain changed too"
 		}
 		return append(changes, change{runner.Redefined, v, reason + c.tolerance(v, b.Name, h)})
 	}

@@ -123,13 +123,13 @@ func TestCompare(t *testing.T) {
 		{name: "changed, told only", base: inv(thm("a", "p")), head: inv(thm("a", "q")), policy: policy{warn: true}, want: []string{"changed neutral a: states something else"}},
 		{name: "changed behind a notation", base: inv(thm("a", "p")), head: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Hash = hash("q") })), want: []string{"changed failure a: states something else, though it is printed the same"}},
 		{name: "redefined", base: inv(thm("a", "p")), head: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Meaning = hash("q") })), want: []string{"redefined failure a: a definition below them changed"}},
-		{name: "another tool chain, printed the same", base: inv(thm("a", "p")), head: edit(inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Hash = hash("q") })), other), want: []string{"changed neutral a: the tool chain changed too"}},
-		{name: "another tool chain, printed differently", base: inv(thm("a", "p")), head: edit(inv(thm("a", "q")), other), want: []string{"changed failure a: states something else"}},
-		{name: "another tool chain, nothing printed", base: inv(with(thm("a", "p"), noPrint)), head: edit(inv(with(thm("a", "q"), noPrint)), other), want: []string{"changed failure a: states something else"}},
-		{name: "another tool chain, print cut off", base: inv(with(thm("a", "p"), longPrint)), head: edit(inv(with(thm("a", "q"), longPrint)), other), want: []string{"changed failure a: states something else"}},
-		{name: "another tool chain, meaning", base: inv(thm("a", "p")), head: edit(inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Meaning = hash("q") })), other), want: []string{"redefined neutral a: the tool chain changed too"}},
+		{name: "another toolchain, printed the same", base: inv(thm("a", "p")), head: edit(inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Hash = hash("q") })), other), want: []string{"changed neutral a: the toolchain changed too"}},
+		{name: "another toolchain, printed differently", base: inv(thm("a", "p")), head: edit(inv(thm("a", "q")), other), want: []string{"changed failure a: states something else"}},
+		{name: "another toolchain, nothing printed", base: inv(with(thm("a", "p"), noPrint)), head: edit(inv(with(thm("a", "q"), noPrint)), other), want: []string{"changed failure a: states something else"}},
+		{name: "another toolchain, print cut off", base: inv(with(thm("a", "p"), longPrint)), head: edit(inv(with(thm("a", "q"), longPrint)), other), want: []string{"changed failure a: states something else"}},
+		{name: "another toolchain, meaning", base: inv(thm("a", "p")), head: edit(inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Meaning = hash("q") })), other), want: []string{"redefined neutral a: the toolchain changed too"}},
 		{
-			name: "another platform is no other tool chain", base: inv(thm("a", "p")),
+			name: "another platform is no other toolchain", base: inv(thm("a", "p")),
 			head: edit(inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Hash = hash("q") })), func(p *runner.Proofs) {
 				p.Toolchain = strings.ReplaceAll(stock426, "x86_64-unknown-linux-gnu", "arm64-apple-darwin24.6.0")
 			}),
@@ -140,7 +140,7 @@ func TestCompare(t *testing.T) {
 		{name: "the base has no hash and looks different", base: inv(with(thm("a", "p"), noHash)), head: inv(thm("a", "q")), want: []string{"unchecked error a: and it is printed differently"}},
 		{name: "an old base without hashes", base: edit(inv(with(thm("a", "p"), noHash)), noScheme), head: inv(thm("a", "p")), want: []string{"unchecked neutral a: the inventory of the base has no hashes"}},
 		{name: "the head fell back", base: inv(thm("a", "p")), head: edit(inv(thm("a", "p")), func(p *runner.Proofs) { p.Scheme = "print/1" }), want: []string{"unchecked error a: hashes were made as term/1 at the base and as print/1 now"}},
-		{name: "the head fell back with another tool chain", base: inv(thm("a", "p")), head: edit(edit(inv(thm("a", "p")), func(p *runner.Proofs) { p.Scheme = "print/1" }), other), want: []string{"unchecked neutral a: hashes were made as"}},
+		{name: "the head fell back with another toolchain", base: inv(thm("a", "p")), head: edit(edit(inv(thm("a", "p")), func(p *runner.Proofs) { p.Scheme = "print/1" }), other), want: []string{"unchecked neutral a: hashes were made as"}},
 		{name: "no meaning any more", base: inv(thm("a", "p")), head: inv(with(thm("a", "p"), func(t *runner.Theorem) { t.Meaning = "" })), want: []string{"unchecked error a: only one of the inventories could tell the definitions"}},
 		{name: "no hashes anywhere", base: edit(inv(thm("a", "p")), noScheme), head: edit(inv(thm("a", "p")), noScheme), want: []string{"unchecked error a: the inventory of the base has no hashes"}},
 		{name: "new sorry", base: inv(thm("a", "p")), head: inv(thm("a", "p", "sorryAx")), want: []string{"new-sorry failure a: rests on sorry now"}},
@@ -290,7 +290,7 @@ func TestLedgerModules(t *testing.T) {
 		l.Modules[1].Name != "N" || l.Modules[1].Change != runner.Lost || l.Modules[1].Verdict != runner.Neutral {
 		t.Errorf("%+v", l.Modules)
 	}
-	want := []string{"tool chain 4.26.0 → 4.28.0", "dependency batteries 0123456789… → fedcba9876…", "dependency young came at 1", "dependency old went"}
+	want := []string{"toolchain 4.26.0 → 4.28.0", "dependency batteries 0123456789… → fedcba9876…", "dependency young came at 1", "dependency old went"}
 	if !slices.Equal(l.Notes, want) {
 		t.Errorf("%q", l.Notes)
 	}

@@ -301,7 +301,7 @@ func (m *meanings) self(d *constant) (self, statement pair) {
 }
 
 // foundation hashes all that a theorem stands on: what it means, its axioms, the
-// dependencies and the tool chain.
+// dependencies and the toolchain.
 func foundation(meaning string, axioms []string, packages, toolchain string) string {
 	var s sum
 	s.start(81)

@@ -22,13 +22,13 @@ type leanProgram struct {
 	log    string
 }
 
-// programError says that a program of ours does not run on a tool chain.
+// programError says that a program of ours does not run on a toolchain.
 type programError struct{ what, msg string }
 
 func (e *programError) Error() string { return e.what + " does not run: " + e.msg }
 
-// prepare compiles a program, once for a tool chain, and returns the folder with it and
-// with Run.lean. The error is a *programError if the tool chain refuses it.
+// prepare compiles a program, once for a toolchain, and returns the folder with it and
+// with Run.lean. The error is a *programError if the toolchain refuses it.
 func (e *examination) prepare(ctx context.Context, p leanProgram) (string, error) {
 	dir := filepath.Join(e.programs(), "program-"+digest(string(p.source), string(p.caller), e.tool.id()))
 	compiled := filepath.Join(dir, p.module+".olean")
@@ -40,7 +40,7 @@ func (e *examination) prepare(ctx context.Context, p leanProgram) (string, error
 		writeFile(filepath.Join(dir, "Run.lean"), p.caller)); err != nil {
 		return "", err
 	}
-	e.ws.Report(runner.StageProofs, "preparing %s (once for this tool chain)", p.does)
+	e.ws.Report(runner.StageProofs, "preparing %s (once for this toolchain)", p.does)
 	part := filepath.Join(dir, "part-"+rand.Text())
 	exit, err := e.ws.Exec(ctx, e.log+"-"+p.log, proc.Cmd{
 		Args: []string{e.tool.program("lean"), "-R", dir, "-o", part, filepath.Join(dir, p.module+".lean")},

@@ -11,11 +11,11 @@
 // What fails a commit: a module with errors of its own, a declaration that rests on sorry,
 // an axiom that is not allowed, a theorem that the base had and that is lost or states or
 // means something else, a promise of proofs.lock that does not hold, a declaration that the kernel rejects when the compiled
-// modules go through it once more. What only keeps us from telling: no tool chain, a killed
+// modules go through it once more. What only keeps us from telling: no toolchain, a killed
 // child, a module that could not be built because another is broken, an inventory that is
 // not complete. The two are never mixed up.
 //
-// Nothing is ever downloaded here: the tool chain is resolved among what is installed, and
+// Nothing is ever downloaded here: the toolchain is resolved among what is installed, and
 // the elan proxies, which fetch what they lack, are never run. Another kernel and
 // sandboxing are left to others.
 package proofs
@@ -41,7 +41,7 @@ const (
 // defaultAxioms are the three axioms on which ordinary Lean mathematics rests.
 var defaultAxioms = []string{"propext", "Classical.choice", "Quot.sound"}
 
-// Config says what to examine and with which tool chain. The zero value examines the
+// Config says what to examine and with which toolchain. The zero value examines the
 // project in the root of the checkout.
 type Config struct {
 	// Dirs are the folders of the Lake projects, slash-separated, relative to the

@@ -21,7 +21,7 @@ import (
 // Variables by which the stage tells its stand-in for bin/lean what to do.
 const (
 	leanVar    = "HOLDFAST_LEAN_PROGRAM" // the real program
-	prefixVar  = "HOLDFAST_LEAN_PREFIX"  // the folder that poses as the tool chain
+	prefixVar  = "HOLDFAST_LEAN_PREFIX"  // the folder that poses as the toolchain
 	recordsVar = "HOLDFAST_LEAN_RECORDS" // where records go
 )
 

@@ -111,7 +111,7 @@ func TestRecords(t *testing.T) {
 	if slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, "record of each module") }) {
 		t.Errorf("warnings %q", res.Warnings)
 	}
-	// Everything else of the folder is the tool chain's.
+	// Everything else of the folder is the toolchain's.
 	wrappers, _ := filepath.Glob(filepath.Join(cache, "*", "wrapper-*"))
 	if len(wrappers) != 1 {
 		t.Fatal(wrappers)

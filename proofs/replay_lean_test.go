@@ -9,7 +9,7 @@ import (
 )
 
 // leanReplay is the part of TestLean that is about proofs which never went through the
-// kernel; cache holds the build of the base. Other tool chains than the stand-in may have
+// kernel; cache holds the build of the base. Other toolchains than the stand-in may have
 // leanchecker, which says less.
 func leanReplay(t *testing.T, cfg Config, cache string) {
 	cfg.Replay = ReplayAuto

@@ -28,7 +28,7 @@ const byReplay = "holdfast replay (the same kernel once more, not another one)"
 // maxReplay bounds what one run of our program may print.
 const maxReplay = 64 << 20
 
-// ownReplay is our own program, prepared for the tool chain.
+// ownReplay is our own program, prepared for the toolchain.
 func (e *examination) ownReplay(ctx context.Context) (*replayTool, error) {
 	id := digest(string(replaySource), string(replayRunner), e.tool.id())
 	dir, err := e.prepare(ctx, leanProgram{"HoldfastReplay", replaySource, replayRunner, "the replay program", "the kernel replay", "replay-prepare"})

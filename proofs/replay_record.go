@@ -13,7 +13,7 @@ import (
 
 // replayDigests is, for each module by key, a digest of all that decides whether its
 // replay passes: its compiled files, those of the project's modules below it, its
-// dependencies, the tool chain and the tool.
+// dependencies, the toolchain and the tool.
 func (e *examination) replayDigests(modules []*module, tool string) (map[string]string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "holdfast replay 1\n%s\n%s\n", e.tool.id(), tool)

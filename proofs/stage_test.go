@@ -13,7 +13,7 @@ import (
 )
 
 // TestCannotTell holds what must never be a success, nor a failure: every way in which a
-// build or a listing does not happen. The tool chains are scripts.
+// build or a listing does not happen. The toolchains are scripts.
 func TestCannotTell(t *testing.T) {
 	project := map[string]string{
 		"lakefile.toml":  "name = \"a\"\n[[lean_lib]]\nname = \"A\"\n",
@@ -53,9 +53,9 @@ func TestCannotTell(t *testing.T) {
 		{name: "no module", files: map[string]string{"A.lean": "", "A/One.lean": "", "A/Two.lean": ""}, reason: "names no module that has a file"},
 		{name: "no lakefile", files: map[string]string{"lakefile.toml": ""}, reason: "no lakefile.toml or lakefile.lean"},
 		{name: "broken lakefile", files: map[string]string{"lakefile.toml": "name = \"a\"\n[[lean_lib\n"}, reason: "lakefile.toml:"},
-		{name: "no tool chain named", files: map[string]string{"lean-toolchain": ""}, reason: "no lean-toolchain file"},
-		{name: "tool chain not installed", files: map[string]string{"lean-toolchain": "leanprover/lean4:v4.99.0"}, lean: "-", reason: "tool chain leanprover/lean4:v4.99.0 is not installed"},
-		{name: "reserved root", files: map[string]string{"lakefile.toml": "name = \"a\"\n[[lean_lib]]\nname = \"Lean\"\n"}, reason: "module root Lean belongs to the tool chain"},
+		{name: "no toolchain named", files: map[string]string{"lean-toolchain": ""}, reason: "no lean-toolchain file"},
+		{name: "toolchain not installed", files: map[string]string{"lean-toolchain": "leanprover/lean4:v4.99.0"}, lean: "-", reason: "toolchain leanprover/lean4:v4.99.0 is not installed"},
+		{name: "reserved root", files: map[string]string{"lakefile.toml": "name = \"a\"\n[[lean_lib]]\nname = \"Lean\"\n"}, reason: "module root Lean belongs to the toolchain"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{}

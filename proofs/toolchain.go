@@ -34,7 +34,7 @@ type toolchain struct {
 
 func (t *toolchain) program(name string) string { return filepath.Join(t.dir, "bin", name) }
 
-// id changes whenever the tool chain does.
+// id changes whenever the toolchain does.
 func (t *toolchain) id() string { return t.version + "\n" + t.lake + "\n" + t.dir }
 
 // request is what a lean-toolchain file asks for.
@@ -42,7 +42,7 @@ type request struct {
 	text   string
 	number string // "4.26.0", "nightly-2025-12-01"; "" for a name or path
 	folder string // below ELAN_HOME/toolchains
-	path   string // a path tool chain, as written
+	path   string // a path toolchain, as written
 }
 
 var requestForm = regexp.MustCompile(`^(?:([A-Za-z0-9][A-Za-z0-9_.-]*)/([A-Za-z0-9][A-Za-z0-9_.-]*):)?([A-Za-z0-9][A-Za-z0-9_.+-]*)$`)
@@ -59,7 +59,7 @@ func parseRequest(text string) (request, error) {
 	}
 	m := requestForm.FindStringSubmatch(text)
 	if m == nil {
-		return r, fmt.Errorf("lean-toolchain: %q is not a tool chain", cut(text, 80))
+		return r, fmt.Errorf("lean-toolchain: %q is not a toolchain", cut(text, 80))
 	}
 	owner, repo, release := m[1], m[2], m[3]
 	version := release != "" && release[0] >= '0' && release[0] <= '9'
@@ -105,7 +105,7 @@ func readRequest(root, dir string) (request, error) {
 		"commit a lean-toolchain file with a line such as leanprover/lean4:v4.26.0")
 }
 
-// resolve chooses an installed tool chain. It never runs elan or one of its proxies.
+// resolve chooses an installed toolchain. It never runs elan or one of its proxies.
 func (e *examination) resolve(ctx context.Context) (*toolchain, error) {
 	req, err := readRequest(e.ws.Dir, e.dir)
 	if err != nil {
@@ -156,7 +156,7 @@ func (e *examination) resolve(ctx context.Context) (*toolchain, error) {
 	if failed != nil {
 		return nil, failed
 	}
-	return nil, runner.WithHint(fmt.Errorf("tool chain %s is not installed", req.text), "elan toolchain install %s", req.text)
+	return nil, runner.WithHint(fmt.Errorf("toolchain %s is not installed", req.text), "elan toolchain install %s", req.text)
 }
 
 func hasLean(dir string) bool {
@@ -171,7 +171,7 @@ func hasLean(dir string) bool {
 
 var versionForm = regexp.MustCompile(`\bversion ([0-9][^\s,)]*)`)
 
-// probe asks an installed tool chain what it is. The answer is kept in the cache as long
+// probe asks an installed toolchain what it is. The answer is kept in the cache as long
 // as its programs stay the same files.
 func (e *examination) probe(ctx context.Context, req request, dir string) (*toolchain, error) {
 	dir, err := filepath.Abs(dir)
@@ -203,7 +203,7 @@ func (e *examination) probe(ctx context.Context, req request, dir string) (*tool
 				if err := context.Cause(ctx); err != nil {
 					return nil, err
 				}
-				return nil, fmt.Errorf("%s --version of tool chain %s: %s", q.name, req.text, exit)
+				return nil, fmt.Errorf("%s --version of toolchain %s: %s", q.name, req.text, exit)
 			}
 			*q.into = line
 		}
@@ -219,7 +219,7 @@ func (e *examination) probe(ctx context.Context, req request, dir string) (*tool
 	return t, nil
 }
 
-// judge compares what the tool chain is with what was asked for.
+// judge compares what the toolchain is with what was asked for.
 func (t *toolchain) judge(req request) {
 	t.standIn = strings.Contains(t.lake, "shim") || strings.Contains(t.version, "wasm")
 	if t.requestedNumber = req.number != ""; t.requestedNumber {
@@ -236,7 +236,7 @@ func (t *toolchain) judge(req request) {
 	case req.number == "":
 		t.warnings = append(t.warnings, fmt.Sprintf("lean-toolchain asks for %q, which names no version; used Lean %s", cut(req.text, 80), t.number))
 	default:
-		t.warnings = append(t.warnings, fmt.Sprintf("lean-toolchain asks for %s, the tool chain used is Lean %s", req.text, t.number))
+		t.warnings = append(t.warnings, fmt.Sprintf("lean-toolchain asks for %s, the toolchain used is Lean %s", req.text, t.number))
 	}
 }
 
@@ -249,12 +249,12 @@ func release(number string) string {
 	return r
 }
 
-// dropped are variables that would let something other than the resolved tool chain
+// dropped are variables that would let something other than the resolved toolchain
 // decide what is built.
 var dropped = []string{"ELAN", "LEAN", "LAKE"}
 
 // environ is the environment of Lean's programs: the workspace's, without settings for
-// Lean, and with the tool chain first in PATH.
+// Lean, and with the toolchain first in PATH.
 func (e *examination) environ(t *toolchain, extra ...string) []string {
 	var env []string
 next:

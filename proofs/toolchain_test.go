@@ -52,7 +52,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// fake makes a tool chain of shell scripts: what lean and lake answer to --version, and
+// fake makes a toolchain of shell scripts: what lean and lake answer to --version, and
 // what `lake build` does. Build outputs are made by the script, if at all.
 func fake(t *testing.T, dir, lean, lake, build string) string {
 	t.Helper()

@@ -14,12 +14,12 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/proc"
 )
 
-// wrapper is a folder that looks like the tool chain, but whose bin/lean is our own
+// wrapper is a folder that looks like the toolchain, but whose bin/lean is our own
 // program (see [Wrapped]).
 type wrapper struct {
 	dir     string // has bin/lean
 	records string // empty when a build starts
-	real    string // the tool chain's bin/lean
+	real    string // the toolchain's bin/lean
 }
 
 // env makes Lake use the folder. An old Lake that does not know the variables goes on as
@@ -70,7 +70,7 @@ func (e *examination) tryWrapper(ctx context.Context, w *wrapper) error {
 		return nil
 	}
 	if err := w.link(e.tool.dir, e.cfg.Wrapper); err != nil {
-		return fmt.Errorf("make a folder like the tool chain: %w", err)
+		return fmt.Errorf("make a folder like the toolchain: %w", err)
 	}
 	a.Stamp, a.Refused = stamp, ""
 	lean := filepath.Join(w.dir, "bin", "lean")
@@ -114,7 +114,7 @@ func (e *examination) ask(ctx context.Context, program, question string, env []s
 	return strings.TrimSpace(exit.Stdout.String()), nil
 }
 
-// link fills the folder: links to the tool chain, all but bin/lean.
+// link fills the folder: links to the toolchain, all but bin/lean.
 func (w *wrapper) link(toolchain, program string) error {
 	if err := os.RemoveAll(w.dir); err != nil {
 		return err

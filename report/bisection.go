@@ -99,7 +99,7 @@ func (b *Bisection) told(name func(runner.Commit) string, text, command func(str
 			say("to go on by hand: %s", command(b.Further))
 		}
 	case "base bad":
-		say("no commit after %s is to blame: it is bad, too, when it is examined now. Either an older commit is, or something outside of the repository: tool chain, system, machine", name(b.Good))
+		say("no commit after %s is to blame: it is bad, too, when it is examined now. Either an older commit is, or something outside of the repository: toolchain, system, machine", name(b.Good))
 	case "head good":
 		say("not reproduced: %s is good when it is examined again", name(b.Bad))
 	case "untold":

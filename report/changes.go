@@ -23,7 +23,7 @@ type Change struct {
 const moved = 0.10
 
 // Changes lists what differs from the previous run of the same branch: verdicts,
-// theorems, modules, rules, the tool chain, and benchmarks whose median moved by 10 %
+// theorems, modules, rules, the toolchain, and benchmarks whose median moved by 10 %
 // or more with intervals that do not overlap (seen, not judged; the largest first). Empty without a
 // previous run, and if nothing differs.
 func Changes(in Input) []Change {
@@ -62,7 +62,7 @@ func Changes(in Input) []Change {
 	a, b := prev.Stage(runner.StageProofs), cur.Stage(runner.StageProofs)
 	if a != nil && b != nil && a.Proofs != nil && b.Proofs != nil {
 		if a.Proofs.Toolchain != b.Proofs.Toolchain {
-			add("Lean tool chain", a.Proofs.Toolchain, b.Proofs.Toolchain)
+			add("Lean toolchain", a.Proofs.Toolchain, b.Proofs.Toolchain)
 		}
 		if l := b.Proofs.Ledger; l == nil {
 			lists("theorems", compare(a.Proofs.Theorems, b.Proofs.Theorems, func(t runner.Theorem) (string, string) { return t.Name, string(valid(t.Verdict)) }))

@@ -59,7 +59,7 @@ func ledgerResult() runner.Result {
 			{Name: "StreamPool.brand_new", Change: runner.New, Verdict: runner.Neutral, File: "StreamPool/Race.lean", Line: 99, New: "1 = 1"},
 		},
 		Modules: []runner.Entry{{Name: "StreamPool.Race", Change: runner.Unreached, Verdict: runner.Failure, File: "StreamPool/Race.lean", Line: 1, Reason: "is not imported any more from any root: only Holdfast builds it"}},
-		Notes:   []string{"tool chain 4.26.0 → 4.27.0"},
+		Notes:   []string{"toolchain 4.26.0 → 4.27.0"},
 	}
 	return res
 }

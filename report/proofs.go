@@ -27,7 +27,7 @@ func reused(p *runner.Proofs) string {
 }
 
 // examined says whether there is anything to tell but that nothing was there: without a
-// tool chain nothing is built, and the stage's own line says why.
+// toolchain nothing is built, and the stage's own line says why.
 func examined(p *runner.Proofs) bool {
 	return p.Toolchain != "" || len(p.Modules) > 0 || p.Ledger != nil
 }
@@ -53,7 +53,7 @@ func proofs(in *Input, p *runner.Proofs) []section {
 	modules += reused(p)
 	fmt.Fprintf(&b, "%s, %s, %s.", upper(proved(p)), modules, plural(p.Jobs, "build job"))
 	if p.Toolchain != "" {
-		b.WriteString(" Tool chain: " + prose(clip(visible(p.Toolchain), 160)))
+		b.WriteString(" Toolchain: " + prose(clip(visible(p.Toolchain), 160)))
 		if p.Requested != "" {
 			b.WriteString(", asked for: " + code(p.Requested))
 		}
@@ -64,7 +64,7 @@ func proofs(in *Input, p *runner.Proofs) []section {
 	}
 	b.WriteString("\n\n")
 	if p.Toolchain != "" && !p.Authority {
-		b.WriteString("**Stand-in tool chain:** “proved” here is a convenience, not the authority of the installed Lean.\n\n")
+		b.WriteString("**Stand-in toolchain:** “proved” here is a convenience, not the authority of the installed Lean.\n\n")
 	}
 	b.WriteString(trust(in, p))
 	out := append([]section{{keep: mustKeep, head: b.String()}}, rejections(&p.Replay)...)

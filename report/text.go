@@ -144,7 +144,7 @@ func stageText(b *strings.Builder, in *Input, s *runner.Result) {
 		}
 	}
 	if p := s.Proofs; p != nil && p.Toolchain != "" && !p.Authority {
-		b.WriteString(indent + "stand-in tool chain: “proved” is a convenience here\n")
+		b.WriteString(indent + "stand-in toolchain: “proved” is a convenience here\n")
 	}
 	if s.Stage == runner.StageBench && s.Bench != nil {
 		for _, t := range interpretation(harness(in.metrics())) {

@@ -52,7 +52,7 @@ func scratch(f *runner.FromScratch, show func(string) string) string {
 	return text
 }
 
-// missing counts the fixes of the kernel that the tool chain does not have.
+// missing counts the fixes of the kernel that the toolchain does not have.
 func missing(p *runner.Proofs, show func(string) string) string {
 	by := p.Version
 	if by == "" {

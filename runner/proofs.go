@@ -56,9 +56,9 @@ type Theorem struct {
 	Statement  string   `json:"statement,omitempty"`  // pretty-printed type; advisory
 	Hash       string   `json:"hash,omitempty"`       // of the statement
 	Meaning    string   `json:"meaning,omitempty"`    // of the statement and every definition of the project below it
-	Foundation string   `json:"foundation,omitempty"` // of the meaning, the axioms, the dependencies and the tool chain
+	Foundation string   `json:"foundation,omitempty"` // of the meaning, the axioms, the dependencies and the toolchain
 	Axioms     []string `json:"axioms"`               // sorted; sorryAx is sorry
-	Opaque     int      `json:"opaque,omitempty"`     // core-library constants that this tool chain does not expand
+	Opaque     int      `json:"opaque,omitempty"`     // core-library constants that this toolchain does not expand
 	Head       string   `json:"proof_head,omitempty"` // constant at the head of the proof: "rfl", "of_decide_eq_true"
 	Verdict    Verdict  `json:"verdict"`
 	Reason     string   `json:"reason,omitempty"`
@@ -161,7 +161,7 @@ type Ledger struct {
 	Debt    int      `json:"debt,omitempty"`    // theorems of those that rest on what they may not, and did at the base
 	Entries []Entry  `json:"entries,omitempty"` // the others, gravest first
 	Modules []Entry  `json:"modules,omitempty"` // modules that roots reached at the base and do not now, or that are gone
-	Notes   []string `json:"notes,omitempty"`   // what else moved: "tool chain 4.26.0 → 4.28.0"
+	Notes   []string `json:"notes,omitempty"`   // what else moved: "toolchain 4.26.0 → 4.28.0"
 }
 
 // Count is the number of theorems to which that happened, first or besides.

@@ -126,11 +126,11 @@ func Unclear(probes []Probe) (out []int) {
 // Next says what to do in a range whose bad end is n (at least 1), after these probes in the
 // order in which they were made.
 //
-// First both ends are examined: an end that is not what it is taken for (the drift of a tool
-// chain, a flaky check) would blame an innocent commit. Then the middle of what is left is
-// examined, until it is one commit. A measurement that decides nothing is made again, twice at
-// most. A commit that cannot be told is left out: the next is
-// the middle of the longest stretch that nobody looked at, away from clusters of such
+// First both ends are examined: an end that is not what it is taken for (the drift of a
+// toolchain, a flaky check) would blame an innocent commit. Then the middle of what is left
+// is examined, until it is one commit. A measurement that decides nothing is made again,
+// twice at most. A commit that cannot be told is left out: the next is the middle of the
+// longest stretch that nobody looked at, away from clusters of such
 // commits. At last the first bad commit and the last good one are each examined once more.
 // One that then contradicts itself is one that cannot be told, and the search goes on in the
 // range that is left without its answer; so a single wrong answer blames nobody. After

@@ -2,7 +2,7 @@
 // prints what Lake prints without a terminal.
 //
 // A module is up to date if its key is the one in its .trace file. The key covers its
-// text, its options, the tool chain and, through the chain of keys, every module of the
+// text, its options, the toolchain and, through the chain of keys, every module of the
 // project that it imports. A .trace file also holds the messages of the build, which are
 // printed again ("Replayed") as Lake does; it is written last, so an interrupted build
 // leaves none. The format is not Lake's.
@@ -33,7 +33,7 @@ const duration = ms => {
   return `${ms}ms`;
 };
 
-// identity of the tool chain, written by install.sh.
+// identity of the toolchain, written by install.sh.
 const toolchain = () => {
   try {
     return fs.readFileSync(path.join(home, 'toolchain', 'bin', 'id'), 'utf8').trim();
@@ -60,7 +60,7 @@ function plan(ws, modules) {
   const visit = (module, above) => {
     if (jobs.has(module)) return jobs.get(module);
     const target = owner(ws, module);
-    if (!target) return null; // of the tool chain, or unknown: lean will say
+    if (!target) return null; // of the toolchain, or unknown: lean will say
     const file = path.join(target.src, relOf(module));
     const job = { module, target, file, rel: path.relative(ws.dir, file), imports: [], log: [], bad: false };
     jobs.set(module, job);
