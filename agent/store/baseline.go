@@ -253,7 +253,8 @@ func changeBaseline(ctx context.Context, t tx, c Change, at int64) error {
 		return errors.New("a change needs an author and a reason")
 	}
 	var since, pinned int64
-	found, err := one(ctx, t, []any{&since, &pinned}, "select since, pinned from baseline where id = $1", c.Baseline)
+	// Changing the row before reading it makes others wait: what they did is not undone.
+	found, err := one(ctx, t, []any{&since, &pinned}, "update baseline set changed_at = $2 where id = $1 returning since, pinned", c.Baseline, at)
 	if err != nil {
 		return err
 	}
@@ -290,7 +291,7 @@ func changeBaseline(ctx context.Context, t tx, c Change, at int64) error {
 			return err
 		}
 	}
-	if _, err := t.exec(ctx, "update baseline set since = $2, pinned = $3, changed_at = $4 where id = $1", c.Baseline, since, pinned, at); err != nil {
+	if _, err := t.exec(ctx, "update baseline set since = $2, pinned = $3 where id = $1", c.Baseline, since, pinned); err != nil {
 		return err
 	}
 	points := c.Points

@@ -92,6 +92,10 @@ func (s *Store) CommandDone(ctx context.Context, repo string, comment int64) (bo
 // oldest first. A command that is done already changes nothing.
 func (s *Store) EndCommand(ctx context.Context, c Command, messages func(last []Command) []publish.Message) error {
 	err := s.db.inTx(ctx, func(t tx) error {
+		// One after the other: the answer that another process gives now is in the message.
+		if _, err := next(ctx, t, "answer"); err != nil {
+			return err
+		}
 		n, err := t.exec(ctx, `update command set done = 1, accepted = $3, answer = $4 where repo = $1 and comment = $2 and done = 0`,
 			c.Repo, c.Comment, flag(c.Accepted), c.Answer)
 		if err != nil || n == 0 {
