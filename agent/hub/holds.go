@@ -19,6 +19,9 @@ type Holds interface {
 // askHolds is how often others are asked for limits.
 const askHolds = 10 * time.Second
 
+// tellFor is how long telling others of a limit may take.
+const tellFor = 10 * time.Second
+
 // Share makes the client and all made of it tell others of rate limits, and heed theirs. It
 // comes before the first request.
 func (c *Client) Share(h Holds) { c.tr.limits.share = h }
@@ -69,5 +72,9 @@ func (t *transport) tell(ctx context.Context, lim *LimitError) {
 	if lim.primary {
 		payer = lim.Payer
 	}
-	_ = t.limits.share.Hold(context.WithoutCancel(ctx), t.who(ctx), payer, lim.After)
+	// The request may be given up, but the limit holds; a database that does not answer must not
+	// hold up the answer of GitHub.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellFor)
+	defer cancel()
+	_ = t.limits.share.Hold(ctx, t.who(ctx), payer, lim.After)
 }

@@ -18,6 +18,9 @@ const settled = 2 * time.Minute
 // long as it all took so far.
 const firstLook = 5 * time.Second
 
+// noteFor is how long it may take to note what GitHub answered when the agent stops.
+const noteFor = 10 * time.Second
+
 // hold is what the poster of an item asks the outbox.
 type hold struct {
 	box  Outbox
@@ -63,7 +66,9 @@ func (p *post) create(ctx context.Context, act func() error) error {
 		}
 		err := act()
 		if refused(err) {
-			if err := h.box.Refused(context.WithoutCancel(ctx), h.item); err != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteFor)
+			defer cancel()
+			if err := h.box.Refused(ctx, h.item); err != nil {
 				p.g.log.Warn("record that nothing was created", "key", p.m.Key, "error", err)
 			}
 		}
