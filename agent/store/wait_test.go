@@ -128,16 +128,20 @@ func TestWorkTellsOfWaits(t *testing.T) {
 				Waits:  func(_ runner.Run, w store.Wait) []publish.Message { said <- w; return nil },
 			}, map[string]int{"bench": 1})
 		}()
+		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // it works its queues
+			if agents, err := s.Agents(ctx); err == nil && len(agents) == 1 && len(agents[0].Queues) == 2 {
+				break
+			} else if err != nil || time.Now().After(end) {
+				t.Fatalf("%+v, %v", agents, err)
+			}
+		}
 		n := newRun("main", "aaa")
 		n.Stages = []store.NewJob{{Stage: runner.StageBench, Queue: "bench-m4", Limit: time.Minute, Machine: "M4"}}
 		if _, _, err := s.CreateRun(ctx, n); err != nil {
 			t.Fatal(err)
 		}
-		for len(said) == 0 {
-			if err := s.Pulse(ctx, time.Now()); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(10 * time.Millisecond) // until it works its queues
+		if err := s.Pulse(ctx, time.Now()); err != nil {
+			t.Fatal(err)
 		}
 		if w := <-said; w.Machine != "M4" || w.Since.IsZero() {
 			t.Errorf("said %+v", w)
