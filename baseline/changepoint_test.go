@@ -152,6 +152,21 @@ func TestChangePointP(t *testing.T) {
 	}
 }
 
+// What is no clear step has to be a large one for its series: one of 2.5 % counts where that is
+// all that ever happened, and not where the level once doubled.
+func TestStepsOfASeries(t *testing.T) {
+	for seed := range uint64(5) {
+		small := levels(rand.New(rand.NewPCG(seed, 11)), .01, 60, 100, 60, 102.5)
+		if got := indices(ChangePoints(small)); len(got) != 1 || got[0] < 56 || got[0] > 64 {
+			t.Errorf("seed %d, alone: %v", seed, got)
+		}
+		whole := append(levels(rand.New(rand.NewPCG(seed, 12)), .01, 60, 200), small...)
+		if got := indices(ChangePoints(whole)); !slices.Equal(got, []int{60}) {
+			t.Errorf("seed %d, after the level halved: %v", seed, got)
+		}
+	}
+}
+
 func TestChangePointProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2))

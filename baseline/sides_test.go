@@ -443,3 +443,24 @@ func BenchmarkCompareSides(b *testing.B) {
 		})
 	}
 }
+
+// On the quantiles of a normal distribution the scale is its standard deviation, although
+// values beyond 2.5 of them are pulled in; and one that is far off moves it little.
+func TestHuberScale(t *testing.T) {
+	const n = 20_000
+	xs := make([]float64, n)
+	for i := range xs {
+		xs[i] = 5 + 0.1*normalQuantile((float64(i)+0.5)/n)
+	}
+	if locs, s := huber(xs); math.Abs(locs[0]-5) > 1e-9 || math.Abs(s-0.1) > 1e-4 {
+		t.Errorf("location %g, scale %g", locs[0], s)
+	}
+	xs = xs[:0]
+	for i := range 40 {
+		xs = append(xs, 5+0.1*normalQuantile((float64(i)+0.5)/40))
+	}
+	xs[39] = 1e6
+	if locs, s := huber(xs); math.Abs(locs[0]-5) > 0.02 || s > 0.13 {
+		t.Errorf("with an outlier: location %g, scale %g", locs[0], s)
+	}
+}
