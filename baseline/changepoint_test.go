@@ -153,7 +153,7 @@ func TestChangePointP(t *testing.T) {
 }
 
 // What is no clear step has to be a large one for its series: one of 2.5 % counts where that is
-// all that ever happened, and not where the level once doubled.
+// all that ever happened, and not where the level once halved; a clear one counts anywhere.
 func TestStepsOfASeries(t *testing.T) {
 	for seed := range uint64(5) {
 		small := levels(rand.New(rand.NewPCG(seed, 11)), .01, 60, 100, 60, 102.5)
@@ -163,6 +163,10 @@ func TestStepsOfASeries(t *testing.T) {
 		whole := append(levels(rand.New(rand.NewPCG(seed, 12)), .01, 60, 200), small...)
 		if got := indices(ChangePoints(whole)); !slices.Equal(got, []int{60}) {
 			t.Errorf("seed %d, after the level halved: %v", seed, got)
+		}
+		clear := append(levels(rand.New(rand.NewPCG(seed, 12)), .01, 60, 200), levels(rand.New(rand.NewPCG(seed, 13)), .01, 60, 100, 60, 107)...)
+		if got := indices(ChangePoints(clear)); len(got) != 2 || got[0] != 60 || got[1] < 118 || got[1] > 122 {
+			t.Errorf("seed %d, a clear step after the level halved: %v", seed, got)
 		}
 	}
 }
