@@ -81,9 +81,12 @@ func (c *chart) scale() {
 	}
 }
 
-// x is the place of the i-th reading.
+// x is the place of the i-th reading; one alone is in the middle.
 func (c *chart) x(i float64) float64 {
-	n := max(len(c.h.Readings)-1, 1)
+	n := len(c.h.Readings) - 1
+	if n < 1 {
+		i, n = i+0.5, 1
+	}
 	return chartLeft + i/float64(n)*(chartWidth-chartLeft-chartRight)
 }
 

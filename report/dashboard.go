@@ -205,7 +205,11 @@ func historyHTML(b *strings.Builder, d *drawn, searches []Bisection) {
 	better := map[string]string{runner.HigherIsBetter: ", higher is better", runner.LowerIsBetter: ", lower is better"}[d.Metric.Better]
 	fmt.Fprintf(b, "<figure><figcaption><strong>%s</strong> <span>%s, run %d%s</span></figcaption>\n", markup(name, maxName), markup(baseline.Format(newest.Median, unit), 60), newest.Run, better)
 	fmt.Fprintf(b, "<div class=\"chart\"><div class=\"axis\"><span>%s</span><span>%s</span></div>%s</div>\n", markup(baseline.Format(hi, unit), 24), markup(baseline.Format(lo, unit), 24), svg)
-	fmt.Fprintf(b, "<div class=\"runs\"><span>run %d</span><span>run %d</span></div>\n", d.Readings[0].Run, newest.Run)
+	if oldest := d.Readings[0]; oldest.Run == newest.Run {
+		fmt.Fprintf(b, "<div class=\"runs only\"><span>run %d</span></div>\n", newest.Run)
+	} else {
+		fmt.Fprintf(b, "<div class=\"runs\"><span>run %d</span><span>run %d</span></div>\n", oldest.Run, newest.Run)
+	}
 	if len(d.shifts) > 0 {
 		from := max(0, len(d.shifts)-maxListed)
 		fmt.Fprintf(b, "<ol start=\"%d\">\n", from+1)

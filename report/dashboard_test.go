@@ -165,6 +165,23 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
+// A history of one run is one dot in the middle of its level, and its run is named once.
+func TestChartOfOneRun(t *testing.T) {
+	var all baseline.Histories
+	all.Add(9, "c", time.Time{}, []runner.Sample{{Name: "x", Unit: "sec", Values: []float64{1}}})
+	page, _ := DashboardHTML(Dashboard{Repo: "pool", Branch: "main", Places: []DashboardPlace{{What: "benchmarks", Histories: all.All()}}}, "")
+	var left, right, dot float64
+	svg, _, _ := drawChart(&all.All()[0], nil, "x")
+	if m := regexp.MustCompile(`class="level" d="M([0-9.]+) [0-9.]+H([0-9.]+)"/><path class="reading" d="M([0-9.]+) `).FindStringSubmatch(svg); m == nil {
+		t.Fatal(svg)
+	} else if _, err := fmt.Sscan(strings.Join(m[1:], " "), &left, &right, &dot); err != nil || math.Abs(left+right-2*dot) > 1 || right-left < chartWidth/2 {
+		t.Errorf("a level from %g to %g, a dot at %g, %v", left, right, dot, err)
+	}
+	if n := strings.Count(string(page), "<span>run 9</span>"); n != 1 {
+		t.Errorf("the run stands there %d times", n)
+	}
+}
+
 // Whatever is measured, a chart is finite and inside of its box.
 func FuzzChart(f *testing.F) {
 	f.Add(int64(1), uint16(50), 1.0, 2.0)
