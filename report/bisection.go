@@ -79,9 +79,13 @@ func (b *Bisection) told(name func(runner.Commit) string, text, command func(str
 	}
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	among := "one of " + plural(len(b.Suspects), "commit")
+	if len(b.Suspects) == 1 {
+		among = "so far " + name(first) + ", not confirmed yet"
+	}
 	switch b.Kind {
 	case "":
-		say("searching for the first bad commit: %s made, one of %s", plural(len(b.Probes), "examination"), plural(len(b.Suspects), "commit"))
+		say("searching for the first bad commit: %s made, %s", plural(len(b.Probes), "examination"), among)
 	case "found":
 		how := "bad twice, and its parent good twice"
 		if !b.Confirmed {
@@ -91,7 +95,7 @@ func (b *Bisection) told(name func(runner.Commit) string, text, command func(str
 	case "several":
 		say("the first bad commit is one of %s: what lies between could not be told", plural(len(b.Suspects), "commit"))
 	case "budget":
-		say("given up, the budget is spent: the first bad commit is one of %s", plural(len(b.Suspects), "commit"))
+		say("given up, the budget is spent: the first bad commit is %s", strings.TrimSuffix(among, " yet"))
 		if b.Most > 0 {
 			say("%d of %s made, in %s of %s; about %s left", len(b.Probes), plural(b.Most, "examination"), elapsed(b.Took.Seconds()), elapsed(b.Limit.Seconds()), plural(b.Left, "more is", "more are"))
 		}
