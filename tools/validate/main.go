@@ -41,6 +41,8 @@ type settings struct {
 	Depths     []int         `json:"depths"`
 	Seed       uint64        `json:"-"`
 	Require    bool          `json:"-"` // conditions
+
+	Next func(*runner.Bench) []runner.Step `json:"-"` // of metal.Config
 }
 
 func openGPU() (harness.Backend, error) {
@@ -103,50 +105,52 @@ func run(ctx context.Context, args []string) error {
 // measure is one run of the harness: that of the bench stage, each scenario in a process
 // of its own, or in this process for a driver or a way to wait that the stage does not
 // know.
-func (s settings) measure(ctx context.Context) (device string, samples []runner.Sample, err error) {
+func (s settings) measure(ctx context.Context) (b *runner.Bench, err error) {
 	if s.Options == (cuda.Options{Library: cuda.Library}) {
-		device, samples, err = s.stage(ctx)
+		b, err = s.stage(ctx)
 	} else {
-		device, samples, err = s.local(ctx)
+		b, err = s.local(ctx)
 	}
-	samples = slices.DeleteFunc(samples, func(s runner.Sample) bool { return s.Derived || s.Unit != "ops/s" })
-	return device, samples, err
+	if err == nil {
+		b.Samples = slices.DeleteFunc(b.Samples, func(s runner.Sample) bool { return s.Derived || s.Unit != "ops/s" })
+	}
+	return b, err
 }
 
 const hang = 20 * time.Second
 
-func (s settings) stage(ctx context.Context) (string, []runner.Sample, error) {
+func (s settings) stage(ctx context.Context) (*runner.Bench, error) {
 	dir, err := os.MkdirTemp("", "validate-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	ws := &runner.Workspace{Dir: dir, Cache: dir, Scratch: dir, Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}}
 	stage := metal.New(metal.Config{
 		Backend: metal.BackendOwn, Threads: s.Threads, Depths: s.Depths, Rounds: s.Rounds, Window: s.Window, Warmup: s.Warmup, Hang: hang, Processes: s.Processes,
-		Elements: s.Elements, Iterations: s.Iterations, Seed: s.Seed,
+		Elements: s.Elements, Iterations: s.Iterations, Seed: s.Seed, Next: s.Next,
 	})
 	res := runner.Execute(ctx, stage, ws, time.Hour)
 	for _, w := range res.Warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	if res.Verdict != runner.Success {
-		return "", nil, errors.New(res.Reason)
+		return nil, errors.New(res.Reason)
 	}
-	return res.Bench.Device, res.Bench.Samples, nil
+	return res.Bench, nil
 }
 
-func (s settings) local(ctx context.Context) (string, []runner.Sample, error) {
+func (s settings) local(ctx context.Context) (*runner.Bench, error) {
 	b, err := cuda.Open(s.Options)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	rep, err := harness.Run(ctx, b, harness.Config{
 		Threads: s.Threads, Depths: s.Depths, AsyncThreads: 8, Rounds: s.Rounds, Window: s.Window, Warmup: s.Warmup, Hang: hang, Processes: s.Processes,
 		Kernel: harness.Kernel{Elements: s.Elements, Iterations: s.Iterations}, Seed: s.Seed,
 	})
 	if err = errors.Join(err, b.Close()); err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	return rep.Device.Text, rep.Samples, nil
+	return &runner.Bench{Device: rep.Device.Text, Samples: rep.Samples}, nil
 }

@@ -66,17 +66,17 @@ func tables(ctx context.Context, w io.Writer, s settings) (*comparison, error) {
 func (c *comparison) harness(ctx context.Context, block uint64) error {
 	s := c.settings
 	s.Seed = block + 1
-	device, samples, err := s.measure(ctx)
+	b, err := s.measure(ctx)
 	if err != nil {
 		return err
 	}
-	c.Device = device
+	c.Device = b.Device
 	if c.Loads == nil {
-		for _, sample := range samples {
+		for _, sample := range b.Samples {
 			c.Loads = append(c.Loads, newLoad(sample))
 		}
 	}
-	for i, sample := range samples {
+	for i, sample := range b.Samples {
 		c.Loads[i].Harness = append(c.Loads[i].Harness, sample.Values...)
 	}
 	return nil

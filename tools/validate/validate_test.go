@@ -35,9 +35,12 @@ func TestStage(t *testing.T) {
 		Options: cuda.Options{Library: cuda.Library},
 		Threads: []int{1}, Depths: []int{1, 4}, Elements: 10, Iterations: 1, Window: 10 * time.Millisecond, Processes: 1, Rounds: 3,
 	}
-	device, samples, err := s.measure(t.Context())
-	if err != nil || !strings.Contains(device, "CPU model") || len(samples) < 3 {
-		t.Errorf("%q, %d samples: %v", device, len(samples), err)
+	b, err := s.measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.Device, "CPU model") || len(b.Samples) < 3 {
+		t.Errorf("%q, %d samples", b.Device, len(b.Samples))
 	}
 }
 
@@ -59,6 +62,28 @@ func TestTurns(t *testing.T) {
 	for i, x := range trials {
 		if want := 3 + i%2*3; x.Iterations != want || len(x.Turns) == 0 || len(x.Turns[0].Base) < 6 {
 			t.Errorf("%d iterations, want %d; %d turns", x.Iterations, want, len(x.Turns))
+		}
+	}
+}
+
+// TestDetect: a slowed kernel and the same one are judged against a baseline through the
+// bench stage, with its looks and its re-run.
+func TestDetect(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: ten runs are not measured through the stage; package metal tests its looks")
+	}
+	s := settings{Options: cuda.Options{Library: cuda.Library}, Elements: 10, Iterations: 3, Window: 2 * time.Millisecond, Processes: 1, Rounds: 3}
+	var out bytes.Buffer
+	trials, err := detection(t.Context(), &out, s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n| the same | "); n != tries*5 || strings.Count(out.String(), "\n| slowed | ") != n {
+		t.Errorf("%s", out.String())
+	}
+	for i, x := range trials {
+		if want := 3 + i%2*3; x.Iterations != want || x.Bench.Planned != 3 || !x.Bench.Confirms {
+			t.Errorf("%d iterations, want %d; %d looks", x.Iterations, want, x.Bench.Planned)
 		}
 	}
 }
