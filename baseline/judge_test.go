@@ -156,6 +156,8 @@ func TestServes(t *testing.T) {
 		{"noise on the wrong side", around(940, 7), pasts(key, 1000, 1100, 900), "ops/s >= baseline - 5%", false},
 		{"missed", around(500, 7), pasts(key, 1000), "ops/s >= baseline - 5%", false},
 		{"inconclusive absolute", around(1000, 7), nil, "ops/s >= 1000", true},
+		{"missed an absolute one", around(500, 7), nil, "ops/s >= 1000", false},
+		{"missed an absolute one, as before", around(500, 7), pasts(key, 500, 510, 490), "ops/s >= 1000", false},
 	} {
 		var ths []Threshold
 		if c.threshold != "" {

@@ -375,15 +375,15 @@ func TestSidesFar(t *testing.T) {
 // an effect or none.
 func TestSidesAdvice(t *testing.T) {
 	for _, c := range []struct {
-		n      int
-		effect float64
-		least  float64 // share that can be told then
-	}{{4, 0, .6}, {15, 0, .7}, {4, .06, .8}, {4, .1, .8}} {
+		n          int
+		effect, sd float64
+		least      float64 // share that can be told then
+	}{{4, 0, .04, .6}, {15, 0, .04, .7}, {4, .06, .04, .8}, {4, .1, .04, .8}, {8, 0, .1, .3}, {8, .06, .1, .5}} {
 		rng := rand.New(rand.NewPCG(3, uint64(c.n)))
 		o := SideOptions{Alpha: .05, MinEffect: .03}
 		told, asked := 0, 0
 		for range 300 {
-			a, b := values(rng, c.n, 1, .04, logNormal), values(rng, c.n, 1+c.effect, .04, logNormal)
+			a, b := values(rng, c.n, 1, c.sd, logNormal), values(rng, c.n, 1+c.effect, c.sd, logNormal)
 			r := compareTwo(a, b, o)
 			var n int
 			if r.Verdict != Inconclusive {
@@ -393,15 +393,32 @@ func TestSidesAdvice(t *testing.T) {
 				continue
 			}
 			asked++
-			if compareTwo(append(a, values(rng, n, 1, .04, logNormal)...), append(b, values(rng, n, 1+c.effect, .04, logNormal)...), o).Verdict != Inconclusive {
+			if compareTwo(append(a, values(rng, n, 1, c.sd, logNormal)...), append(b, values(rng, n, 1+c.effect, c.sd, logNormal)...), o).Verdict != Inconclusive {
 				told++
 			}
 		}
 		got := float64(told) / float64(asked)
-		t.Logf("%d a side, effect %g: of %d that were advised, %.0f%% can be told", c.n, c.effect, asked, 100*got)
+		t.Logf("%d a side, effect %g, noise %g: of %d that were advised, %.0f%% can be told", c.n, c.effect, c.sd, asked, 100*got)
 		if asked < 40 || got < c.least {
-			t.Errorf("%d a side, effect %g: of %d that were advised, %d can be told", c.n, c.effect, asked, told)
+			t.Errorf("%d a side, effect %g, noise %g: of %d that were advised, %d can be told", c.n, c.effect, c.sd, asked, told)
 		}
+	}
+}
+
+// Where only the correction for many benchmarks is in the way, the advice reckons with it: with
+// one more value this one could be told alone, but not among twenty.
+func TestSidesAdviceCorrected(t *testing.T) {
+	clear := SidePair{Name: "x", Unit: "sec/op", Better: runner.LowerIsBetter, Base: []float64{100, 101, 99, 102}, Head: []float64{106, 107, 105, 107}}
+	family := []SidePair{clear}
+	for range 400 {
+		family = append(family, SidePair{Unit: "sec/op", Better: runner.LowerIsBetter, Base: clear.Base, Head: clear.Base})
+	}
+	if r := CompareSides(family, SideOptions{})[0]; r.Verdict != Regressed {
+		t.Fatalf("without a correction: %+v", r)
+	}
+	r, n := CompareSides(family, SideOptions{Holm: true})[0], 0
+	if _, err := fmt.Sscanf(strings.Join(r.Warnings, "; "), "needs about %d more", &n); err != nil || r.Verdict != Inconclusive || n < 2 || n > 10 {
+		t.Errorf("%+v", r)
 	}
 }
 
