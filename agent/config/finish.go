@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -13,8 +12,6 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/schedule"
-	"github.com/holdfast-ci/holdfast/checks"
-	"github.com/holdfast-ci/holdfast/metal"
 )
 
 // finish fills in the defaults that depend on other settings, makes paths absolute and
@@ -36,9 +33,12 @@ func (d *decoder) finish(c *Config, at place) {
 	d.paths(root, reflect.ValueOf(c).Elem(), at)
 	d.engine(c)
 	d.github(c, at)
-	d.programs(root, c.Checks, c.Bench)
+	d.checks(root.key("checks"), c.Checks)
+	d.bench(root.key("bench"), c.Bench)
 	for i, r := range c.Repositories {
-		d.programs(root.key("repositories").index(i), r.Checks, r.Bench)
+		p := root.key("repositories").index(i)
+		d.checks(p.key("checks"), r.Checks)
+		d.bench(p.key("bench"), r.Bench)
 	}
 	for i, r := range c.Repositories {
 		if r.Name != "" || r.Path == "" {
@@ -169,137 +169,6 @@ func (d *decoder) url(p path, s string) {
 	}
 }
 
-// programs checks what a foreign program needs beyond its single settings. For a
-// repository only what its own tables say is looked at.
-func (d *decoder) programs(p path, check Checks, bench Bench) {
-	for i, g := range check.Programs {
-		d.program(p.key("checks").key("programs").index(i), g.Command)
-	}
-	at := p.key("bench").key("programs")
-	for i, g := range bench.Programs {
-		d.program(at.index(i), g.Command)
-		if !d.set[at.index(i).key("command")] {
-			continue
-		}
-		if g.Format == "regexp" {
-			re, err := regexp.Compile(g.Pattern)
-			given := d.set[at.index(i).key("pattern")]
-			if g.Pattern == "" && (!given || d.clean(at.index(i).key("pattern"))) {
-				d.key(at.index(i), `pattern = '(?P<name>\S+): (?P<value>[0-9.]+) (?P<unit>\S+)'`, "format regexp needs a pattern")
-			} else if err == nil && g.Pattern != "" && (re.SubexpIndex("value") < 0 || re.SubexpIndex("unit") < 0) {
-				d.value(at.index(i).key("pattern"), `for example '(?P<name>\S+): (?P<value>[0-9.]+) (?P<unit>\S+)'`, "the pattern needs the named groups value and unit")
-			}
-		} else if g.Pattern != "" {
-			d.key(at.index(i).key("pattern"), `add format = "regexp"`, "pattern has no effect with format %q", g.Format)
-		}
-	}
-	d.kernel(p.key("bench"), bench)
-	// The settings for all may leave the programs to the repositories.
-	if p != path("") && d.set[p.key("bench")] && bench.Enabled && bench.Backend == "none" && len(bench.Programs) == 0 {
-		d.key(p.key("bench"), "add [[bench.programs]], or enabled = false", "bench has neither a backend nor a program")
-	}
-	d.names(at, len(bench.Programs), func(i int) string { return bench.Programs[i].Name })
-	d.rules(p.key("checks").key("rule"), check.Rule)
-	for i, name := range check.Packs {
-		if _, err := checks.Pack(checks.PackUse{Name: name}); err != nil && d.set[p.key("checks").key("packs")] {
-			d.value(p.key("checks").key("packs").index(i), "packs: "+strings.Join(checks.Packs(), ", "), "%v", err)
-		}
-	}
-	d.acks(p.key("checks").key("ack"), check.Ack)
-	for i, c := range check.Programs {
-		if at := p.key("checks").key("programs").index(i).key("expect"); len(c.Expect) > 0 && c.Format != "clang" && d.set[at] {
-			d.key(at, `add format = "clang"`, "expect has no effect with format %q", c.Format)
-		}
-	}
-	d.names(p.key("checks").key("programs"), len(check.Programs), func(i int) string { return check.Programs[i].Name })
-}
-
-// kernel checks the two settings that name a kernel of the checkout, where either is set.
-func (d *decoder) kernel(at path, bench Bench) {
-	place := at.key("kernel")
-	if !d.set[place] {
-		place = at.key("function")
-	}
-	if !d.set[place] || !d.clean(place) {
-		return
-	}
-	if err := metal.CheckKernel(bench.Kernel, bench.Function); err != nil {
-		d.key(place, `for example kernel = "gpu/bench.metal" and function = "spin"`, "%v", err)
-	} else if bench.Backend != metal.BackendMetal {
-		d.key(place, `add backend = "metal"`, "%s has no effect with backend %s", bench.Kernel, quote(bench.Backend))
-	}
-}
-
-// rules has package checks judge the rules that the file gives at p.
-func (d *decoder) rules(p path, list []checks.Rule) {
-	if !d.set[p] {
-		return
-	}
-	for i := range list {
-		list[i].Source = d.source(p.index(i))
-		d.mistakes(p.index(i), list[i].Validate())
-	}
-	seen := map[string]bool{}
-	for i, r := range list {
-		if seen[r.ID] && r.ID != "" {
-			d.value(p.index(i).key("id"), "", "rule %s comes twice", quote(r.ID))
-		}
-		seen[r.ID] = true
-	}
-}
-
-// acks has package checks judge the acknowledgements that the file gives at p.
-func (d *decoder) acks(p path, list []checks.Ack) {
-	if !d.set[p] {
-		return
-	}
-	for i := range list {
-		list[i].Source = d.source(p.index(i))
-		d.mistakes(p.index(i), list[i].Validate())
-	}
-}
-
-// source is the place of a table, as "agent.toml:12".
-func (d *decoder) source(at path) string {
-	line, _, _ := locate(d.text, d.where(d.pos.keys, at).start)
-	return fmt.Sprintf("%s:%d", filepath.Base(d.file), line)
-}
-
-// mistakes reports what package checks says of the table at a path.
-func (d *decoder) mistakes(at path, err error) {
-	told := slices.Clone(d.failed)
-	var bad []error
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		bad = joined.Unwrap()
-	} else if err != nil {
-		bad = []error{err}
-	}
-	for _, err := range bad {
-		var m *checks.Mistake
-		if !errors.As(err, &m) {
-			d.key(at, hintOf(err), "%s: %v", at, err)
-			continue
-		}
-		// What could not be read was told already, and then things may seem to be missing.
-		if where := at.key(m.Key); d.set[where] && !under(told, where) {
-			d.value(where, m.Advice, "%s: %s", where, m.Text)
-		} else if !d.set[where] && !under(told, at) {
-			d.key(at, m.Advice, "%s: %s", at, m.Text)
-		}
-	}
-}
-
-func (d *decoder) program(p path, command []string) {
-	if !d.set[p.key("command")] {
-		return
-	}
-	for i, arg := range command {
-		if i == 0 && arg == "" || strings.ContainsRune(arg, 0) {
-			d.value(p.key("command").index(i), "", "%s: %s is not a program or argument", p.key("command"), quote(arg))
-		}
-	}
-}
-
 // unique reports names that come twice in a list of tables.
 func (d *decoder) unique(table, noun string, n int, name func(int) string) {
 	seen := map[string]int{}
@@ -320,17 +189,6 @@ func (d *decoder) unique(table, noun string, n int, name func(int) string) {
 		} else {
 			d.key(at, hint, "%s %s comes twice", noun, quote(name(i)))
 		}
-	}
-}
-
-// names reports programs of one list with the same name, if the list is in the file at p.
-func (d *decoder) names(p path, n int, name func(int) string) {
-	seen := map[string]bool{}
-	for i := range n {
-		if seen[name(i)] && name(i) != "" && d.set[p.index(i).key("name")] {
-			d.value(p.index(i).key("name"), "", "program %s comes twice", quote(name(i)))
-		}
-		seen[name(i)] = true
 	}
 }
 
