@@ -23,16 +23,25 @@ func (a *app) history(ctx context.Context, p store.Place, repo *config.Repositor
 	return nil, moved(last, p, run), nil
 }
 
-// past is the history of what this machine measures now. Without it nothing that goes by the
+// known is what is known of a place before something is measured there.
+type known struct {
+	history []baseline.Past
+	noise   map[string]baseline.Noise
+}
+
+// known is what is known of what this machine measures now. Without it nothing that goes by the
 // baseline can be confirmed, and so nothing is red: that it could not be read is logged only.
-func (a *app) past(ctx context.Context, repo *config.Repository, name string) []baseline.Past {
+func (a *app) known(ctx context.Context, repo *config.Repository, name string) (k known) {
 	p := a.here(ctx, repo)
 	p.Repo = name
-	out, _, err := a.history(ctx, p, repo)
+	var err error
+	if k.history, _, err = a.history(ctx, p, repo); err == nil {
+		k.noise, err = a.noise(ctx, p)
+	}
 	if err != nil {
 		a.log.Error("read the baseline", "repo", name, "error", err)
 	}
-	return out
+	return k
 }
 
 // levelRuns is how many runs are looked at for the newest level, in baselines: change points

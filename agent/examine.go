@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/holdfast-ci/holdfast/agent/config"
-	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/git"
 	"github.com/holdfast-ci/holdfast/runner/proc"
@@ -98,8 +97,8 @@ type job struct {
 	base    runner.Commit
 	trusted bool
 	fresh   bool
-	against against                // what it is compared with
-	past    func() []baseline.Past // what its benchmarks are compared with; may be nil
+	against against      // what it is compared with
+	known   func() known // what its benchmarks are judged by; may be nil
 	// progress hears what the stage says, beside the examiner's own; may be nil.
 	progress func(runner.Event)
 }
@@ -110,7 +109,7 @@ func (x *examiner) examine(ctx context.Context, j job) runner.Result {
 	get := x.make
 	if get == nil {
 		get = func(repo *config.Repository, name string) (runner.Stage, time.Duration, error) {
-			return x.stage(repo, name, j.past)
+			return x.stage(repo, name, j.known)
 		}
 	}
 	stage, limit, err := get(j.repo, j.stage)

@@ -15,8 +15,8 @@ import (
 )
 
 // stage makes a stage from the settings of a repository. It is nil if the repository does
-// not have that stage. past gives the runs that benchmarks are compared with; nil for none.
-func (x *examiner) stage(repo *config.Repository, name string, past func() []baseline.Past) (runner.Stage, time.Duration, error) {
+// not have that stage. know gives what benchmarks are judged by; nil for nothing.
+func (x *examiner) stage(repo *config.Repository, name string, know func() known) (runner.Stage, time.Duration, error) {
 	switch name {
 	case runner.StageProofs:
 		if !repo.Proofs.Enabled {
@@ -35,11 +35,11 @@ func (x *examiner) stage(repo *config.Repository, name string, past func() []bas
 		c := benchConfig(repo.Bench)
 		c.Steps = func(t []runner.Turns) []runner.Step { return baseline.Steps(t, thresholds(repo, false)) }
 		c.Next = func(b *runner.Bench) []runner.Step {
-			var history []baseline.Past
-			if past != nil {
-				history = past()
+			var k known
+			if know != nil {
+				k = know()
 			}
-			return baseline.Next(b, history, thresholds(repo, false))
+			return baseline.Next(b, k.history, k.noise, thresholds(repo, false))
 		}
 		return metal.New(c), repo.Bench.Limit, nil
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/holdfast-ci/holdfast/agent/store"
-	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
@@ -43,7 +42,7 @@ func (a *app) work(ctx context.Context, run int64, stage string, attempt int) er
 			j.against, err = a.againstChecks(ctx, repo, &doc)
 		case runner.StageBench:
 			j.against = againstBench(repo, &doc)
-			j.past = func() []baseline.Past { return a.past(context.WithoutCancel(ctx), repo, doc.Repo) }
+			j.known = func() known { return a.known(context.WithoutCancel(ctx), repo, doc.Repo) }
 		}
 		if err == nil {
 			if res, err = a.examineLocked(ctx, j); err == nil {

@@ -139,8 +139,16 @@ func TestNextAgainstBaseline(t *testing.T) {
 		b := &runner.Bench{Planned: 3, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: c.values}}}
 		th := thresholdsOf(t, "A >= baseline - 4%")
 		m := JudgeBench(b, c.history, th).Metrics[0]
-		if got := Next(b, c.history, th)[0]; got != c.want || m.Verdict != c.verdict || !strings.Contains(m.Reason, c.says) {
+		if got := Next(b, c.history, nil, th)[0]; got != c.want || m.Verdict != c.verdict || !strings.Contains(m.Reason, c.says) {
 			t.Errorf("%s: next %v; %s: %s", c.name, got, m.Verdict, m.Reason)
+		}
+	}
+	// What will be refused for the noise is not worth a measurement.
+	b := &runner.Bench{Planned: 3, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: wild}}}
+	noise := map[string]Noise{key: NoiseOf([]float64{.1, .1, -.1, .1, -.1})}
+	for text, want := range map[string]runner.Step{"A >= baseline - 4%": runner.Enough, "A >= baseline - 40%": runner.Enough, "A >= baseline - 25%": runner.More, "A >= 97": runner.More} {
+		if got := Next(b, steady, noise, thresholdsOf(t, text))[0]; got != want {
+			t.Errorf("%s beside noise: next %v", text, got)
 		}
 	}
 	// One threshold of each kind on the same values: any that is open wants more, one that is
@@ -152,7 +160,7 @@ func TestNextAgainstBaseline(t *testing.T) {
 		"A >= 130, A >= baseline - 4%, A >= base - 10%": runner.Suspect,
 	} {
 		b := &runner.Bench{Planned: 3, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: wild}}}
-		if got := Next(b, steady, thresholdsOf(t, strings.Split(texts, ", ")...))[0]; got != want {
+		if got := Next(b, steady, nil, thresholdsOf(t, strings.Split(texts, ", ")...))[0]; got != want {
 			t.Errorf("%s: next %v", texts, got)
 		}
 	}
@@ -185,7 +193,7 @@ func TestLaterLooks(t *testing.T) {
 		if m.Verdict != c.want || !strings.Contains(m.Reason, c.says) {
 			t.Errorf("%g: %s: %s", c.sd, m.Verdict, m.Reason)
 		}
-		if got := Next(b, past(c.sd), th)[0]; got != runner.Enough {
+		if got := Next(b, past(c.sd), nil, th)[0]; got != runner.Enough {
 			t.Errorf("%g: next %v", c.sd, got)
 		}
 	}

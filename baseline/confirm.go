@@ -65,14 +65,16 @@ func unsettledText(n, all int, what string) string {
 
 // Next tells for each sample what to do after a look at what was measured of it so far, as far
 // as thresholds ask that do not go by the base: Suspect if it misses one, which a re-run has
-// to confirm, and More if more rounds may decide one.
-func Next(b *runner.Bench, history []Past, thresholds []Threshold) []runner.Step {
+// to confirm, and More if more rounds may decide one. For a threshold that is refused for the
+// noise of its metric, by Sample.Key, nothing is measured.
+func Next(b *runner.Bench, history []Past, noise map[string]Noise, thresholds []Threshold) []runner.Step {
 	samples := new(Judgement).pool(b.Samples, b)
 	all, family := prepare(samples, history, thresholds, b)
 	next := map[string]runner.Step{}
 	for i, s := range samples {
 		for _, t := range thresholds {
-			if t.Match(s.Sample) && !t.Base {
+			_, refused := noise[s.Key()].Refuses(t)
+			if t.Match(s.Sample) && !t.Base && !refused {
 				_, step, _ := all[i].decideSteady(t, family)
 				next[s.Key()] = max(next[s.Key()], step)
 			}

@@ -32,7 +32,7 @@ func TestConfirm(t *testing.T) {
 	} {
 		b := &runner.Bench{Confirms: true, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: slow}}}
 		th := thresholdsOf(t, c.threshold)
-		if next := Next(b, past, th); next[0] != runner.Suspect {
+		if next := Next(b, past, nil, th); next[0] != runner.Suspect {
 			t.Errorf("%s: next %v", c.name, next)
 		}
 		b.Again = map[string][]float64{"A ops/s": c.again}
@@ -49,10 +49,10 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 	met := &runner.Bench{Confirms: true, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: fine}}}
-	if th := thresholdsOf(t, "A >= 95"); Next(met, nil, th)[0] != runner.Enough || JudgeBench(met, nil, th).Verdict != runner.Success {
+	if th := thresholdsOf(t, "A >= 95"); Next(met, nil, nil, th)[0] != runner.Enough || JudgeBench(met, nil, th).Verdict != runner.Success {
 		t.Error("what is met needs no re-run")
 	}
-	if Next(met, nil, thresholdsOf(t, "A >= base - 5%"))[0] != runner.Enough {
+	if Next(met, nil, nil, thresholdsOf(t, "A >= base - 5%"))[0] != runner.Enough {
 		t.Error("what goes by the base has a re-run of its own")
 	}
 }
@@ -67,7 +67,7 @@ func TestErrorWithConfirmation(t *testing.T) {
 		draw := func(n int) []float64 { return times(noises["log-normal"](rng, n), level) }
 		b := measureUntilDecided(draw, 10, 3, nil, th)
 		b.Confirms = true
-		if suspect = Next(b, nil, th)[0] == runner.Suspect; suspect {
+		if suspect = Next(b, nil, nil, th)[0] == runner.Suspect; suspect {
 			b.Again = map[string][]float64{b.Samples[0].Key(): draw(len(b.Samples[0].Values))}
 		}
 		return suspect, JudgeBench(b, nil, th).Verdict

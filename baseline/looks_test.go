@@ -12,7 +12,7 @@ import (
 func measureUntilDecided(draw func(n int) []float64, rounds, planned int, history []Past, th []Threshold) *runner.Bench {
 	b := &runner.Bench{Planned: planned, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: draw(rounds)}}}
 	s := &b.Samples[0]
-	for i := 1; i < planned && Next(b, history, th)[0] == runner.More; i++ {
+	for i := 1; i < planned && Next(b, history, nil, th)[0] == runner.More; i++ {
 		if i == 1 {
 			s.Looks = []int{rounds}
 		}
@@ -68,12 +68,12 @@ func TestDecidedStaysDecided(t *testing.T) {
 	th := thresholdsOf(t, "A >= 100")
 	values := append(rep(10, 110, 111, 109), rep(10, 90, 91, 89)...)
 	b := &runner.Bench{Planned: 3, Looks: map[string][]int{"A ops/s": {10, 20}}, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: values}}}
-	if j := JudgeBench(b, nil, th); j.Verdict != runner.Success || Next(b, nil, th)[0] != runner.Enough {
+	if j := JudgeBench(b, nil, th); j.Verdict != runner.Success || Next(b, nil, nil, th)[0] != runner.Enough {
 		t.Errorf("%s: %s", j.Verdict, j.Reason)
 	}
 	for text, want := range map[string]bool{"A >= 109.5": true, "A >= 100x": false, "A >= baseline - 5%": false, "A >= base - 5%": false, "A >= 50": false} {
 		b := &runner.Bench{Planned: 3, Samples: []runner.Sample{{Name: "A", Unit: "ops/s", Values: rep(10, 110, 111, 109)}}}
-		if got := Next(b, nil, thresholdsOf(t, text))[0] == runner.More; got != want {
+		if got := Next(b, nil, nil, thresholdsOf(t, text))[0] == runner.More; got != want {
 			t.Errorf("%s: more %v", text, got)
 		}
 	}

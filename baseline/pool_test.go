@@ -96,7 +96,7 @@ func TestUnsettledIsNotRed(t *testing.T) {
 				t.Errorf("%s %s: %s %s", th, name, m.Verdict, m.Reason)
 			}
 			next := map[runner.Verdict]runner.Step{runner.Failure: runner.Suspect, runner.Error: runner.More}[c.want] // more may be settled
-			if got := Next(b, history, thresholdsOf(t, th))[0]; got != next {
+			if got := Next(b, history, nil, thresholdsOf(t, th))[0]; got != next {
 				t.Errorf("%s %s: next %v", th, name, got)
 			}
 		}

@@ -223,7 +223,7 @@ func TestKernelMissesAbsolute(t *testing.T) {
 			if asked++; asked == 1 {
 				return slices.Repeat([]runner.Step{runner.More}, len(b.Samples))
 			}
-			return baseline.Next(b, nil, all)
+			return baseline.Next(b, nil, nil, all)
 		},
 	})
 	res, by := judged(t, s, kernelSays("takes 1250us, says one"), kernelSays("takes 1250us, says another"), absolute, "async-pipeline depth=4 >= base - 5%")

@@ -52,7 +52,7 @@ func detection(ctx context.Context, w io.Writer, s settings, slower float64) ([]
 			s.Iterations = slowed
 		}
 		if i == pastRuns {
-			s.Next = func(b *runner.Bench) []runner.Step { return baseline.Next(b, history, thresholds) }
+			s.Next = func(b *runner.Bench) []runner.Step { return baseline.Next(b, history, nil, thresholds) }
 		}
 		begin := time.Now()
 		b, err := s.measure(ctx)
