@@ -24,8 +24,9 @@ type Notice struct {
 // Title is what the notice is about, "" if that is not known.
 func (n Notice) Title() string { return clip(visible(n.Finding.Rule), maxName) }
 
-// Message is what there is to say.
-func (n Notice) Message() string { return line(cmp.Or(n.Finding.Text, "no text")) }
+// Message is what there is to say, never "": GitHub refuses a check run with an annotation
+// that says nothing.
+func (n Notice) Message() string { return cmp.Or(line(n.Finding.Text), "no text") }
 
 // Notices lists what has to be looked at, what fails first. Warnings are those of rules;
 // notes are left out.
@@ -80,12 +81,13 @@ func Annotations(in Input) string {
 	command := map[string]string{LevelFailure: "error", LevelWarning: "warning"}
 	var b strings.Builder
 	for _, n := range Notices(in) {
-		annotate(&b, command[n.Level], n.Finding)
+		annotate(&b, command[n.Level], n)
 	}
 	return b.String()
 }
 
-func annotate(b *strings.Builder, level string, f runner.Finding) {
+func annotate(b *strings.Builder, level string, n Notice) {
+	f := n.Finding
 	var props []string
 	set := func(key, value string) { props = append(props, key+"="+annotationValue(value)) }
 	num := func(key string, n int) {
@@ -93,7 +95,7 @@ func annotate(b *strings.Builder, level string, f runner.Finding) {
 			set(key, fmt.Sprint(n))
 		}
 	}
-	if f.File != "" {
+	if visible(f.File) != "" {
 		set("file", f.File)
 		num("line", f.Line)
 		num("endLine", f.EndLine)
@@ -103,10 +105,10 @@ func annotate(b *strings.Builder, level string, f runner.Finding) {
 			num("endColumn", f.EndColumn)
 		}
 	}
-	if f.Rule != "" {
-		set("title", clip(visible(f.Rule), maxName))
+	if title := n.Title(); title != "" {
+		set("title", title)
 	}
-	fmt.Fprintf(b, "::%s %s::%s\n", level, strings.Join(props, ","), annotationText(cmp.Or(f.Text, "no text")))
+	fmt.Fprintf(b, "::%s %s::%s\n", level, strings.Join(props, ","), annotationText(n.Message()))
 }
 
 // annotationText is the data of a workflow command. It is one line already: what could end

@@ -319,6 +319,20 @@ func FuzzExchange(f *testing.F) {
 	})
 }
 
+// What is blank says so: GitHub refuses annotations, and with them the whole check run,
+// that say nothing.
+func TestBlankNotice(t *testing.T) {
+	in := Input{Run: runner.Run{Stages: []runner.Result{{Stage: "checks", Verdict: runner.Failure, Findings: []runner.Finding{
+		{Verdict: runner.Failure, File: "\n", Line: 3, Rule: "\t", Text: " \n"},
+	}}}}}
+	if n := Notices(in); len(n) != 1 || n[0].Message() != "no text" || n[0].Title() != "" {
+		t.Errorf("%+v", n)
+	}
+	if got := Annotations(in); got != "::error ::no text\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 // A frame marks what matched, however the line is written.
 func TestFrame(t *testing.T) {
 	for _, tt := range []struct {
