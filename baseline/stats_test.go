@@ -23,6 +23,13 @@ func TestTables(t *testing.T) {
 		if got := medianRank(n); got != want {
 			t.Errorf("rank for %d values is %d, want %d", n, got, want)
 		}
+		var values []float64 // n down to 1
+		for i := range n {
+			values = append(values, float64(n-i))
+		}
+		if s := Summarize(values); want == 0 && !math.IsNaN(s.Lo) || want > 0 && (s.Lo != float64(want) || s.Hi != float64(n+1-want)) {
+			t.Errorf("interval of 1 to %d is [%g, %g], want ranks %d from either end", n, s.Lo, s.Hi, want)
+		}
 	}
 	if a, b := medianRank(1000), medianRank(1001); b < a-1 || b > a+1 {
 		t.Errorf("exact rank %d and limit %d do not meet", a, b)
