@@ -7,16 +7,18 @@ import (
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
-// again measures once more, with as many rounds as there were, what Config.Next says misses a
-// threshold, and keeps those values apart in Bench.Again: what they confirm is a failure.
-// Where the time that is left does not suffice nothing is measured, and so nothing is
-// confirmed.
+// again measures once more what Config.Next says misses a threshold, and keeps those values
+// apart in Bench.Again: what they confirm is a failure. It takes as many rounds as there
+// were, or as the first look had where there is no time for all. Where there is none for
+// that either nothing is measured, and so nothing is confirmed.
 func (m *course) again(ctx context.Context) {
 	device, runs := m.wanting(runner.Suspect)
 	if !device && len(runs) == 0 {
 		return
 	}
-	if !affords(ctx, m.once()) {
+	all, first := m.takes(device, runs)
+	whole := affords(ctx, all)
+	if !whole && !affords(ctx, first) {
 		m.weak.add([]string{"a threshold is missed, and the time that is left does not suffice to measure once more"})
 		return
 	}
@@ -34,24 +36,25 @@ func (m *course) again(ctx context.Context) {
 	m.bench.Again = again
 	const apart = 0x616761696e // no order of the first measurement comes again
 	if device {
-		c := m.c
-		for _, s := range m.bench.Samples {
-			if m.program(s.Source) == nil {
-				c.Rounds = max(c.Rounds, len(s.Values))
-			}
+		rounds := m.harness1.rounds
+		if whole {
+			rounds = m.harness.rounds
 		}
-		c.Seed += apart
-		rep, err := m.device(ctx, m.ws, c, m.gate)
-		if rep != nil {
-			m.weak.add(rep.Warnings)
-		}
-		if err != nil {
+		if rep, err := m.measure(ctx, rounds, m.c.Seed+apart); err != nil {
 			m.fail(err)
 		} else {
 			keep(rep.Samples, rep.Origins)
 		}
 	}
-	m.rounds(ctx, runs, m.c.Seed+apart, true)
+	for _, r := range runs {
+		rounds := r.first.rounds
+		if whole {
+			rounds = r.collected.rounds
+		}
+		r.further(rounds)
+		r.collected = newCollection(r.Name)
+	}
+	runRounds(ctx, m.ws, runs, m.c.Seed+apart, m.gate)
 	for _, r := range runs {
 		if r.err != nil {
 			m.fail(r.err)

@@ -3,12 +3,15 @@ package metal
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
 // stepOf says that this is next for the samples with these names, and nothing for others.
@@ -77,28 +80,42 @@ func TestAgainBroken(t *testing.T) {
 	}
 }
 
-// Without time for it there is no re-run, and no further look.
+// Where the time does not suffice for as many rounds as there were a re-run has those of the
+// first look, and without time for these there is none, and no further look.
 func TestAgainWithoutTime(t *testing.T) {
-	ws, _ := workspace(t)
-	p := sh("A", `echo "BenchmarkA 1 5 ns/op"`)
-	s := New(Config{Programs: []Program{p}, Next: stepOf(runner.Suspect, "A")})
-	m := &course{
-		Stage: s, ws: ws, c: s.config, begin: time.Now().Add(-time.Hour),
-		bench: &runner.Bench{Samples: []runner.Sample{{Name: "A", Unit: "sec/op", Source: "A", Values: []float64{1}}}},
-		got:   measured{runs: []*programRun{{Program: s.config.Programs[0], collected: newCollection("A")}}},
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	m.again(ctx)
-	if w := m.weak.list(); len(w) != 1 || m.errs != nil || m.bench.Again != nil {
-		t.Errorf("%q %v %v", w, m.errs, m.bench.Again)
-	}
-	r := m.got.runs[0]
-	r.collected.rounds, m.c.Next = 3, stepOf(runner.More, "A")
-	m.begin = time.Now().Add(-20 * time.Second) // three times as much, and there is a minute
-	m.more(ctx)
-	if r.count != 0 || m.errs != nil {
-		t.Errorf("a look for which there is no time: %d rounds, %v", r.count, m.errs)
+	for _, c := range []struct {
+		step        runner.Step
+		first, took time.Duration // of three rounds, and of six
+		want        int           // rounds then
+		warns       int
+	}{
+		{runner.Suspect, 20 * time.Second, 40 * time.Second, 6, 0},
+		{runner.Suspect, 40 * time.Second, 80 * time.Second, 3, 0},
+		{runner.Suspect, 80 * time.Second, 90 * time.Second, 0, 1},
+		{runner.More, 10 * time.Second, 40 * time.Second, 6, 0},
+		{runner.More, 20 * time.Second, 40 * time.Second, 0, 0}, // a re-run has no room behind it
+	} {
+		ws, _ := workspace(t)
+		p := sh("A", `echo x >> a; echo "BenchmarkA 1 5 ns/op"`)
+		s := New(Config{Programs: []Program{p}, Looks: 2, Next: stepOf(c.step, "A")})
+		runs := buildPrograms(t.Context(), ws, s.config.Programs)
+		runs[0].Rounds = 6
+		s.state = func(context.Context, bool) machine.State { return calm }
+		m := &course{Stage: s, ws: ws, c: s.config, gate: s.gate(ws, s.config, nil), bench: &runner.Bench{}, got: measured{runs: runs}}
+		runRounds(t.Context(), ws, runs, 1, m.gate)
+		m.bench.Samples = slices.Clone(runs[0].collected.samples)
+		runs[0].first, runs[0].spent = effort{3, c.first}, c.took
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if c.step == runner.More {
+			m.more(ctx)
+		} else {
+			m.again(ctx)
+		}
+		cancel()
+		ran, _ := os.ReadFile(filepath.Join(ws.Dir, "a"))
+		if got := strings.Count(string(ran), "x") - 6; got != c.want || len(m.errs) > 0 || len(m.weak.list()) != c.warns || len(m.bench.Again["A sec/op"]) != c.want*int(c.step-runner.More) {
+			t.Errorf("%v: %d rounds, %v, %q, again %v", c, got, m.errs, m.weak.list(), m.bench.Again)
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ type course struct {
 	begin time.Time
 
 	bench    *runner.Bench
+	harness  effort // of the built-in one so far
+	harness1 effort // for the first look
 	got      measured
 	weak     warnings
 	errs     []error
@@ -110,6 +112,36 @@ func (m *course) first(ctx context.Context) {
 		}
 		b.Samples = append(b.Samples, r.collected.samples...)
 	}
+	m.took()
+}
+
+// took notes how often the sources were measured for the first look, and how long that took,
+// what was done for a base left out.
+func (m *course) took() {
+	all := time.Since(m.begin) - m.got.base
+	for _, r := range m.got.runs {
+		r.first = effort{r.collected.rounds, r.spent}
+		all -= r.spent
+	}
+	for _, s := range m.bench.Samples {
+		if m.program(s.Source) == nil {
+			m.harness.rounds = max(m.harness.rounds, len(s.Values))
+		}
+	}
+	m.harness.took = all // building is in it
+	m.harness1 = m.harness
+}
+
+// takes is how long it takes to measure these sources as often as they were so far, and as
+// often as for the first look.
+func (m *course) takes(device bool, runs []*programRun) (all, first time.Duration) {
+	if device {
+		all, first = m.harness.took, m.harness1.took
+	}
+	for _, r := range runs {
+		all, first = all+r.spent, first+r.first.took
+	}
+	return all, first
 }
 
 // text says what was measured, in a sentence, and notes it of every program in the settings.
@@ -170,25 +202,10 @@ func (m *course) named(device bool, runs []*programRun) string {
 	return strings.Join(names, ", ")
 }
 
-// once is how long everything took so far without what was done for a base.
-func (m *course) once() time.Duration { return time.Since(m.begin) - m.got.base }
-
 // affords reports whether there is that much time left, and a little more.
 func affords(ctx context.Context, need time.Duration) bool {
 	deadline, limited := ctx.Deadline()
-	return ctx.Err() == nil && (!limited || time.Until(deadline) > need*5/4)
-}
-
-// rounds runs these programs as often as they were run so far. apart begins new samples with
-// what they give.
-func (m *course) rounds(ctx context.Context, runs []*programRun, seed uint64, apart bool) {
-	for _, r := range runs {
-		r.Rounds, r.count = r.collected.rounds, max(r.count, r.collected.rounds)
-		if apart {
-			r.collected = newCollection(r.Name)
-		}
-	}
-	runRounds(ctx, m.ws, runs, seed, m.gate)
+	return ctx.Err() == nil && (!limited || time.Until(deadline) > need*11/10)
 }
 
 func count(n int, what string) string {

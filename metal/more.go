@@ -6,36 +6,37 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
 )
 
 // more measures again what Config.Next wants more values of, each time with as many rounds
-// as there were so far, as long as there are looks and time left: all of it may have to be
-// measured once more, should it be missed then. In the bench it notes for every sample at
-// which numbers of values it was looked at.
+// as there were so far, as long as there are looks and time left: for that, and for a re-run
+// as long as the first look, should it be missed then. In the bench it notes for every
+// sample at which numbers of values it was looked at.
 func (m *course) more(ctx context.Context) {
 	m.bench.Planned = m.c.Looks
-	first := m.once()
-	for times := 1; times < 1<<(m.c.Looks-1) && len(m.errs) == 0; times *= 2 {
+	for look := 1; look < m.c.Looks && len(m.errs) == 0; look++ {
 		device, runs := m.wanting(runner.More)
-		if !device && len(runs) == 0 || !affords(ctx, 3*first*time.Duration(times)) {
+		all, first := m.takes(device, runs)
+		if !device && len(runs) == 0 || !affords(ctx, all+first) {
 			return
 		}
 		m.ws.Report(runner.StageBench, "not decided yet: measuring %s as much again", m.named(device, runs))
+		seed := m.c.Seed + uint64(look)
 		if device {
-			again := m.c
-			again.Rounds *= times
-			again.Seed += uint64(times)
-			rep, err := m.device(ctx, m.ws, again, m.gate)
+			rep, err := m.measure(ctx, m.harness.rounds, seed)
 			if err != nil {
 				m.fail(err)
 				return
 			}
-			m.weak.add(rep.Warnings)
 			m.got.device.Rounds += rep.Rounds
 			extend(m.bench, rep.Samples, rep.Origins)
 		}
-		m.rounds(ctx, runs, m.c.Seed+uint64(times), false)
+		for _, r := range runs {
+			r.further(r.collected.rounds)
+		}
+		runRounds(ctx, m.ws, runs, seed, m.gate)
 		for _, r := range runs {
 			if r.err != nil {
 				m.fail(r.err)
@@ -50,6 +51,19 @@ func (m *course) more(ctx context.Context) {
 			extend(m.bench, added, nil)
 		}
 	}
+}
+
+// measure measures the head with the built-in harness once more.
+func (m *course) measure(ctx context.Context, rounds int, seed uint64) (*harness.Report, error) {
+	begin := time.Now()
+	c := m.c
+	c.Rounds, c.Seed = rounds, seed
+	rep, err := m.device(ctx, m.ws, c, m.gate)
+	m.harness.rounds, m.harness.took = m.harness.rounds+rounds, m.harness.took+time.Since(begin)
+	if rep != nil {
+		m.weak.add(rep.Warnings)
+	}
+	return rep, err
 }
 
 // extend adds the values of samples that their source measured again, and how they came

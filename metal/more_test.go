@@ -1,6 +1,7 @@
 package metal
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-ci/holdfast/runner"
+	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
 // What is not decided is measured again, doubling what there is; what is, is not.
@@ -67,7 +69,7 @@ func TestMore(t *testing.T) {
 func TestMoreOfTheDevice(t *testing.T) {
 	ws, _ := workspace(t)
 	c := Config{
-		Backend: BackendCPU, Threads: []int{1}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 2,
+		Backend: BackendCPU, Threads: []int{1}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 3,
 		Next: func(b *runner.Bench) []runner.Step { return slices.Repeat([]runner.Step{runner.More}, len(b.Samples)) },
 	}
 	res := runner.Execute(t.Context(), New(c), ws, time.Minute)
@@ -75,12 +77,12 @@ func TestMoreOfTheDevice(t *testing.T) {
 		t.Fatalf("%s %s", res.Verdict, res.Reason)
 	}
 	for _, s := range res.Bench.Samples {
-		if got := fmt.Sprint(s.Looks); got != "[3 6]" || len(s.Values) != 6 {
+		if got := fmt.Sprint(s.Looks); got != "[3 6 12]" || len(s.Values) != 12 {
 			t.Errorf("%s: looks %s, %d values", s.Key(), got, len(s.Values))
 		}
 	}
 	for _, o := range res.Bench.Origins {
-		if o.Formula == "" && fmt.Sprint(o.Rounds) != "[1 2 3 4 5 6]" {
+		if o.Formula == "" && fmt.Sprint(o.Rounds) != "[1 2 3 4 5 6 7 8 9 10 11 12]" {
 			t.Errorf("%s: rounds %v", o.Sample, o.Rounds)
 		}
 	}
@@ -156,5 +158,41 @@ func TestWarnings(t *testing.T) {
 	}
 	if !strings.HasPrefix(res.Reason, "measured 2 configurations in 6 rounds on ") {
 		t.Errorf("reason %q", res.Reason)
+	}
+}
+
+// What a look will take is told by what the sources took so far, each by itself.
+func TestTakes(t *testing.T) {
+	ws, _ := workspace(t)
+	s := New(Config{
+		Backend: BackendCPU, Threads: []int{1}, Depths: []int{}, Rounds: 3, Processes: 1, Window: 2 * time.Millisecond, Looks: 2,
+		Programs: []Program{sh("A", `echo "BenchmarkA 1 5 ns/op"`)},
+		Next:     func(b *runner.Bench) []runner.Step { return slices.Repeat([]runner.Step{runner.More}, len(b.Samples)) },
+	})
+	s.state = func(context.Context, bool) machine.State { return calm }
+	m := &course{Stage: s, ws: ws, c: s.config, gate: s.gate(ws, s.config, nil), begin: time.Now()}
+	m.first(t.Context())
+	all := func() (out []time.Duration) {
+		for _, device := range []bool{true, false} {
+			runs := m.got.runs
+			if device {
+				runs = nil
+			}
+			now, first := m.takes(device, runs)
+			out = append(out, now, first)
+		}
+		return out
+	}
+	once := all()
+	if once[0] < 3*2*2*time.Millisecond || once[2] <= 0 || once[0] != once[1] || once[2] != once[3] || once[0]+once[2] > time.Since(m.begin) {
+		t.Errorf("at first %v", once)
+	}
+	m.more(t.Context())
+	twice := all()
+	if len(m.errs) > 0 || twice[0] < once[0]+3*2*2*time.Millisecond || twice[2] <= once[2] || twice[1] != once[1] || twice[3] != once[3] {
+		t.Errorf("then %v, %v", twice, m.errs)
+	}
+	if both, _ := m.takes(true, m.got.runs); both != twice[0]+twice[2] {
+		t.Errorf("%v are together %s", twice, both)
 	}
 }

@@ -24,9 +24,22 @@ type programRun struct {
 	Program
 	cmd       proc.Cmd
 	collected *collection
-	err       error // why it was not measured; nothing of it counts then
-	count     int   // how often it ran before these rounds
-	taken     []int // values of each sample that were taken already
+	err       error         // why it was not measured; nothing of it counts then
+	count     int           // how often it ran before these rounds
+	first     effort        // of the first look
+	spent     time.Duration // on rounds so far
+	taken     []int         // values of each sample that were taken already
+}
+
+// effort is how often something was measured, and how long that took.
+type effort struct {
+	rounds int
+	took   time.Duration
+}
+
+// further makes the next rounds so many more.
+func (r *programRun) further(rounds int) {
+	r.Rounds, r.count = rounds, max(r.count, r.collected.rounds)
 }
 
 // runPrograms builds all programs and then runs them in rounds: in each every program
@@ -124,6 +137,8 @@ const maxTurns = 3
 
 // round runs the program once and keeps what it measured.
 func (r *programRun) round(ctx context.Context, ws *runner.Workspace, turn int, g *gate.Gate) {
+	begin := time.Now()
+	defer func() { r.spent += time.Since(begin) }()
 	doing, name := fmt.Sprintf("round %d", turn), fmt.Sprintf("%s-%d", r.log(), turn)
 	for try := 1; ; try++ {
 		text, err := r.turn(ctx, ws, name, g)

@@ -110,7 +110,7 @@ func (m *meeting) look(ctx context.Context, steps func([]runner.Turns) []runner.
 			need += p.takes(slices.Concat(p.wanted, p.suspects)) * time.Duration(goal[p]) // should it be suspect then
 		}
 	}
-	if len(goal) == 0 || !first && !m.affordable(ctx, need) {
+	if len(goal) == 0 || !first && !affords(ctx, need) {
 		return false
 	}
 	for p := range goal {
@@ -158,7 +158,7 @@ func (m *meeting) again(ctx context.Context) {
 			need += p.takes(p.suspects) * time.Duration(p.blocks)
 		}
 	}
-	if len(goal) == 0 || !m.affordable(ctx, need) {
+	if len(goal) == 0 || !affords(ctx, need) {
 		return
 	}
 	for p, n := range goal {
@@ -172,12 +172,6 @@ func (m *meeting) again(ctx context.Context) {
 			p.repeated()
 		}
 	}
-}
-
-// affordable reports whether there is that much time left, and a little more.
-func (m *meeting) affordable(ctx context.Context, need time.Duration) bool {
-	deadline, limited := ctx.Deadline()
-	return ctx.Err() == nil && (!limited || time.Until(deadline) > need*11/10)
 }
 
 // measure lets the contests take turns block by block until each has as many as its goal.
