@@ -62,7 +62,12 @@ func (a *app) serve(ctx context.Context, e *env) error {
 	}
 	for i := range a.cfg.Repositories {
 		for _, w := range elsewhere(&a.cfg.Repositories[i], a.machine.Class, a.cfg.Agent.Name) {
-			a.log.Info("left to other machines", "repo", a.cfg.Repositories[i].Name, "stage", w.stage, "machine", w.want)
+			log := a.log.With("repo", a.cfg.Repositories[i].Name, "stage", w.stage, "machine", w.want)
+			if a.cfg.Engine.Postgres.IsZero() {
+				log.Warn("this machine is not the one that is asked for, and no other shares its database")
+			} else {
+				log.Info("left to other machines")
+			}
 		}
 	}
 	n, err := a.store.Recover(ctx)

@@ -278,6 +278,18 @@ func served(ctx context.Context, q querier, queue, class string) (bool, error) {
 	return one(ctx, q, []any{&n}, "select 1 from agent where lost_at = 0 and replace(queues, $1, '') <> queues and (class = $2 or $2 = '') limit 1", " "+queue+" ", class)
 }
 
+// othersFree reports whether another machine, which has nothing to do, could do a job. A
+// machine does one stage at a time, so that a busy one would keep the job waiting.
+func (s *Store) othersFree(ctx context.Context, k jobKey) (bool, error) {
+	if s.db.alone() {
+		return false, nil
+	}
+	var n int64
+	return one(ctx, s.db.reader(), []any{&n}, `select 1 from job join agent on replace(agent.queues, ' ' || job.queue || ' ', '') <> agent.queues
+		where job.run = $1 and job.stage = $2 and agent.lost_at = 0 and agent.owner <> $3
+		and not exists (select 1 from job other where other.owner = agent.owner and other.state = 'running') limit 1`, k.run, k.stage, s.owner)
+}
+
 // conclude ends one attempt of which something is true as an error, under the next number.
 func (s *Store) conclude(ctx context.Context, t tx, k jobKey, where, reason, hint string) error {
 	n, err := t.exec(ctx, `update job set state = 'running', owner = $4, attempt = attempt + 1, tries = tries + 1

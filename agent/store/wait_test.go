@@ -112,6 +112,103 @@ func TestWaitForMachine(t *testing.T) {
 	})
 }
 
+// A machine that is busy leaves a job to one that is free, at once; where all are busy one of
+// them takes it.
+func TestBusyMachineLeavesJobs(t *testing.T) {
+	f := newFleet(t, postgres(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	type taken struct{ by, stage string }
+	takes := make(chan taken, 100)
+	hold := make(chan struct{})
+	done := make(chan error, 2)
+	work := func(name string) *store.Store {
+		s := f.machine(name, "M1")
+		go func() {
+			done <- s.Work(ctx, store.Handlers{
+				Job: func(ctx context.Context, run int64, stage string, attempt int) error {
+					job, _, ok, err := s.Claim(ctx, run, stage, attempt)
+					if err != nil || !ok {
+						return err
+					}
+					takes <- taken{name, stage}
+					if stage == runner.StageProofs {
+						select {
+						case <-hold:
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					}
+					_, err = s.Finish(ctx, job, runner.Result{Verdict: runner.Success})
+					return err
+				},
+				Report: func(ctx context.Context, run int64) error {
+					_, err := s.FinishRun(ctx, store.Final{Run: runner.Run{Number: run, Verdict: runner.Success}})
+					return err
+				},
+			}, map[string]int{"build": 1, "bench": 1})
+		}()
+		return s
+	}
+	runs := 0
+	create := func(s *store.Store, stage, queue string) {
+		t.Helper()
+		runs++
+		n := newRun(fmt.Sprint("branch ", runs), "aaa")
+		n.Stages = []store.NewJob{{Stage: stage, Queue: queue, Limit: time.Minute}}
+		f.run(s, n)
+	}
+	next := func() taken {
+		t.Helper()
+		select {
+		case x := <-takes:
+			return x
+		case <-time.After(time.Minute):
+			t.Fatal("nobody takes the job")
+		}
+		panic("unreachable")
+	}
+	a := work("a")
+	create(a, runner.StageProofs, "build")
+	if x := next(); x != (taken{"a", runner.StageProofs}) {
+		t.Fatalf("taken: %+v", x)
+	}
+	b := work("b")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // b works, too
+		if agents, err := a.Agents(ctx); err == nil && len(agents) == 2 && len(agents[1].Queues) == 3 {
+			break
+		} else if err != nil || time.Now().After(end) {
+			t.Fatalf("%+v, %v", agents, err)
+		}
+	}
+	for range 3 {
+		create(a, runner.StageBench, "bench")
+		if x := next(); x != (taken{"b", runner.StageBench}) {
+			t.Errorf("taken: %+v, although b is free", x)
+		}
+		for rec := (store.Record{Open: 1}); rec.Open > 0; time.Sleep(5 * time.Millisecond) { // b is free again
+			var err error
+			if rec, err = a.Run(ctx, int64(runs)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	create(b, runner.StageProofs, "build")
+	if x := next(); x != (taken{"b", runner.StageProofs}) {
+		t.Errorf("taken: %+v", x)
+	}
+	create(a, runner.StageBench, "bench")
+	if x := next(); x.stage != runner.StageBench {
+		t.Errorf("taken: %+v", x)
+	}
+	close(hold)
+	cancel()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Work says it, without anybody's help: on SQLite, too, where only this machine is.
 func TestWorkTellsOfWaits(t *testing.T) {
 	each(t, func(t *testing.T, e storetest.Engine) {

@@ -48,6 +48,9 @@ const (
 	bookkeeping = 10 * time.Second
 	// How often to look for messages put by another process.
 	postInterval = 5 * time.Second
+	// How long a job that a busy machine leaves to a free one is out of reach: longer than the
+	// busy one takes to fetch again, which all do once a second otherwise.
+	leaveFor = 300 * time.Millisecond
 	// Pause after a poster that returned an error.
 	postPause = 30 * time.Second
 )
@@ -219,6 +222,7 @@ func (w *stageWorker) Work(parent context.Context, j *river.Job[stageArgs]) erro
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
 	defer cancel(nil)
 	s.mu.Lock()
+	busy := len(s.running) > 0
 	s.running[k] = cancel
 	s.mu.Unlock()
 	defer func() {
@@ -226,6 +230,15 @@ func (w *stageWorker) Work(parent context.Context, j *river.Job[stageArgs]) erro
 		delete(s.running, k)
 		s.mu.Unlock()
 	}()
+	if busy {
+		switch free, err := s.othersFree(parent, k); {
+		case err != nil:
+			log.Warn("look for a machine that is free", "err", err)
+		case free:
+			log.Debug("left to a machine that is free")
+			return river.JobSnooze(leaveFor)
+		}
+	}
 	unhook := context.AfterFunc(parent, func() { cancel(s.cause(parent, k, time.Duration(a.LimitMS)*time.Millisecond)) })
 	defer unhook()
 
