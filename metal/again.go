@@ -36,7 +36,7 @@ func (m *course) again(ctx context.Context) {
 	m.bench.Again = again
 	const apart = 0x616761696e // no order of the first measurement comes again
 	if device {
-		rounds := m.harness1.rounds
+		rounds := m.harnessFirst.rounds
 		if whole {
 			rounds = m.harness.rounds
 		}

@@ -22,14 +22,14 @@ type course struct {
 	gate  *gate.Gate
 	begin time.Time
 
-	bench    *runner.Bench
-	harness  effort // of the built-in one so far
-	harness1 effort // for the first look
-	got      measured
-	weak     warnings
-	errs     []error
-	guilty   *guiltyError // the first of errs that makes a failure
-	findings []runner.Finding
+	bench        *runner.Bench
+	harness      effort // what the built-in harness measured of the head so far
+	harnessFirst effort // and for the first look
+	got          measured
+	weak         warnings
+	errs         []error
+	guilty       *guiltyError // the first of errs that makes a failure
+	findings     []runner.Finding
 }
 
 // run takes all measurements.
@@ -128,15 +128,15 @@ func (m *course) took() {
 			m.harness.rounds = max(m.harness.rounds, len(s.Values))
 		}
 	}
-	m.harness.took = all // building is in it
-	m.harness1 = m.harness
+	m.harness.took = all // what was built and waited for is in it
+	m.harnessFirst = m.harness
 }
 
 // takes is how long it takes to measure these sources as often as they were so far, and as
 // often as for the first look.
 func (m *course) takes(device bool, runs []*programRun) (all, first time.Duration) {
 	if device {
-		all, first = m.harness.took, m.harness1.took
+		all, first = m.harness.took, m.harnessFirst.took
 	}
 	for _, r := range runs {
 		all, first = all+r.spent, first+r.first.took
