@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
 
-// app is what run and serve share: the store, the examiner and the way out.
+// app is what commands share that use the store: it, the examiner and the way out.
 type app struct {
 	cfg     *config.Config
 	store   *store.Store
