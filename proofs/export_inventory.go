@@ -99,31 +99,13 @@ type exportedProject struct {
 	modules map[string]bool        // by key
 }
 
-// list adds the constants of the project to an inventory.
+// list adds the constants of the project to an inventory: those that are known to be, and
+// then all that needs any of these, since no library can.
 func (p *exportedProject) list(inv *inventory, hash *meanings, index map[int32]int32) error {
 	x := p.x
-	// Of the project is what an index file names, what is named below such a name or
-	// is private to one of the modules, and then all that needs any of these: no library
-	// can.
-	mine := map[int32]exportPlace{}
-	seen := map[string]bool{}
-	for _, c := range x.constants {
-		text := key(x.t.nameText(c.name))
-		if at, ok := p.places[text]; ok {
-			seen[text] = true
-			mine[c.name] = at
-		} else if module := x.t.privateModule(c.name); module != "" {
-			if p.modules[key(module)] {
-				mine[c.name] = exportPlace{module: module}
-			}
-		} else if at, ok := p.below(text); ok {
-			mine[c.name] = exportPlace{module: at.module}
-		}
-	}
-	for name, at := range p.places {
-		if at.word != "" && !seen[name] {
-			return fmt.Errorf("%w: %s exported nothing about %s", errIncomplete, x.about, cut(name, 80))
-		}
+	mine, err := p.mine()
+	if err != nil {
+		return err
 	}
 	isMine := func(name int32) bool { _, ok := mine[name]; return ok }
 	leaves, own := x.leaves(p.standIn, func(n int32) bool {
@@ -209,6 +191,33 @@ func (p *exportedProject) list(inv *inventory, hash *meanings, index map[int32]i
 		inv.axioms[leaves[l].text] = rec
 	}
 	return nil
+}
+
+// mine are the constants of the project with their places, as far as these are known: what
+// an index file names, what is named below such a name or is private to one of the modules.
+func (p *exportedProject) mine() (map[int32]exportPlace, error) {
+	x := p.x
+	mine := map[int32]exportPlace{}
+	seen := map[string]bool{}
+	for _, c := range x.constants {
+		text := key(x.t.nameText(c.name))
+		if at, ok := p.places[text]; ok {
+			seen[text] = true
+			mine[c.name] = at
+		} else if module := x.t.privateModule(c.name); module != "" {
+			if p.modules[key(module)] {
+				mine[c.name] = exportPlace{module: module}
+			}
+		} else if at, ok := p.below(text); ok {
+			mine[c.name] = exportPlace{module: at.module}
+		}
+	}
+	for name, at := range p.places {
+		if at.word != "" && !seen[name] {
+			return nil, fmt.Errorf("%w: %s exported nothing about %s", errIncomplete, x.about, cut(name, 80))
+		}
+	}
+	return mine, nil
 }
 
 // below finds the constant of an index file that a name is below of.
