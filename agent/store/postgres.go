@@ -72,8 +72,9 @@ func (e *postgresEngine) once(ctx context.Context, f func(tx) error) error {
 	if err != nil {
 		return err
 	}
+	// Does nothing after a commit. A panic must not leave a transaction that holds up all others.
+	defer func() { _ = t.Rollback(context.WithoutCancel(ctx)) }()
 	if err := f(&postgresTx{pgQuerier{t}, t, e.client}); err != nil {
-		_ = t.Rollback(context.WithoutCancel(ctx))
 		return err
 	}
 	return t.Commit(ctx)

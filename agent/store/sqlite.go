@@ -111,8 +111,9 @@ func (e *sqliteEngine) inTx(ctx context.Context, f func(tx) error) error {
 	if err != nil {
 		return diskHint(err)
 	}
+	// Does nothing after a commit. A panic must not leave the only connection that writes in it.
+	defer func() { _ = t.Rollback() }()
 	if err := f(&sqliteTx{sqlQuerier{t}, t, e.client}); err != nil {
-		_ = t.Rollback()
 		return diskHint(err)
 	}
 	if err := t.Commit(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/holdfast-ci/holdfast/agent/publish"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/agent/store/storetest"
 	"github.com/holdfast-ci/holdfast/runner"
@@ -411,4 +412,30 @@ func TestStatements(t *testing.T) {
 	if len(got) != 2 || !strings.HasPrefix(got[0], "create table a") || strings.Contains(got[0], "c; d") || got[1] != "create index i on a (b)" {
 		t.Errorf("%q", got)
 	}
+}
+
+// A bug in what is called inside a transaction costs that transaction, and holds nobody up.
+func TestPanicInTransaction(t *testing.T) {
+	each(t, func(t *testing.T, e storetest.Engine) {
+		o := e.New(t)
+		o.Dir = t.TempDir()
+		s, _ := storetest.Open(t, o, "one")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		n := newRun("main", "aaa")
+		n.Messages = func(int64) []publish.Message { panic("a bug") }
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _, _ = s.CreateRun(ctx, n)
+		}()
+		n.Messages = nil
+		run, created, err := s.CreateRun(ctx, n)
+		if run != 1 || !created || err != nil {
+			t.Errorf("afterwards: run %d, %v, %v", run, created, err)
+		}
+	})
 }
