@@ -183,6 +183,28 @@ func TestFamilyOverLooks(t *testing.T) {
 	}
 }
 
+// What makes a benchmark suspect at a look is both what that look may spend and the number of
+// comparisons: what one benchmark alone would show is not enough among four.
+func TestSuspectAmongMany(t *testing.T) {
+	th := thresholdsOf(t, "sec/op <= base + 5%")
+	r := runner.Turns{Unit: "sec/op", Better: runner.LowerIsBetter, Looks: []int{3, 6, 12}}
+	const s = .005 // of the blocks; their mean lies 12 standard errors beyond the bound, with 2 degrees of freedom
+	for _, z := range []float64{-1, 0, 1} {
+		d := math.Exp(math.Log(1.05) + 12*s/math.Sqrt(3) + z*s)
+		r.Base, r.Head = append(r.Base, 1, 1), append(r.Head, d, d)
+	}
+	for n, want := range map[int]runner.Step{1: runner.Suspect, 4: runner.More} {
+		var all []runner.Turns
+		for i := range n {
+			r.Name = fmt.Sprint(i)
+			all = append(all, r)
+		}
+		if got := Steps(all, th); got[0] != want {
+			t.Errorf("among %d: step %v, want %v", n, got[0], want)
+		}
+	}
+}
+
 func TestSpent(t *testing.T) {
 	for _, looks := range [][]int{{3}, {3, 6, 12}, {5, 10, 20, 40}} {
 		sum := 0.0
