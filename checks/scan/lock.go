@@ -155,18 +155,6 @@ func (x *locker) add(name, text string, at, from, to int, certain bool) {
 	x.names = append(x.names, name)
 }
 
-// span is the text of tokens, without spaces but between words.
-func (x *finder) span(from, to int) string {
-	var b strings.Builder
-	for k := from; k < to && b.Len() < 80; k++ {
-		if k > from && x.token(k).Kind == Ident && x.token(k-1).Kind == Ident {
-			b.WriteByte(' ')
-		}
-		b.WriteString(x.text(k))
-	}
-	return b.String()
-}
-
 // extent is where a declaration at k ends: the block around it, or the statement in whose
 // head it stands. statement is false for an argument of a call.
 func (x *locker) extent(k int) (from, to int, declared bool) {
@@ -395,38 +383,4 @@ func (x *locker) argument(from, to int) string {
 		from++
 	}
 	return x.span(from, to)
-}
-
-// operandStart is the place where the operand begins whose last token is at k, or -1.
-func (x *finder) operandStart(k int) int {
-	for k >= 0 {
-		if x.is(k, ")") || x.is(k, "]") {
-			p := x.partner(k, len(x.sig))
-			if p < 0 || p > k {
-				return -1
-			}
-			k = p
-			if k > 0 && (x.token(k-1).Kind == Ident && !isKeyword(x.text(k-1)) || x.is(k-1, ")") || x.is(k-1, "]")) {
-				k--
-				continue
-			}
-		} else if x.token(k).Kind != Ident {
-			return -1
-		}
-		if k > 1 && (x.is(k-1, ".") || x.is(k-1, "->") || x.is(k-1, "::")) {
-			k -= 2
-			continue
-		}
-		return k
-	}
-	return -1
-}
-
-// used reports whether the token before an expression makes use of its value.
-func (x *finder) used(i int) bool {
-	switch x.text(i) {
-	case ";", "{", "}", ")", ":", "else", "do":
-		return false
-	}
-	return true
 }

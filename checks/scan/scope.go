@@ -185,31 +185,6 @@ func (s *sweeper) pop(i int) {
 	}
 }
 
-// isKeyword reports whether s is a word behind which an expression begins.
-func isKeyword(s string) bool {
-	switch s {
-	case "return", "co_return", "co_yield", "co_await", "else", "do", "case", "throw", "in", "and", "or", "not":
-		return true
-	}
-	return false
-}
-
-// operandEnds reports whether the token at i may end an operand.
-func (x *finder) operandEnds(i int) bool {
-	if i < 0 {
-		return false
-	}
-	switch t := x.token(i); t.Kind {
-	case Ident:
-		return !isKeyword(x.text(i))
-	case Number, String, Char:
-		return true
-	case Punct:
-		return x.is(i, ")") || x.is(i, "]") || x.is(i, "@")
-	}
-	return false
-}
-
 // classify says what the brace at i encloses.
 func (s *sweeper) classify(i int) Scope {
 	top := s.top()
