@@ -61,7 +61,7 @@ func (m *course) measure(ctx context.Context, rounds int, seed uint64) (*harness
 	rep, err := m.device(ctx, m.ws, c, m.gate)
 	m.harness.rounds, m.harness.took = m.harness.rounds+rounds, m.harness.took+time.Since(begin)
 	if rep != nil {
-		m.weak.add(rep.Warnings)
+		m.weak.again(rep.Warnings)
 	}
 	return rep, err
 }

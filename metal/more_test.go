@@ -130,14 +130,22 @@ func TestMoreBeside(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	var w warnings
 	w.add([]string{"it is slow: A by 3 %", "it is slow: B by 4 %", "3 of 5 were lost: x"})
-	w.add([]string{"it is slow: A by 5 %", "it is slow: C by 5 %", "depth 8 gave 3.1 times depth 1; why"})
-	w.add([]string{"it is slow: A by 7 %", "7 of 9 were lost: y", "depth 16 gave 4.0 times depth 1; why"})
+	w.again([]string{"it is slow: A by 5 %", "it is slow: C by 5 %", "depth 8 gave 3.1 times depth 1; why"})
+	w.again([]string{"it is slow: A by 7 %", "7 of 9 were lost: y", "depth 16 gave 4.0 times depth 1; why"})
 	want := []string{
 		"it is slow: A by 3 %; likewise in 2 further measurements", "it is slow: B by 4 %",
 		"3 of 5 were lost: x; likewise when it was measured once more",
 		"depth 8 gave 3.1 times depth 1; why; likewise when it was measured once more",
 	}
 	if d := cmp.Diff(want, w.list()); d != "" {
+		t.Error(d)
+	}
+	w = warnings{}
+	of := []string{"pool1: the base has X, the head does not", "pool1: 2 lines were left out", "pool2: 3 lines were left out"}
+	for _, text := range of { // two programs, and their comparison
+		w.add([]string{text})
+	}
+	if d := cmp.Diff(of, w.list()); d != "" {
 		t.Error(d)
 	}
 	ws, _ := workspace(t)
@@ -194,5 +202,17 @@ func TestTakes(t *testing.T) {
 	}
 	if both, _ := m.takes(true, m.got.runs); both != twice[0]+twice[2] {
 		t.Errorf("%v are together %s", twice, both)
+	}
+}
+
+// Where one load was measured longer beside the base, further rounds of all of them are as
+// many as there are of all: the time that is known is that of these.
+func TestTakesOfAll(t *testing.T) {
+	m := &course{Stage: New(Config{}), begin: time.Now().Add(-time.Minute), bench: &runner.Bench{Samples: []runner.Sample{
+		{Name: "narrowed", Values: make([]float64, 40)}, {Name: "decided", Values: make([]float64, 10)}, {Name: "both", Values: make([]float64, 10)},
+	}}}
+	m.took()
+	if m.harness.rounds != 10 || m.harness.took < time.Minute || m.harnessFirst != m.harness {
+		t.Errorf("%+v", m.harness)
 	}
 }

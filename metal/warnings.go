@@ -14,16 +14,24 @@ type warnings struct {
 	more  []int // further measurements that said so
 }
 
-// add takes those of one measurement.
+// add takes those of something that is measured for the first time: two sources that begin
+// alike are no repetition.
 func (w *warnings) add(texts []string) {
+	for _, text := range texts {
+		w.texts, w.kinds, w.more = append(w.texts, text), append(w.kinds, kindOf(text)), append(w.more, 0)
+	}
+}
+
+// again takes those of something that was measured before.
+func (w *warnings) again(texts []string) {
 	before := len(w.kinds)
-	var again []int
+	var seen []int
 	for _, text := range texts {
 		kind := kindOf(text)
 		if i := slices.Index(w.kinds[:before], kind); i < 0 {
-			w.texts, w.kinds, w.more = append(w.texts, text), append(w.kinds, kind), append(w.more, 0)
-		} else if !slices.Contains(again, i) {
-			again = append(again, i)
+			w.add([]string{text})
+		} else if !slices.Contains(seen, i) {
+			seen = append(seen, i)
 			w.more[i]++
 		}
 	}
