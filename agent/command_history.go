@@ -169,8 +169,8 @@ func cmdConfig(ctx context.Context, e *env, args []string) error {
 		if r.Path != "" {
 			from = r.Path
 		}
-		fmt.Fprintf(w, "repository %s: %s, branches %s, stages %s, %d %s\n",
-			r.Name, from, strings.Join(r.Branches, " "), strings.Join(stages, " "), len(r.Thresholds.Require), plural(len(r.Thresholds.Require), "threshold", "thresholds"))
+		fmt.Fprintf(w, "repository %s: %s, branches %s, stages %s, %s\n",
+			r.Name, from, strings.Join(r.Branches, " "), strings.Join(stages, " "), plural(len(r.Thresholds.Require), "threshold"))
 	}
 	for _, s := range cfg.Schedules {
 		fmt.Fprintf(w, "schedule %s: %s %s, next %s\n", s.Name, s.Cron, s.Spec.Location(), s.Spec.Next(time.Now()).Format("2006-01-02 15:04 MST"))
