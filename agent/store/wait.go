@@ -66,7 +66,9 @@ func (s *Store) lookForWaits(ctx context.Context) error {
 	var changed []Wait
 	said := false
 	err := s.db.inTx(ctx, func(t tx) error {
-		began, err := waits(ctx, t, "update job set unserved_at = "+s.db.clock()+" where unserved_at = 0 and "+waitingJob+" and "+unserved+`
+		// A time to come is of a clock that has gone backwards since: it would wait for ever.
+		clock := s.db.clock()
+		began, err := waits(ctx, t, "update job set unserved_at = "+clock+" where (unserved_at = 0 or unserved_at > "+clock+") and "+waitingJob+" and "+unserved+`
 			returning run, stage, machine, unserved_at, state`)
 		if err != nil {
 			return err
@@ -86,8 +88,10 @@ func (s *Store) lookForWaits(ctx context.Context) error {
 				return err
 			}
 			var msgs []publish.Message
+			// What cannot be said holds up no end.
 			if err := protect(func() error { msgs = say(rec.Run, w); return nil }); err != nil {
-				return err
+				s.log.Error("say that a job waits for a machine", "run", w.Run, "task", w.Stage, "err", err)
+				continue
 			}
 			if err := putMessages(ctx, t, w.Run, msgs, now().UnixMilli()); err != nil {
 				return err

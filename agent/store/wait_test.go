@@ -112,6 +112,33 @@ func TestWaitForMachine(t *testing.T) {
 	})
 }
 
+// Neither a clock that goes backwards nor a bug in what is said keeps a wait from its end.
+func TestWaitEnds(t *testing.T) {
+	each(t, func(t *testing.T, e storetest.Engine) {
+		f := newFleet(t, e)
+		ctx := t.Context()
+		a := f.machine("a", "M2", "bench")
+		a.SetWaits(func(runner.Run, store.Wait) []publish.Message { panic("a bug") })
+		n := newRun("main", "aaa")
+		n.Stages = []store.NewJob{{Stage: runner.StageBench, Queue: "bench-m4", Limit: time.Minute, Machine: "M4"}}
+		run := f.run(a, n)
+		f.pass(store.BeatEvery, a)
+		for _, later := range []time.Duration{240 * time.Hour, -store.DefaultWait - time.Minute} {
+			if list, err := a.Waiting(ctx); err != nil || len(list) != 1 || time.Until(list[0].Since) > time.Minute {
+				t.Fatalf("waiting: %+v, %v", list, err)
+			}
+			if err := a.Exec(ctx, "update job set unserved_at = unserved_at + $1", later.Milliseconds()); err != nil {
+				t.Fatal(err)
+			}
+			f.pass(store.BeatEvery, a)
+		}
+		rec, err := a.Run(ctx, run)
+		if res := rec.Run.Stage(runner.StageBench); err != nil || rec.Open != 0 || res == nil || res.Verdict != runner.Error {
+			t.Fatalf("the run: %+v, %+v, %v", rec, res, err)
+		}
+	})
+}
+
 // A machine that is busy leaves a job to one that is free, at once; where all are busy one of
 // them takes it.
 func TestBusyMachineLeavesJobs(t *testing.T) {
