@@ -150,7 +150,11 @@ func (m *course) takes(device bool, runs []*programRun) (all, first time.Duratio
 func (m *course) text() string {
 	var told []string
 	if rep := m.got.device; rep != nil {
-		told = append(told, fmt.Sprintf("measured %s in %d rounds on %s", count(rep.Loads, "configuration"), rep.Rounds, rep.Device.Text))
+		rounds := count(rep.Rounds, "round")
+		if least := m.harness.rounds; least > 0 && least < rep.Rounds { // what was decided has fewer
+			rounds = fmt.Sprintf("%d to %s", least, rounds)
+		}
+		told = append(told, fmt.Sprintf("measured %s in %s on %s", count(rep.Loads, "configuration"), rounds, rep.Device.Text))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.got.fresh)) {
 		told = append(told, fmt.Sprintf("%s is new: %s", name, m.got.fresh[name]))

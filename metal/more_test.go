@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-ci/holdfast/metal/harness"
 	"github.com/holdfast-ci/holdfast/runner"
 	"github.com/holdfast-ci/holdfast/runner/machine"
 )
@@ -214,5 +215,9 @@ func TestTakesOfAll(t *testing.T) {
 	m.took()
 	if m.harness.rounds != 10 || m.harness.took < time.Minute || m.harnessFirst != m.harness {
 		t.Errorf("%+v", m.harness)
+	}
+	m.got.device = &harness.Report{Loads: 2, Rounds: 40, Device: harness.Device{Text: "a GPU"}}
+	if text := m.text(); text != "measured 2 configurations in 10 to 40 rounds on a GPU" {
+		t.Error(text)
 	}
 }
