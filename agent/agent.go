@@ -116,7 +116,7 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 	name := args[0]
 	switch name {
 	case "help", "-h", "-help", "--help":
-		if len(args) == 1 {
+		if len(args) == 1 || args[1] == "help" || strings.HasPrefix(args[1], "-") {
 			usage(e.stdout)
 			return nil
 		}

@@ -58,6 +58,8 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 	switch {
 	case fs.NArg() != 2:
 		return &usageError{"two files are needed: BASE and HEAD", hint}
+	case fs.Arg(0) == "-" && fs.Arg(1) == "-":
+		return &usageError{"standard input cannot be both BASE and HEAD", "write one of them to a file"}
 	case !(*alpha > 0 && *alpha < 0.5):
 		return &usageError{fmt.Sprintf("--alpha %v is outside 0 … 0.5", *alpha), "0.005 is at most one false alarm in 200 comparisons"}
 	case !(*effect > 0 && *effect < 1):
