@@ -285,6 +285,12 @@ func TestReadTimeSeries(t *testing.T) {
 	if len(all) != 1 || !slices.Equal(all[0].Index, []int64{1, 3, 4}) || len(problems) != 2 || !strings.HasPrefix(problems[0], "f:2: ") || !strings.HasPrefix(problems[1], `f: series "a": `) {
 		t.Errorf("%+v, %q", all, problems)
 	}
+	// So do two, neither of which can begin a field.
+	stray := "a,1,1\na,2,2\"\na,3,3\na,4\",4\na,5,5\n"
+	all, problems = ReadTimeSeries([]byte(stray), "f")
+	if len(all) != 1 || !slices.Equal(all[0].Index, []int64{1, 3, 5}) || len(problems) != 2 || !strings.HasPrefix(problems[0], "f:2: ") || !strings.HasPrefix(problems[1], "f:4: ") {
+		t.Errorf("%v, %q", all, problems)
+	}
 	if _, problems := ReadTimeSeries([]byte(strings.Repeat("a,b,5\n", 100)), "f"); len(problems) != maxProblems+1 || problems[maxProblems] != "f: and 80 more problems" {
 		t.Errorf("%q", problems)
 	}

@@ -32,7 +32,7 @@ func ReadTimeSeries(text []byte, file string) (all []TimeSeries, told []string) 
 	var row []string
 	first := true
 	for line, rest := 1, bytes.TrimPrefix(text, byteOrderMark); len(rest) > 0; {
-		number := line
+		number, from := line, rest
 		var record []byte
 		var n int
 		record, rest, n = cutRecord(rest)
@@ -40,6 +40,9 @@ func ReadTimeSeries(text []byte, file string) (all []TimeSeries, told []string) 
 		var err error
 		if row, err = fields(row[:0], record); err != nil {
 			bad.add(number, "%v", err)
+			// Where a stray quote met another one, the lines behind the first are none of its.
+			_, rest, _ = bytes.Cut(from, []byte("\n"))
+			line = number + 1
 			continue
 		}
 		if len(row) == 0 {
