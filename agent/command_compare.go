@@ -50,7 +50,7 @@ func cmdCompare(_ context.Context, e *env, args []string) error {
 	correct := fs.String("correct", "none", "`METHOD` to correct p-values for the number of benchmarks: none or holm")
 	strict := fs.Bool("strict", false, "exit 3 if anything is inconclusive and nothing regressed")
 	better := directions{}
-	fs.Var(better, "better", "direction of a unit that has no known one: `UNIT=higher` or UNIT=lower; repeatable")
+	fs.Var(better, "better", "direction of a unit, before what the files or its name say: `UNIT=higher` or UNIT=lower; repeatable")
 	if err := parse(fs, args, 2); err != nil {
 		return err
 	}
