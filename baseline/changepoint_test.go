@@ -144,6 +144,29 @@ func TestOutliersHideNothing(t *testing.T) {
 
 // P counts where the step could be: the same step in a history six times as long is six times
 // as likely to be luck.
+// A step that is not clear by itself must separate the points next to it: a level that is
+// taken on by and by, back and forth, is none of that point.
+func TestStepsSeparate(t *testing.T) {
+	for strays, want := range map[int]int{1: 1, 5: 0} { // of the 12 points behind the step, as before it
+		values := make([]float64, 60)
+		for i := range values {
+			level := 1.0
+			if i >= 30 && (i >= 42 || i%2 == 0 || (i-30)/2 >= strays) {
+				level = 1.05
+			}
+			values[i] = level + .01*float64(1-2*(i/2%2))
+		}
+		s := newSeries(values)
+		bounds := []int{30}
+		if score := s.score(bounds, 0); score <= leastScore || score >= clearScore {
+			t.Fatalf("%d strays: a score of %.1f", strays, score)
+		}
+		if got := len(s.accept(bounds)); got != want {
+			t.Errorf("%d strays: %d steps are kept, want %d", strays, got, want)
+		}
+	}
+}
+
 func TestChangePointP(t *testing.T) {
 	long := levels(rand.New(rand.NewPCG(4, 4)), .01, 180, 100, 180, 104)
 	a, b := ChangePoints(long), ChangePoints(long[150:210])
