@@ -279,6 +279,9 @@ func TestFaultyKernel(t *testing.T) {
 		"new function":           {map[string]string{"k.metal": "kernel void spinning() {}"}, good, runner.Neutral, "new: k.metal of the base has no kernel spin", "new"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && !strings.Contains(name, "crashes") {
+				t.Skip("-short: only kernels that crash are tried, of all that are wrong")
+			}
 			t.Parallel()
 			const deep = "async-pipeline depth=4 >= base - 5%"
 			cfg := Config{Rounds: 3, Processes: 1, Window: 5 * time.Millisecond}
