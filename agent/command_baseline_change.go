@@ -63,15 +63,11 @@ func change(ctx context.Context, e *env, f *baselineFlags, fs *flag.FlagSet, arg
 	if err := f.check(); err != nil {
 		return err
 	}
-	a, repo, err := f.read(ctx, e)
+	a, repo, list, err := f.baselines(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	list, err := a.store.Baselines(ctx, repo.Name)
-	if err != nil {
-		return err
-	}
 	found, err := one(list, fs.Args(), &f.all)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/holdfast-ci/holdfast/agent/config"
 	"github.com/holdfast-ci/holdfast/agent/store"
 	"github.com/holdfast-ci/holdfast/baseline"
 	"github.com/holdfast-ci/holdfast/report"
@@ -85,6 +86,20 @@ func spread(v float64) string {
 	return "±" + strings.TrimPrefix(baseline.Percent(math.Expm1(v)), "+")
 }
 
+// baselines opens the store of the repository that is meant, for its baselines.
+func (s *selection) baselines(ctx context.Context, e *env) (*app, *config.Repository, []store.Baseline, error) {
+	a, repo, err := s.read(ctx, e)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	list, err := a.store.Baselines(ctx, repo.Name)
+	if err != nil {
+		a.close()
+		return nil, nil, nil, err
+	}
+	return a, repo, list, nil
+}
+
 func baselineList(ctx context.Context, e *env, args []string) error {
 	fs := flags(e, "baseline list", "[flags] [METRIC [key=value …]]")
 	var s selection
@@ -94,15 +109,11 @@ func baselineList(ctx context.Context, e *env, args []string) error {
 	if err := parse(fs, args, math.MaxInt); err != nil {
 		return err
 	}
-	a, repo, err := s.read(ctx, e)
+	a, repo, list, err := s.baselines(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	list, err := a.store.Baselines(ctx, repo.Name)
-	if err != nil {
-		return err
-	}
 	if list, err = find(list, fs.Args()); err != nil {
 		return err
 	}
@@ -187,15 +198,11 @@ func baselineShow(ctx context.Context, e *env, args []string) error {
 	if err := parse(fs, args, math.MaxInt); err != nil {
 		return err
 	}
-	a, repo, err := s.read(ctx, e)
+	a, repo, list, err := s.baselines(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	list, err := a.store.Baselines(ctx, repo.Name)
-	if err != nil {
-		return err
-	}
 	found, err := one(list, fs.Args(), nil)
 	if err != nil {
 		return err

@@ -31,13 +31,27 @@ func postgres(t *testing.T) storetest.Engine {
 
 // blocked waits until so many transactions wait for a lock.
 func blocked(ctx context.Context, s *store.Store, n int64) error {
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	return until(fmt.Sprintf("%d transactions wait for a lock", n), func() (bool, error) {
 		got, err := s.Count(ctx, "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
-		if err != nil || got == n {
+		return got == n, err
+	})
+}
+
+// until polls what another process or the database brings about. It gives up after so long
+// that a busy machine gets there, too.
+func until(what string, holds func() (bool, error)) error {
+	end := time.NewTimer(3 * time.Minute)
+	defer end.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ok, err := holds(); ok || err != nil {
 			return err
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("%d transactions wait, want %d", got, n)
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return fmt.Errorf("in vain until %s", what)
 		}
 	}
 }

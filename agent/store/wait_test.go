@@ -200,23 +200,22 @@ func TestBusyMachineLeavesJobs(t *testing.T) {
 		t.Fatalf("taken: %+v", x)
 	}
 	b := work("b")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // b works, too
-		if agents, err := a.Agents(ctx); err == nil && len(agents) == 2 && len(agents[1].Queues) == 3 {
-			break
-		} else if err != nil || time.Now().After(end) {
-			t.Fatalf("%+v, %v", agents, err)
-		}
+	if err := until("b works, too", func() (bool, error) {
+		agents, err := a.Agents(ctx)
+		return len(agents) == 2 && len(agents[1].Queues) == 3, err
+	}); err != nil {
+		t.Fatal(err)
 	}
 	for range 3 {
 		create(a, runner.StageBench, "bench")
 		if x := next(); x != (taken{"b", runner.StageBench}) {
 			t.Errorf("taken: %+v, although b is free", x)
 		}
-		for rec := (store.Record{Open: 1}); rec.Open > 0; time.Sleep(5 * time.Millisecond) { // b is free again
-			var err error
-			if rec, err = a.Run(ctx, int64(runs)); err != nil {
-				t.Fatal(err)
-			}
+		if err := until("b is free again", func() (bool, error) {
+			rec, err := a.Run(ctx, int64(runs))
+			return rec.Open == 0, err
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
 	create(b, runner.StageProofs, "build")
@@ -252,12 +251,11 @@ func TestWorkTellsOfWaits(t *testing.T) {
 				Waits:  func(_ runner.Run, w store.Wait) []publish.Message { said <- w; return nil },
 			}, map[string]int{"bench": 1})
 		}()
-		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // it works its queues
-			if agents, err := s.Agents(ctx); err == nil && len(agents) == 1 && len(agents[0].Queues) == 2 {
-				break
-			} else if err != nil || time.Now().After(end) {
-				t.Fatalf("%+v, %v", agents, err)
-			}
+		if err := until("it works its queues", func() (bool, error) {
+			agents, err := s.Agents(ctx)
+			return len(agents) == 1 && len(agents[0].Queues) == 2, err
+		}); err != nil {
+			t.Fatal(err)
 		}
 		n := newRun("main", "aaa")
 		n.Stages = []store.NewJob{{Stage: runner.StageBench, Queue: "bench-m4", Limit: time.Minute, Machine: "M4"}}
