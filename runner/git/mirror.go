@@ -125,7 +125,11 @@ func (m *Mirror) Resolve(ctx context.Context, rev string) (runner.Commit, error)
 		if err := m.want(ctx, refs["HEAD"]); err != nil { // a detached HEAD is on no branch
 			return runner.Commit{}, err
 		}
-		return m.show(ctx, refs["HEAD"]+rev[len("HEAD"):])
+		c, err := m.show(ctx, refs["HEAD"]+rev[len("HEAD"):])
+		if err == nil || ctx.Err() != nil {
+			return c, err
+		}
+		return runner.Commit{}, m.unknown(rev)
 	}
 	c, err := m.show(ctx, rev)
 	if err == nil || ctx.Err() != nil {
@@ -138,11 +142,15 @@ func (m *Mirror) Resolve(ctx context.Context, rev string) (runner.Commit, error)
 	} else if m.Fetch(ctx, "refs/tags/"+rev) == nil {
 		return m.show(ctx, rev)
 	}
-	err = fmt.Errorf("%w %q in %s", ErrUnknownRevision, rev, m.Remote.URL)
+	return runner.Commit{}, m.unknown(rev)
+}
+
+func (m *Mirror) unknown(rev string) error {
+	err := fmt.Errorf("%w %q in %s", ErrUnknownRevision, rev, m.Remote.URL)
 	if m.Shallow() {
-		return runner.Commit{}, runner.WithHint(err, "the source is a shallow clone: run git fetch --unshallow in it")
+		return runner.WithHint(err, "the source is a shallow clone: run git fetch --unshallow in it")
 	}
-	return runner.Commit{}, runner.WithHint(err, "give a branch, a tag or a whole commit hash that the repository has")
+	return runner.WithHint(err, "give a branch, a tag or a whole commit hash that the repository has")
 }
 
 // want fetches one commit by its hash, if it is missing.

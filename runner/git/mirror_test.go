@@ -29,7 +29,7 @@ func TestResolve(t *testing.T) {
 	if c.Subject != "change a" || c.Author != "A U Thor" || c.Time.Format("2006-01-02 15:04:05") != "2026-01-02 03:04:05" {
 		t.Errorf("got %+v", c)
 	}
-	for _, rev := range []string{"nope", "", "--upload-pack=touch /tmp/owned", strings.Repeat("0", 40), "main^{tree}", "a..b"} {
+	for _, rev := range []string{"nope", "", "--upload-pack=touch /tmp/owned", strings.Repeat("0", 40), "main^{tree}", "a..b", "HEAD~99", "HEAD^{tree}"} {
 		if _, err := m.Resolve(t.Context(), rev); !errors.Is(err, ErrUnknownRevision) {
 			t.Errorf("%q: got %v, want ErrUnknownRevision", rev, err)
 		}
