@@ -123,7 +123,7 @@ func (t *Turns) Try(ctx context.Context, fault *SideError, side Side) error {
 		return fmt.Errorf("no scenario %q", fault.Scenario)
 	}
 	loads := r.open(r.groups[i])
-	g := &group{side: side, scenario: fault.Scenario, loads: loads}
+	g := &group{side: side, scenario: fault.Scenario}
 	r.groups = []*group{g}
 	defer r.closeProbes()
 	if err := r.startGroup(ctx, g, loads); err != nil || fault.Load == nil {
